@@ -1,0 +1,8 @@
+# greekgrid_test(<name> SOURCES ... LIBS ... [LABELS ...]): one GoogleTest executable whose cases CTest discovers by name.
+include(GoogleTest)
+function(greekgrid_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LIBS;LABELS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_LIBS} greekgrid::test_support greekgrid::build GTest::gmock GTest::gtest_main)
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST TEST_PREFIX "${name}." PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 600)
+endfunction()

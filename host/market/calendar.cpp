@@ -1,0 +1,1 @@
+#include "greekgrid/host/calendar.hpp"

@@ -1,0 +1,25 @@
+#pragma once
+
+/// @file
+/// chains.h5: one quote instant, many underlyings (netCDF-4 compatible HDF5).
+
+#include <filesystem>
+
+#include "greekgrid/host/chain.hpp"
+#include "greekgrid/io/error.hpp"
+
+namespace greekgrid {
+
+/// True if the file begins with the HDF5 signature. @throws InputError if it cannot be read.
+bool is_hdf5_file(const std::filesystem::path& path);
+
+/// Writes chains.h5 atomically; equal chains give equal bytes. @throws OutputError
+void write_chain_file(const OptionChain& chain, const std::filesystem::path& target);
+
+/// Reads and validates chains.h5: schema and version, dimensions against the file size, order, indices, values.
+/// The file is first opened by a child process under limits of time and memory, because the HDF5 library is not safe on
+/// corrupt metadata. `rejects` of the result is empty and rows_in is its number of contracts.
+/// @throws InputError
+OptionChain read_chain_file(const std::filesystem::path& path);
+
+}  // namespace greekgrid

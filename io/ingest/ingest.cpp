@@ -1,0 +1,1 @@
+#include "greekgrid/io/error.hpp"

@@ -1,0 +1,50 @@
+#pragma once
+
+/// @file
+/// The backends that evaluate exposures: one interface, one list. A backend that cannot run here is still in the list and
+/// says why; nothing falls back silently.
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "greekgrid/kernels/error.hpp"
+#include "greekgrid/kernels/greek.hpp"
+#include "greekgrid/kernels/views.hpp"
+
+namespace greekgrid {
+
+/// Precision of the evaluation of one contract in one scenario. Sums over contracts are carried in fp64 in both.
+enum class Precision : std::uint8_t { kFp32, kFp64 };
+
+/// What a backend is on this machine.
+struct BackendStatus {
+  std::string_view name;   ///< reference, cpu or cuda
+  bool usable = false;
+  std::string detail;      ///< the device and instruction set in use, or why the backend cannot run
+};
+
+/// Evaluates the sums over contracts of dealer position x multiplier x Greek, fused over the scenario grid.
+///
+/// A contract whose settlement lies before an instant contributes nothing there; exactly at its settlement it contributes
+/// its exercise indicator to delta (1/2 at the strike) and nothing to the other Greeks.
+/// Results depend on the job alone: not on the other jobs of the call, the number of threads or earlier calls.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual BackendStatus status() const = 0;
+  /// Evaluates every job. Jobs may be of any size and in any order; the call returns when all results are written.
+  /// @throws BackendError if the backend is not usable or its device fails.
+  virtual void evaluate(GreekSet greeks, std::span<const ExposureJob> jobs) = 0;
+};
+
+/// Plain double loops over the closed forms: the truth the other backends are tested against.
+std::unique_ptr<Backend> make_reference_backend();
+/// Vectorised (Highway, dispatched at run time) and threaded (oneTBB, within the caller's arena).
+std::unique_ptr<Backend> make_cpu_backend(Precision precision);
+/// CUDA; a stub that says why where the program was built without it or no device answers.
+std::unique_ptr<Backend> make_cuda_backend(Precision precision);
+
+}  // namespace greekgrid

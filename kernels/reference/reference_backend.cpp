@@ -1,0 +1,69 @@
+// Plain double loops over the closed forms, written to be read, never optimised: what every other backend is tested against.
+
+#include <algorithm>
+#include <cmath>
+
+#include "greekgrid/kernels/backend.hpp"
+#include "greekgrid/kernels/formulas/black_scholes.hpp"
+
+namespace greekgrid {
+namespace {
+
+double shift_scale(const GridView& grid, double tau0) {
+  if (grid.iv_shift_term == IvShiftTerm::kFlat) return 1.0;
+  return std::min(std::sqrt(30.0 / 365.0 / tau0), grid.iv_shift_term_cap);
+}
+
+void evaluate_job(GreekSet greeks, const ExposureJob& job) {
+  const BookView& book = job.book;
+  const GridView& grid = job.grid;
+  const std::size_t scenarios = grid.scenarios();
+  std::fill(job.exposure.begin(), job.exposure.end(), 0.0);
+
+  std::size_t scenario = 0;
+  for (const std::int64_t time : grid.time) {
+    for (const double shift : grid.iv_shift) {
+      for (std::size_t j = 0; j < grid.spots; ++j, ++scenario) {
+        const double x = grid.log_spot_begin + static_cast<double>(j) * grid.log_spot_step;
+        const double spot = book.spot * std::exp(x) * std::exp(book.spot_basis);
+        for (std::size_t e = 0; e < book.expiries(); ++e) {
+          const double tau = static_cast<double>(book.settlement[e] - time) / kSecondsPerYear;
+          if (tau < 0.0) continue;
+          const double tau0 = static_cast<double>(book.settlement[e] - grid.time[0]) / kSecondsPerYear;
+          const double scaled_shift = shift * shift_scale(grid, tau0);
+          for (auto i = static_cast<std::size_t>(book.expiry_begin[e]);
+               i < static_cast<std::size_t>(book.expiry_begin[e + 1]); ++i) {
+            const double sigma_rule = grid.iv_rule == IvRule::kRelativeBeta
+                                          ? book.implied_volatility[i] * (1.0 - grid.iv_rule_parameter * x)
+                                          : book.implied_volatility[i];
+            const double sigma = std::max(grid.iv_floor, sigma_rule + scaled_shift);
+            const auto g = formulas::black_scholes<double>({static_cast<double>(book.right[i]), spot, book.strike[i],
+                                                            book.rate[e], book.dividend_yield[e], sigma, tau});
+            std::size_t index = scenario;
+            for (const Greek greek : kAllGreeks) {
+              if (!greeks.contains(greek)) continue;
+              const double value = g[greek] * std::exp(book.spot_basis * spot_order(greek));
+              for (std::size_t w = 0; w < job.positions; ++w, index += scenarios) {
+                job.exposure[index] += book.weight[w * book.contracts() + i] * value;
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+class ReferenceBackend final : public Backend {
+ public:
+  BackendStatus status() const override { return {"reference", true, "plain double loops, one thread"}; }
+  void evaluate(GreekSet greeks, std::span<const ExposureJob> jobs) override {
+    for (const ExposureJob& job : jobs) evaluate_job(greeks, job);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_reference_backend() { return std::make_unique<ReferenceBackend>(); }
+
+}  // namespace greekgrid

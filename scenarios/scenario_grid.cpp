@@ -1,0 +1,1 @@
+#include "greekgrid/kernels/views.hpp"
