@@ -1,0 +1,520 @@
+// Inner loops of the CPU backend, compiled once per instruction set by Highway and chosen at run time.
+
+#include "cpu/moments.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/moments.cpp"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+#ifndef GREEKGRID_CPU_MOMENTS_ONCE
+#define GREEKGRID_CPU_MOMENTS_ONCE
+namespace greekgrid::cpu {
+
+// Contracts summed in fp32 before the sum is carried in fp64.
+inline constexpr std::size_t kBlock = 64;
+// s = sigma sqrt(tau) above which a contract takes the general loop: there exp(-d1^2/2) may underflow where d2 matters.
+inline constexpr double kWide = 5.0;
+// Contracts that the affine loop works on in step; a row is filled up with contracts of no weight.
+inline constexpr int kInterleaved = 2;
+static_assert(kBlock % kInterleaved == 0);
+
+// The contracts of one expiry under one row's volatility, staged as what the inner loop reads. Entries are broadcast.
+template <class Real>
+struct StagedContracts {
+  std::vector<Real> centre, step, d0, um1, u0, u1, u2, s, ratio, bond;  // (n)
+  std::vector<Real> sigma, carry_log;                                   // (n) general loop only
+  std::size_t affine = 0;   // contracts of the affine loop: the first ones
+  std::size_t general = 0;  // contracts of the general loop: the rest
+  void resize(std::size_t n) {
+    for (auto* v : {&centre, &step, &d0, &um1, &u0, &u1, &u2, &s, &ratio, &bond, &sigma, &carry_log}) v->resize(n);
+  }
+};
+
+struct Scratch {
+  StagedContracts<float> fp32;
+  StagedContracts<double> fp64;
+  std::vector<double> moments;         // (kMomentCount, J padded)
+  std::vector<float> growth32, x32;    // (J padded) exp(x), x
+  std::vector<double> growth64, x64;
+};
+
+}  // namespace greekgrid::cpu
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace greekgrid::cpu {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+template <class Real>
+struct Constants;
+
+// tail(|d|) = N(-|d|) = exp(-d^2/2) M(|d|); both approximations are weighted minimax fits of M.
+template <>
+struct Constants<float> {
+  static constexpr float kMagic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer in the low bits
+  static constexpr int kExponentShift = 23;
+  static constexpr float kClamp = 12.5f;  // exp(-d^2/2) stays normal
+};
+template <>
+struct Constants<double> {
+  static constexpr double kMagic = 6755399441055744.0;  // 1.5 * 2^52
+  static constexpr int kExponentShift = 52;
+  static constexpr double kClamp = 37.0;
+};
+
+// Polynomials from the highest power down. Exp2: 2^f on [-1/2, 1/2], relative error 7.5e-8 (fp32) and 3e-18 (fp64). Mills:
+// N(-x) exp(x^2/2) as a polynomial in x (fp32) or in (x - 4)/(x + 4) (fp64); its error times exp(-x^2/2) is below 6.6e-8
+// (fp32) and 3e-16 (fp64) on [0, infinity).
+template <class Real>
+inline constexpr Real kExp2[] = {};
+template <>
+inline constexpr float kExp2<float>[] = {
+      0.001327646905f, 0.009675541406f, 0.05550713289f, 0.2402211972f, 0.693146967f, 1.000000072f};
+template <>
+inline constexpr double kExp2<double>[] = {
+      4.4352797236099687745e-10, 7.0741056275206038311e-9, 1.0178198042978264061e-7, 1.3215433089711255789e-6,
+      1.5252733489932703191e-5, 1.5403530462514018700e-4, 1.3333558146789986955e-3, 9.6181291075883359910e-3,
+      0.055504108664819921280, 0.24022650695910156200, 0.69314718055994533046, 1.0};
+template <class Real>
+inline constexpr Real kMills[] = {};
+template <>
+inline constexpr float kMills<float>[] = {
+      1.631705442e-6f, -3.520805032e-5f, 3.397403298e-4f, -0.001974634563f, 0.00793940681f, -0.0243139523f,
+      0.06115490483f, -0.1325138071f, 0.2499167955f, -0.398936515f, 0.4999999341f};
+template <>
+inline constexpr double kMills<double>[] = {
+      1.0323392234313038212e-7, 3.4017418762870115151e-6, 2.3226711075436409667e-5, 5.5226441955211718575e-5,
+      -1.9921036676241084645e-5, -1.6971899497608083913e-4, 6.4734215223947215855e-4, 5.1053255096439544568e-4,
+      -8.4913739873624508938e-3, 0.030864920662875436788, -0.071707395955452392839, 0.12437925586462119198,
+      -0.17039772154894225004, 0.094410641301387847359};
+
+// K values of K contracts, worked on in step: a single one's chain of dependent operations is longer than the window in
+// which a core finds independent ones.
+template <class V, int K>
+struct Several {
+  V at[K];
+};
+
+template <const auto& kCoefficients, class D, class V, int K>
+HWY_INLINE Several<V, K> Polynomial(D d, const Several<V, K>& x) {
+  constexpr std::size_t count = sizeof(kCoefficients) / sizeof(kCoefficients[0]);
+  Several<V, K> p;
+  const V first = hn::Set(d, kCoefficients[0]);
+  const V second = hn::Set(d, kCoefficients[1]);
+  for (int k = 0; k < K; ++k) p.at[k] = hn::MulAdd(first, x.at[k], second);
+#pragma GCC unroll 16
+  for (std::size_t c = 2; c < count; ++c) {
+    const V next = hn::Set(d, kCoefficients[c]);
+    for (int k = 0; k < K; ++k) p.at[k] = hn::MulAdd(p.at[k], x.at[k], next);
+  }
+  return p;
+}
+
+// exp(-x^2/2) for 0 <= x <= kClamp. Relative error that of Exp2 plus x^2 ulp.
+template <class D, class V, int K>
+HWY_INLINE Several<V, K> GaussianExp(D d, const Several<V, K>& x) {
+  using Real = hn::TFromD<D>;
+  const hn::RebindToSigned<D> di;
+  const V magic = hn::Set(d, Constants<Real>::kMagic);
+  const V scale = hn::Set(d, Real(-0.72134752044448170368));  // -log2(e)/2
+  Several<V, K> q, shifted, f;
+  for (int k = 0; k < K; ++k) q.at[k] = hn::Mul(x.at[k], x.at[k]);
+  for (int k = 0; k < K; ++k) shifted.at[k] = hn::MulAdd(q.at[k], scale, magic);
+  for (int k = 0; k < K; ++k) f.at[k] = hn::MulSub(q.at[k], scale, hn::Sub(shifted.at[k], magic));
+  Several<V, K> p = Polynomial<kExp2<Real>>(d, f);
+  for (int k = 0; k < K; ++k) {
+    const auto exponent = hn::ShiftLeft<Constants<Real>::kExponentShift>(hn::BitCast(di, shifted.at[k]));
+    p.at[k] = hn::BitCast(d, hn::Add(hn::BitCast(di, p.at[k]), exponent));
+  }
+  return p;
+}
+
+// N(d) - 1/2 from magnitude = min(|d|, clamp) and e0 = exp(-magnitude^2/2); the sign is set in the same precision.
+template <class D, class V, int K>
+HWY_INLINE Several<V, K> CentredDistribution(D d, const Several<V, K>& deviate, const Several<V, K>& magnitude,
+                                             const Several<V, K>& e0) {
+  using Real = hn::TFromD<D>;
+  Several<V, K> t = magnitude;
+  if constexpr (sizeof(Real) == 8) {
+    const V four = hn::Set(d, Real(4));
+    for (int k = 0; k < K; ++k) t.at[k] = hn::Div(hn::Sub(magnitude.at[k], four), hn::Add(magnitude.at[k], four));
+  }
+  Several<V, K> p = Polynomial<kMills<Real>>(d, t);
+  const V half = hn::Set(d, Real(0.5));
+  for (int k = 0; k < K; ++k) p.at[k] = hn::CopySign(hn::NegMulAdd(e0.at[k], p.at[k], half), deviate.at[k]);
+  return p;
+}
+
+template <class D, class V, int K>
+HWY_INLINE Several<V, K> Magnitude(D d, const Several<V, K>& deviate) {
+  const V clamp = hn::Set(d, Constants<hn::TFromD<D>>::kClamp);
+  Several<V, K> m;
+  for (int k = 0; k < K; ++k) m.at[k] = hn::Min(hn::Abs(deviate.at[k]), clamp);
+  return m;
+}
+
+template <std::uint32_t kMask>
+constexpr bool Has(Moment m) {
+  return (kMask >> m & 1U) != 0;
+}
+
+// Adds one contract's density terms to the accumulators. e0 is exp(-d^2/2); the factor 1/sqrt(2 pi) comes at the end.
+template <std::uint32_t kMask, class V>
+HWY_INLINE void Accumulate(V d, V e0, V um1, V u0, V u1, V u2, V* acc) {
+  if constexpr (Has<kMask>(kMM1D0)) acc[kMM1D0] = hn::MulAdd(um1, e0, acc[kMM1D0]);
+  if constexpr (Has<kMask>(kM0D0)) acc[kM0D0] = hn::MulAdd(u0, e0, acc[kM0D0]);
+  if constexpr (Has<kMask>(kM1D0)) acc[kM1D0] = hn::MulAdd(u1, e0, acc[kM1D0]);
+  if constexpr (Has<kMask>(kM2D0)) acc[kM2D0] = hn::MulAdd(u2, e0, acc[kM2D0]);
+  const V e1 = hn::Mul(e0, d);
+  if constexpr (Has<kMask>(kMM1D1)) acc[kMM1D1] = hn::MulAdd(um1, e1, acc[kMM1D1]);
+  if constexpr (Has<kMask>(kM0D1)) acc[kM0D1] = hn::MulAdd(u0, e1, acc[kM0D1]);
+  if constexpr (Has<kMask>(kM1D1)) acc[kM1D1] = hn::MulAdd(u1, e1, acc[kM1D1]);
+  if constexpr (Has<kMask>(kM2D1)) acc[kM2D1] = hn::MulAdd(u2, e1, acc[kM2D1]);
+  const V e2 = hn::Mul(e1, d);
+  if constexpr (Has<kMask>(kM0D2)) acc[kM0D2] = hn::MulAdd(u0, e2, acc[kM0D2]);
+  if constexpr (Has<kMask>(kM1D2)) acc[kM1D2] = hn::MulAdd(u1, e2, acc[kM1D2]);
+  if constexpr (Has<kMask>(kM2D2)) acc[kM2D2] = hn::MulAdd(u2, e2, acc[kM2D2]);
+  const V e3 = hn::Mul(e2, d);
+  if constexpr (Has<kMask>(kM1D3)) acc[kM1D3] = hn::MulAdd(u1, e3, acc[kM1D3]);
+  if constexpr (Has<kMask>(kM2D4)) acc[kM2D4] = hn::MulAdd(u2, hn::Mul(e3, d), acc[kM2D4]);
+}
+
+template <class D, class V>
+HWY_INLINE void Carry([[maybe_unused]] D d, V value, double* HWY_RESTRICT to) {
+  if constexpr (sizeof(hn::TFromD<D>) == 8) {
+    hn::StoreU(hn::Add(hn::LoadU(d, to), value), d, to);
+  } else {
+#if HWY_TARGET == HWY_SCALAR
+    *to += static_cast<double>(hn::GetLane(value));
+#else
+    const hn::Repartition<double, D> d64;
+    const hn::Half<D> half;
+    const auto low = hn::PromoteTo(d64, hn::LowerHalf(half, value));
+    const auto high = hn::PromoteTo(d64, hn::UpperHalf(half, value));
+    const std::size_t lanes = hn::Lanes(d64);
+    hn::StoreU(hn::Add(hn::LoadU(d64, to), low), d64, to);
+    hn::StoreU(hn::Add(hn::LoadU(d64, to + lanes), high), d64, to + lanes);
+#endif
+  }
+}
+
+template <std::uint32_t kMask, class D, class V>
+HWY_INLINE void CarryAll(D d, const V* acc, std::size_t padded, double* HWY_RESTRICT moments) {
+  for (int m = 0; m < kMomentCount; ++m) {
+    if ((kMask >> m & 1U) != 0) Carry(d, acc[m], moments + static_cast<std::size_t>(m) * padded);
+  }
+}
+
+// Affine loop: d1 is linear in ln S. Lanes are spots, contracts are broadcast.
+template <std::uint32_t kMask, int K, class Real>
+void AffineMoments(const StagedContracts<Real>& staged, const Real* HWY_RESTRICT growth, std::size_t padded,
+                   double* HWY_RESTRICT moments) {
+  const hn::ScalableTag<Real> d;
+  using V = hn::Vec<decltype(d)>;
+  const std::size_t lanes = hn::Lanes(d);
+  const Real* HWY_RESTRICT centre = staged.centre.data();
+  const Real* HWY_RESTRICT step = staged.step.data();
+  const Real* HWY_RESTRICT d0 = staged.d0.data();
+  const Real* HWY_RESTRICT um1 = staged.um1.data();
+  const Real* HWY_RESTRICT u0 = staged.u0.data();
+  const Real* HWY_RESTRICT u1 = staged.u1.data();
+  const Real* HWY_RESTRICT u2 = staged.u2.data();
+  const Real* HWY_RESTRICT s = staged.s.data();
+  const Real* HWY_RESTRICT ratio = staged.ratio.data();
+  const Real* HWY_RESTRICT bond = staged.bond.data();
+  for (std::size_t j = 0; j < padded; j += lanes) {
+    const V index = hn::Iota(d, static_cast<Real>(j));
+    const V grown = hn::LoadU(d, growth + j);
+    for (std::size_t begin = 0; begin < staged.affine; begin += kBlock) {
+      const std::size_t end = std::min(begin + kBlock, staged.affine);
+      V acc[kMomentCount];
+      for (V& a : acc) a = hn::Zero(d);
+      for (std::size_t i = begin; i < end; i += K) {
+        const auto load = [&](const Real* HWY_RESTRICT from, int k) { return hn::Set(d, from[i + static_cast<std::size_t>(k)]); };
+        Several<V, K> d1;
+        for (int k = 0; k < K; ++k) d1.at[k] = hn::MulAdd(hn::Sub(index, load(centre, k)), load(step, k), load(d0, k));
+        const auto magnitude = Magnitude(d, d1);
+        const auto e0 = GaussianExp(d, magnitude);
+        for (int k = 0; k < K; ++k) {
+          Accumulate<kMask>(d1.at[k], e0.at[k], load(um1, k), load(u0, k), load(u1, k), load(u2, k), acc);
+        }
+        if constexpr (Has<kMask>(kAsset)) {
+          const auto n1 = CentredDistribution(d, d1, magnitude, e0);
+          for (int k = 0; k < K; ++k) acc[kAsset] = hn::MulAdd(load(u0, k), n1.at[k], acc[kAsset]);
+        }
+        if constexpr (Has<kMask>(kBond)) {
+          Several<V, K> d2, e02;
+          for (int k = 0; k < K; ++k) {
+            d2.at[k] = hn::Sub(d1.at[k], load(s, k));
+            // exp(-d2^2/2) = exp(-d1^2/2) F/K.
+            e02.at[k] = hn::Min(hn::Mul(e0.at[k], hn::Mul(grown, load(ratio, k))), hn::Set(d, Real(1)));
+          }
+          const auto n2 = CentredDistribution(d, d2, Magnitude(d, d2), e02);
+          for (int k = 0; k < K; ++k) acc[kBond] = hn::MulAdd(load(bond, k), n2.at[k], acc[kBond]);
+        }
+      }
+      CarryAll<kMask>(d, acc, padded, moments + j);
+    }
+  }
+}
+
+// General loop: volatility depends on the spot, or s is so wide that d1 and d2 need exponentials of their own.
+template <std::uint32_t kMask, class Real>
+void GeneralMoments(const StagedContracts<Real>& staged, const ScenarioRow& row, const Real* HWY_RESTRICT x,
+                    std::size_t padded, double* HWY_RESTRICT moments) {
+  const hn::ScalableTag<Real> d;
+  using V = hn::Vec<decltype(d)>;
+  const std::size_t lanes = hn::Lanes(d);
+  const V one = hn::Set(d, Real(1));
+  const V spacing = hn::Set(d, static_cast<Real>(row.log_spot_step));
+  const V sqrt_tau = hn::Set(d, static_cast<Real>(std::sqrt(row.tau)));
+  const V shift = hn::Set(d, static_cast<Real>(row.shift));
+  const V floor = hn::Set(d, static_cast<Real>(row.floor));
+  const V beta = hn::Set(d, static_cast<Real>(row.beta));
+  const std::size_t last = staged.sigma.size();
+  for (std::size_t j = 0; j < padded; j += lanes) {
+    const V index = hn::Iota(d, static_cast<Real>(j));
+    const V tilt = hn::NegMulAdd(beta, hn::LoadU(d, x + j), one);  // 1 - beta x
+    for (std::size_t begin = last - staged.general; begin < last; begin += kBlock) {
+      const std::size_t end = std::min(begin + kBlock, last);
+      V acc[kMomentCount];
+      for (V& a : acc) a = hn::Zero(d);
+      for (std::size_t i = begin; i < end; ++i) {
+        const V sigma = hn::Max(floor, hn::MulAdd(hn::Set(d, staged.sigma[i]), tilt, shift));
+        const V s = hn::Mul(sigma, sqrt_tau);
+        const V a = hn::Div(one, s);
+        const V m = hn::MulAdd(hn::Sub(index, hn::Set(d, staged.centre[i])), spacing, hn::Set(d, staged.carry_log[i]));
+        const V half = hn::Mul(hn::Set(d, Real(0.5)), s);
+        const Several<V, 1> d1 = {{hn::MulAdd(m, a, half)}};
+        const auto magnitude = Magnitude(d, d1);
+        const auto e0 = GaussianExp(d, magnitude);
+        const V u0 = hn::Set(d, staged.u0[i]);
+        const V u1 = hn::Mul(u0, a);
+        Accumulate<kMask>(d1.at[0], e0.at[0], hn::Mul(u0, s), u0, u1, hn::Mul(u1, a), acc);
+        if constexpr (Has<kMask>(kAsset)) {
+          acc[kAsset] = hn::MulAdd(u0, CentredDistribution(d, d1, magnitude, e0).at[0], acc[kAsset]);
+        }
+        if constexpr (Has<kMask>(kBond)) {
+          const Several<V, 1> d2 = {{hn::MulSub(m, a, half)}};
+          const auto magnitude2 = Magnitude(d, d2);
+          const auto n2 = CentredDistribution(d, d2, magnitude2, GaussianExp(d, magnitude2));
+          acc[kBond] = hn::MulAdd(hn::Set(d, staged.bond[i]), n2.at[0], acc[kBond]);
+        }
+      }
+      CarryAll<kMask>(d, acc, padded, moments + j);
+    }
+  }
+}
+
+// From contracts to what the loops broadcast; d is formed around the spot nearest to its zero, in fp64.
+template <class Real>
+void Stage(const ExpiryContracts& contracts, const ScenarioRow& row, StagedContracts<Real>& staged) {
+  staged.resize(contracts.count + kInterleaved);
+  staged.affine = staged.general = 0;
+  const double sqrt_tau = std::sqrt(row.tau);
+  const double carry = (row.rate - row.dividend_yield) * row.tau;
+  const double discount_q = std::exp(-row.dividend_yield * row.tau);
+  const double discount_r = std::exp(-row.rate * row.tau);
+  const double last_spot = static_cast<double>(row.spots - 1);
+  const double per_step = row.log_spot_step > 0.0 ? 1.0 / row.log_spot_step : 0.0;
+  std::size_t tail = contracts.count + kInterleaved;  // general contracts are staged from the back
+  for (std::size_t i = 0; i < contracts.count; ++i) {
+    const double sigma = std::max(row.floor, contracts.sigma[i] + row.shift);
+    const double s = sigma * sqrt_tau;
+    const bool general = row.beta != 0.0 || s > kWide;
+    const std::size_t k = general ? --tail : staged.affine++;
+    const double m = contracts.log_moneyness[i] + carry;
+    const double zero = (-(m + 0.5 * s * s) - row.log_spot_begin) * per_step;
+    const double centre = std::floor(std::clamp(zero, 0.0, last_spot) + 0.5);
+    const double at_centre = m + (row.log_spot_begin + centre * row.log_spot_step);
+    const double a = 1.0 / s;
+    const double u = contracts.weight[i] * discount_q;
+    staged.centre[k] = static_cast<Real>(centre);
+    staged.u0[k] = static_cast<Real>(u);
+    staged.bond[k] = static_cast<Real>(contracts.weight[i] * contracts.strike[i] * discount_r);
+    if (general) {
+      ++staged.general;
+      staged.sigma[k] = static_cast<Real>(contracts.sigma[i]);
+      staged.carry_log[k] = static_cast<Real>(at_centre);
+      continue;
+    }
+    staged.step[k] = static_cast<Real>(a * row.log_spot_step);
+    staged.d0[k] = static_cast<Real>(at_centre * a + 0.5 * s);
+    staged.um1[k] = static_cast<Real>(u * s);
+    staged.u1[k] = static_cast<Real>(u * a);
+    staged.u2[k] = static_cast<Real>(u * a * a);
+    staged.s[k] = static_cast<Real>(s);
+    staged.ratio[k] = static_cast<Real>(std::exp(m));
+  }
+  for (; staged.affine % kInterleaved != 0; ++staged.affine) {
+    for (auto* column : {&staged.centre, &staged.step, &staged.d0, &staged.um1, &staged.u0, &staged.u1, &staged.u2,
+                         &staged.s, &staged.ratio, &staged.bond}) {
+      (*column)[staged.affine] = Real(0);
+    }
+  }
+}
+
+// From the sums over one expiry to its exposures, in fp64: the factors common to its contracts.
+void Combine(GreekSet greeks, const ExpiryContracts& contracts, const ScenarioRow& row, std::size_t padded,
+             const double* HWY_RESTRICT moments, double* HWY_RESTRICT out, std::size_t out_stride) {
+  const hn::ScalableTag<double> d;
+  using V = hn::Vec<decltype(d)>;
+  const std::size_t lanes = hn::Lanes(d);
+  const double r = row.rate;
+  const double q = row.dividend_yield;
+  const double tau = row.tau;
+  const double h = 0.5 / tau;
+  const double root = std::sqrt(tau);
+  const double b = row.basis_factor;
+  const double asset_constant = 0.5 * contracts.signed_weight * std::exp(-q * tau);
+  const double bond_constant = 0.5 * contracts.signed_weight_strike * std::exp(-r * tau);
+  const auto set = [&](double value) { return hn::Set(d, value); };
+  const V density = set(0.39894228040143267794);
+  for (std::size_t j = 0; j < row.spots; j += lanes) {
+    const auto moment = [&](Moment m) {
+      return hn::Mul(density, hn::LoadU(d, moments + static_cast<std::size_t>(m) * padded + j));
+    };
+    const V spot = hn::LoadU(d, row.spot + j);
+    const V per_spot = hn::Div(set(1.0), spot);
+    const auto asset = [&] { return hn::Add(hn::LoadU(d, moments + kAsset * padded + j), set(asset_constant)); };
+    const auto bond = [&] { return hn::Add(hn::LoadU(d, moments + kBond * padded + j), set(bond_constant)); };
+    std::size_t slot = 0;
+    const auto add = [&](V value, double factor) {
+      double* HWY_RESTRICT to = out + slot++ * out_stride + j;
+      value = hn::Mul(value, set(factor));
+      const std::size_t left = row.spots - j;
+      if (left >= lanes) {
+        hn::StoreU(hn::Add(hn::LoadU(d, to), value), d, to);
+      } else {
+        HWY_ALIGN double part[HWY_MAX_BYTES / sizeof(double)];
+        hn::Store(value, d, part);
+        for (std::size_t k = 0; k < left; ++k) to[k] += part[k];
+      }
+    };
+    // The order of kAllGreeks.
+    if (greeks.contains(Greek::kDelta)) add(asset(), b);
+    if (greeks.contains(Greek::kGamma)) add(hn::Mul(moment(kM1D0), per_spot), b * b);
+    if (greeks.contains(Greek::kCharm)) {
+      const V drift = hn::MulAdd(set(q), asset(), hn::Mul(set(q - r), moment(kM1D0)));
+      add(hn::MulAdd(hn::Sub(moment(kM0D1), moment(kMM1D0)), set(h), drift), b);
+    }
+    if (greeks.contains(Greek::kVanna)) add(hn::Sub(moment(kM0D0), moment(kM1D1)), root * b);
+    if (greeks.contains(Greek::kSpeed)) {
+      add(hn::Mul(hn::Neg(hn::Add(moment(kM2D1), moment(kM1D0))), hn::Mul(per_spot, per_spot)), b * b * b);
+    }
+    if (greeks.contains(Greek::kZomma)) {
+      add(hn::Mul(hn::Sub(hn::Sub(moment(kM2D2), moment(kM2D0)), moment(kM1D1)), per_spot), root * b * b);
+    }
+    if (greeks.contains(Greek::kColor)) {
+      const V carry = hn::MulAdd(set(q), moment(kM1D0), hn::Mul(set(r - q), moment(kM2D1)));
+      const V decay = hn::Sub(moment(kM0D1), hn::Sub(moment(kM1D2), moment(kM1D0)));
+      add(hn::Mul(hn::MulAdd(decay, set(h), carry), per_spot), b * b);
+    }
+    if (greeks.contains(Greek::kVega)) add(hn::Mul(spot, moment(kM0D0)), root);
+    if (greeks.contains(Greek::kVomma)) add(hn::Mul(spot, hn::Sub(moment(kM1D2), moment(kM0D1))), tau);
+    if (greeks.contains(Greek::kUltima)) {
+      // H24 + 3 H22 - 2 H13 - 3 H11 + H02 with He4 = d^4 - 6 d^2 + 3, He3 = d^3 - 3 d, He2 = d^2 - 1.
+      const V even = hn::NegMulAdd(set(3.0), moment(kM2D2), moment(kM2D4));
+      const V odd = hn::MulAdd(set(-2.0), moment(kM1D3), hn::Mul(set(3.0), moment(kM1D1)));
+      const V rest = hn::Sub(moment(kM0D2), moment(kM0D0));
+      add(hn::Mul(spot, hn::Add(hn::Add(even, odd), rest)), tau * root);
+    }
+    if (greeks.contains(Greek::kTheta)) {
+      const V diffusion = hn::Mul(hn::Mul(spot, moment(kMM1D0)), set(-h));
+      const V carried = hn::Mul(set(q), hn::Mul(spot, asset()));
+      add(hn::Add(diffusion, hn::NegMulAdd(set(r), bond(), carried)), 1.0);
+    }
+    if (greeks.contains(Greek::kVeta)) {
+      const V level = hn::MulAdd(set(q - h), moment(kM0D0), hn::Mul(set(r - q), moment(kM1D1)));
+      add(hn::Mul(spot, hn::MulAdd(set(h), hn::Sub(moment(kMM1D1), moment(kM0D2)), level)), root);
+    }
+  }
+}
+
+template <std::uint32_t kMask, class Real>
+void Moments(const StagedContracts<Real>& staged, const ScenarioRow& row, const Real* growth, const Real* x,
+             std::size_t padded, double* moments) {
+  if (staged.affine > 0) AffineMoments<kMask, kInterleaved>(staged, growth, padded, moments);
+  if (staged.general > 0) GeneralMoments<kMask>(staged, row, x, padded, moments);
+}
+
+// The sets of moments with loops of their own; any other set uses the smallest of them that holds it.
+constexpr std::uint32_t kMaskGamma = needed_moments({Greek::kGamma});
+constexpr std::uint32_t kMask3 = needed_moments(kGreeks3);
+constexpr std::uint32_t kMask4 = needed_moments({Greek::kDelta, Greek::kGamma, Greek::kCharm, Greek::kVanna});
+constexpr std::uint32_t kMask11 = needed_moments(kGreeks11);
+constexpr std::uint32_t kMaskAll = needed_moments(GreekSet::all());
+
+template <class Real>
+void AddExposures(GreekSet greeks, const ExpiryContracts& contracts, const ScenarioRow& row,
+                  StagedContracts<Real>& staged, std::vector<Real>& growth, std::vector<Real>& x,
+                  std::vector<double>& moments, double* out, std::size_t out_stride) {
+  const std::size_t padded = (row.spots + kRowPad - 1) / kRowPad * kRowPad;
+  Stage(contracts, row, staged);
+  growth.resize(padded);
+  x.resize(padded);
+  for (std::size_t j = 0; j < padded; ++j) {
+    const double log_spot = row.log_spot_begin + static_cast<double>(j) * row.log_spot_step;
+    x[j] = static_cast<Real>(log_spot);
+    growth[j] = static_cast<Real>(row.growth[j]);
+  }
+  moments.assign(kMomentCount * padded, 0.0);
+  const std::uint32_t mask = needed_moments(greeks);
+  const auto within = [&](std::uint32_t larger) { return (mask & ~larger) == 0; };
+  if (within(kMaskGamma)) {
+    Moments<kMaskGamma>(staged, row, growth.data(), x.data(), padded, moments.data());
+  } else if (within(kMask3)) {
+    Moments<kMask3>(staged, row, growth.data(), x.data(), padded, moments.data());
+  } else if (within(kMask4)) {
+    Moments<kMask4>(staged, row, growth.data(), x.data(), padded, moments.data());
+  } else if (within(kMask11)) {
+    Moments<kMask11>(staged, row, growth.data(), x.data(), padded, moments.data());
+  } else {
+    Moments<kMaskAll>(staged, row, growth.data(), x.data(), padded, moments.data());
+  }
+  Combine(greeks, contracts, row, padded, moments.data(), out, out_stride);
+}
+
+void AddExposures32(GreekSet greeks, const ExpiryContracts& contracts, const ScenarioRow& row, Scratch* scratch,
+                    double* out, std::size_t out_stride) {
+  AddExposures(greeks, contracts, row, scratch->fp32, scratch->growth32, scratch->x32, scratch->moments, out, out_stride);
+}
+void AddExposures64(GreekSet greeks, const ExpiryContracts& contracts, const ScenarioRow& row, Scratch* scratch,
+                    double* out, std::size_t out_stride) {
+  AddExposures(greeks, contracts, row, scratch->fp64, scratch->growth64, scratch->x64, scratch->moments, out, out_stride);
+}
+const char* InstructionSet() { return hwy::TargetName(HWY_TARGET); }
+
+}  // namespace HWY_NAMESPACE
+}  // namespace greekgrid::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace greekgrid::cpu {
+
+HWY_EXPORT(AddExposures32);
+HWY_EXPORT(AddExposures64);
+HWY_EXPORT(InstructionSet);
+
+void ScratchDeleter::operator()(Scratch* scratch) const { delete scratch; }
+ScratchPointer make_scratch() { return ScratchPointer(new Scratch); }
+
+void add_exposures_fp32(GreekSet greeks, const ExpiryContracts& contracts, const ScenarioRow& row, Scratch& scratch,
+                        double* out, std::size_t out_stride) {
+  HWY_DYNAMIC_DISPATCH(AddExposures32)(greeks, contracts, row, &scratch, out, out_stride);
+}
+void add_exposures_fp64(GreekSet greeks, const ExpiryContracts& contracts, const ScenarioRow& row, Scratch& scratch,
+                        double* out, std::size_t out_stride) {
+  HWY_DYNAMIC_DISPATCH(AddExposures64)(greeks, contracts, row, &scratch, out, out_stride);
+}
+const char* instruction_set() { return HWY_DYNAMIC_DISPATCH(InstructionSet)(); }
+
+}  // namespace greekgrid::cpu
+#endif

@@ -1,0 +1,234 @@
+// Every backend that runs on the CPU against the plain double reference, over books that hold the hard cases.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <oneapi/tbb/global_control.h>
+#include <oneapi/tbb/task_arena.h>
+
+#include "greekgrid/kernels/backend.hpp"
+#include "greekgrid_test/books.hpp"
+
+namespace greekgrid {
+namespace {
+
+using test::Book;
+using test::Grid;
+using test::kQuoteTime;
+
+// fp32: d carries 2 ulp of 6e-8 and exp multiplies them by |d| <= 5 where the density matters, the two approximations add
+// 1.4e-7: about 1e-6 of one contract's term; with signs that cancel in the sum the surface maximum is a tenth of gross on
+// real books, and errors of many contracts average. fp64: the same count with 2.2e-16, cancellation up to 1e3.
+constexpr double kTolerance32 = 5e-6;
+constexpr double kTolerance64 = 1e-11;
+
+struct Case {
+  std::string name;
+  Book book;
+  Grid grid;
+};
+
+std::vector<Case> cases() {
+  std::vector<Case> all;
+  all.push_back({"index_like", test::index_like_book(1500), test::session_grid(4, 3, 41, 0.15)});
+  all.push_back({"three_positions", test::index_like_book(300, 3), test::session_grid(3, 3, 33, 0.1)});
+  {
+    Case c{"relative_beta", test::index_like_book(600), test::session_grid(3, 3, 41, 0.08)};
+    c.grid.view.iv_rule = IvRule::kRelativeBeta;
+    c.grid.view.iv_rule_parameter = 10.0;
+    all.push_back(std::move(c));
+  }
+  {
+    Case c{"sqrt_time_shift_on_the_floor", test::index_like_book(600), test::session_grid(3, 9, 41, 0.1)};
+    c.grid.view.iv_shift_term = IvShiftTerm::kSqrtTime;
+    c.grid.view.iv_shift_term_cap = 4.0;
+    c.grid.view.iv_floor = 0.12;
+    all.push_back(std::move(c));
+  }
+  {
+    Case c{"spot_basis", test::index_like_book(400), test::session_grid(2, 1, 21, 0.1)};
+    c.book.spot_basis = 0.0023;
+    all.push_back(std::move(c));
+  }
+  {
+    // Settles exactly at an instant of the grid, between instants, minutes after an instant; strikes on grid spots.
+    Case c{"settles_inside_the_grid", {}, test::session_grid(4, 3, 21, 0.05)};
+    c.book.add_expiry(kQuoteTime + 600, 0.05, 0.02);
+    for (double k : {98.0, 100.0, 100.5}) c.book.add(k, 1, 0.3, {100.0});
+    c.book.add_expiry(kQuoteTime + 86400, 0.05, 0.02);
+    for (double k : {95.0, 100.0, 103.0}) c.book.add(k, 1, 0.3, {300.0});
+    for (double k : {95.0, 100.0, 103.0}) c.book.add(k, -1, 0.3, {-500.0});
+    c.book.add_expiry(kQuoteTime + 86400 + 60, 0.05, 0.02);
+    for (double k : {95.0, 100.0, 103.0}) c.book.add(k, -1, 0.25, {70.0});
+    c.book.add_expiry(kQuoteTime + 400000, 0.05, 0.02);
+    c.book.add(100.0, 1, 0.2, {11.0});
+    all.push_back(std::move(c));
+  }
+  {
+    Case c{"deep_wings_and_extreme_volatility", {}, test::session_grid(2, 3, 33, 0.5)};
+    c.book.add_expiry(kQuoteTime + 30 * 86400, 0.05, 0.03);
+    for (double k : {0.01, 1.0, 20.0, 500.0, 1e5}) {
+      c.book.add(k, 1, 0.2, {1000.0});
+      c.book.add(k, -1, 3.0, {-700.0});
+    }
+    c.book.add_expiry(kQuoteTime + 3 * 365 * 86400LL, 0.05, 0.03);
+    for (double k : {20.0, 90.0, 100.0, 400.0}) c.book.add(k, -1, 11.0, {900.0});
+    c.book.add(100.0, 1, 0.011, {100.0});
+    all.push_back(std::move(c));
+  }
+  {
+    Case c{"one_contract", {}, test::session_grid(1, 1, 1, 0.0)};
+    c.book.add_expiry(kQuoteTime + 86400, 0.0, 0.0);
+    c.book.add(100.0, -1, 0.2, {100.0});
+    all.push_back(std::move(c));
+  }
+  {
+    Case c{"zero_open_interest", {}, test::session_grid(2, 1, 17, 0.1)};
+    c.book.add_expiry(kQuoteTime + 86400 * 9, 0.01, 0.0);
+    c.book.add(100.0, -1, 0.2, {0.0});
+    c.book.add(101.0, 1, 0.2, {0.0});
+    all.push_back(std::move(c));
+  }
+  {
+    Case c{"no_contracts", {}, test::session_grid(2, 1, 17, 0.1)};
+    c.book.weight.resize(1);
+    all.push_back(std::move(c));
+  }
+  return all;
+}
+
+void expect_equivalent(Backend& backend, GreekSet greeks, double tolerance) {
+  const auto reference = make_reference_backend();
+  for (const Case& c : cases()) {
+    const auto expected = test::evaluate(*reference, greeks, c.book, c.grid);
+    const auto actual = test::evaluate(backend, greeks, c.book, c.grid);
+    const std::size_t cells = expected.size() / greeks.size();
+    for (const Greek greek : kAllGreeks) {
+      if (!greeks.contains(greek)) continue;
+      const std::size_t at = greeks.index(greek) * cells;
+      const auto worst = test::compare_surface(std::span(actual).subspan(at, cells), std::span(expected).subspan(at, cells));
+      EXPECT_LE(worst.relative_to_maximum, tolerance)
+          << c.name << " " << name(greek) << " cell " << worst.cell << ": " << worst.actual << " for " << worst.expected
+          << ", maximum " << worst.maximum;
+    }
+  }
+}
+
+TEST(CpuBackend, Fp32EquivalentToReference) {
+  expect_equivalent(*make_cpu_backend(Precision::kFp32), GreekSet::all(), kTolerance32);
+}
+
+TEST(CpuBackend, Fp64EquivalentToReference) {
+  expect_equivalent(*make_cpu_backend(Precision::kFp64), GreekSet::all(), kTolerance64);
+}
+
+TEST(CpuBackend, EverySetOfGreeksEquivalentToReference) {
+  const auto backend = make_cpu_backend(Precision::kFp64);
+  for (const Greek greek : kAllGreeks) expect_equivalent(*backend, {greek}, kTolerance64);
+  expect_equivalent(*backend, kGreeks3, kTolerance64);
+  expect_equivalent(*backend, kGreeks11, kTolerance64);
+  expect_equivalent(*backend, {Greek::kDelta, Greek::kTheta, Greek::kVeta}, kTolerance64);
+}
+
+TEST(CpuBackend, SameBitsFromAnyNumberOfThreadsAndAnyCompany) {
+  const Book book = test::index_like_book(700, 2);
+  const Book other = test::index_like_book(90, 1, 7);
+  const Grid grid = test::session_grid(5, 3, 57, 0.1);
+  for (const Precision precision : {Precision::kFp32, Precision::kFp64}) {
+    const auto backend = make_cpu_backend(precision);
+    const auto alone = [&] {
+      oneapi::tbb::task_arena one(1);
+      return one.execute([&] { return test::evaluate(*backend, GreekSet::all(), book, grid); });
+    }();
+    const GridView view = grid.get();
+    std::vector<double> a(alone.size());
+    std::vector<double> b(GreekSet::all().size() * view.scenarios());
+    std::vector<double> c(alone.size());
+    const std::vector<ExposureJob> jobs = {{book.view(), view, 2, a}, {other.view(), view, 1, b}, {book.view(), view, 2, c}};
+    const oneapi::tbb::global_control threads(oneapi::tbb::global_control::max_allowed_parallelism, 4);
+    oneapi::tbb::task_arena several(4);
+    several.execute([&] { backend->evaluate(GreekSet::all(), jobs); });
+    EXPECT_EQ(alone, a);
+    EXPECT_EQ(alone, c);
+  }
+}
+
+TEST(CpuBackend, LinearInPositions) {
+  const Grid grid = test::session_grid(2, 3, 33, 0.1);
+  Book book = test::index_like_book(200, 2);
+  book.weight.push_back({});
+  for (std::size_t i = 0; i < book.strike.size(); ++i) {
+    book.weight[2].push_back(2.0 * book.weight[0][i] - 3.0 * book.weight[1][i]);
+  }
+  const auto backend = make_cpu_backend(Precision::kFp64);
+  const auto out = test::evaluate(*backend, kGreeks3, book, grid);
+  const std::size_t cells = grid.get().scenarios();
+  for (std::size_t g = 0; g < 3; ++g) {
+    std::vector<double> combined(cells);
+    for (std::size_t i = 0; i < cells; ++i) {
+      combined[i] = 2.0 * out[(3 * g) * cells + i] - 3.0 * out[(3 * g + 1) * cells + i];
+    }
+    EXPECT_LE(test::compare_surface(std::span(out).subspan((3 * g + 2) * cells, cells), combined).relative_to_maximum, 1e-12);
+  }
+}
+
+TEST(CpuBackend, PermutingContractsChangesNothingBeyondTolerance) {
+  const Book book = test::index_like_book(300);
+  Book reversed = book;
+  for (std::size_t e = 0; e < book.settlement.size(); ++e) {
+    const auto begin = static_cast<std::ptrdiff_t>(book.expiry_begin[e]);
+    const auto end = static_cast<std::ptrdiff_t>(book.expiry_begin[e + 1]);
+    std::reverse(reversed.strike.begin() + begin, reversed.strike.begin() + end);
+    std::reverse(reversed.right.begin() + begin, reversed.right.begin() + end);
+    std::reverse(reversed.implied_volatility.begin() + begin, reversed.implied_volatility.begin() + end);
+    std::reverse(reversed.weight[0].begin() + begin, reversed.weight[0].begin() + end);
+  }
+  const Grid grid = test::session_grid(2, 3, 33, 0.1);
+  const auto backend = make_cpu_backend(Precision::kFp32);
+  const auto a = test::evaluate(*backend, kGreeks3, book, grid);
+  const auto b = test::evaluate(*backend, kGreeks3, reversed, grid);
+  const std::size_t cells = grid.get().scenarios();
+  for (std::size_t g = 0; g < 3; ++g) {
+    EXPECT_LE(test::compare_surface(std::span(b).subspan(g * cells, cells), std::span(a).subspan(g * cells, cells))
+                  .relative_to_maximum,
+              kTolerance32);
+  }
+}
+
+// GX = dDX/dS, CX = dDX/dt, VX = dDX/dsigma by central differences of the surfaces themselves, with q != 0.
+TEST(ReferenceBackend, ExposuresAreDerivativesOfDeltaExposure) {
+  Book book = test::index_like_book(200);
+  for (auto& s : book.settlement) s += 20 * 86400;
+  const auto backend = make_reference_backend();
+  const GreekSet greeks = {Greek::kDelta, Greek::kGamma, Greek::kCharm, Greek::kVanna};
+  Grid grid;
+  grid.time = {kQuoteTime, kQuoteTime + 60, kQuoteTime + 120};
+  grid.iv_shift = {-1e-5, 0.0, 1e-5};
+  grid.view.spots = 3;
+  grid.view.log_spot_begin = -1e-5;
+  grid.view.log_spot_step = 1e-5;
+  grid.view.iv_floor = 1e-4;
+  const auto out = test::evaluate(*backend, greeks, book, grid);
+  const auto at = [&](Greek greek, std::size_t t, std::size_t v, std::size_t j) {
+    return out[((greeks.index(greek) * 3 + t) * 3 + v) * 3 + j];
+  };
+  const auto spot = [&](double j) { return book.spot * std::exp(1e-5 * j); };
+  const double gx = (at(Greek::kDelta, 1, 1, 2) - at(Greek::kDelta, 1, 1, 0)) / (spot(1) - spot(-1));
+  const double cx = (at(Greek::kDelta, 2, 1, 1) - at(Greek::kDelta, 0, 1, 1)) / (120.0 / kSecondsPerYear);
+  const double vx = (at(Greek::kDelta, 1, 2, 1) - at(Greek::kDelta, 1, 0, 1)) / 2e-5;
+  EXPECT_NEAR(gx / at(Greek::kGamma, 1, 1, 1), 1.0, 1e-6);
+  EXPECT_NEAR(cx / at(Greek::kCharm, 1, 1, 1), 1.0, 1e-6);
+  EXPECT_NEAR(vx / at(Greek::kVanna, 1, 1, 1), 1.0, 1e-6);
+}
+
+TEST(CompareSurface, FailsOnNanSignAndSize) {
+  const std::vector<double> expected = {1.0, -2.0, 0.0};
+  EXPECT_EQ(test::compare_surface(expected, expected).relative_to_maximum, 0.0);
+  EXPECT_DOUBLE_EQ(test::compare_surface(std::vector{1.0, 2.0, 0.0}, expected).relative_to_maximum, 2.0);
+  EXPECT_TRUE(std::isinf(test::compare_surface(std::vector<double>{1.0, NAN, 0.0}, expected).relative_to_maximum));
+  EXPECT_TRUE(std::isinf(test::compare_surface(std::vector{1.0, -2.0}, expected).relative_to_maximum));
+  EXPECT_TRUE(std::isinf(test::compare_surface(std::vector{1e-30}, std::vector{0.0}).relative_to_maximum));
+}
+
+}  // namespace
+}  // namespace greekgrid
