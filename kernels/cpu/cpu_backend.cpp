@@ -22,7 +22,7 @@ using cpu::ScenarioRow;
 
 // One position model of one book without its zero weights, ready for every row.
 struct PreparedPosition {
-  std::vector<double> log_moneyness, strike, sigma, weight;  // (n)
+  std::vector<double> log_moneyness, moneyness, strike, sigma, weight;  // (n), and a vector's lanes more to read
   std::vector<std::size_t> begin;                            // (E + 1)
   std::vector<double> signed_weight, signed_weight_strike;   // (E)
 };
@@ -44,15 +44,19 @@ PreparedPosition prepare(const BookView& book, std::size_t w) {
       const double weight = book.weight[w * book.contracts() + i];
       if (weight == 0.0) continue;
       p.log_moneyness.push_back(formulas::log_moneyness(book.spot, book.strike[i]) + book.spot_basis);
+      p.moneyness.push_back(book.spot * std::exp(book.spot_basis) / book.strike[i]);
       p.strike.push_back(book.strike[i]);
       p.sigma.push_back(book.implied_volatility[i]);
       p.weight.push_back(weight);
       signed_weight += book.right[i] * weight;
       signed_weight_strike += book.right[i] * weight * book.strike[i];
     }
-    p.begin.push_back(p.strike.size());
+    p.begin.push_back(p.weight.size());
     p.signed_weight.push_back(signed_weight);
     p.signed_weight_strike.push_back(signed_weight_strike);
+  }
+  for (auto* column : {&p.log_moneyness, &p.moneyness, &p.strike, &p.sigma, &p.weight}) {
+    column->resize(column->size() + cpu::kRowPad, 1.0);
   }
   return p;
 }
@@ -125,8 +129,9 @@ class CpuBackend final : public Backend {
         const double scale = grid.iv_shift_term == IvShiftTerm::kFlat
                                  ? 1.0
                                  : std::min(std::sqrt(30.0 / 365.0 / tau0), grid.iv_shift_term_cap);
-        const ExpiryContracts contracts = {&p.log_moneyness[begin], &p.strike[begin],   &p.sigma[begin],          &p.weight[begin],
-                                           count,                   p.signed_weight[e], p.signed_weight_strike[e]};
+        const ExpiryContracts contracts = {
+            &p.log_moneyness[begin], &p.moneyness[begin], &p.strike[begin],   &p.sigma[begin],
+            &p.weight[begin],        count,               p.signed_weight[e], p.signed_weight_strike[e]};
         const ScenarioRow scenario = {tau,
                                       book.rate[e],
                                       book.dividend_yield[e],

@@ -3,6 +3,7 @@
 #include "cpu/moments.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <vector>
 
@@ -29,10 +30,14 @@ template <class Real>
 struct StagedContracts {
   std::vector<Real> centre, step, d0, um1, u0, u1, u2, s, ratio, bond;  // (n)
   std::vector<Real> sigma, carry_log;                                   // (n) general loop only
-  std::size_t affine = 0;   // contracts of the affine loop: the first ones
-  std::size_t general = 0;  // contracts of the general loop: the rest
+  std::size_t affine = 0;  // contracts of the affine loop: the first ones
+  std::size_t general_begin = 0, general_end = 0;  // contracts of the general loop
+  std::array<std::vector<Real>*, 12> columns() {
+    return {&centre, &step, &d0, &um1, &u0, &u1, &u2, &s, &ratio, &bond, &sigma, &carry_log};
+  }
   void resize(std::size_t n) {
-    for (auto* v : {&centre, &step, &d0, &um1, &u0, &u1, &u2, &s, &ratio, &bond, &sigma, &carry_log}) v->resize(n);
+    if (centre.size() >= n) return;
+    for (auto* column : columns()) column->resize(n);
   }
 };
 
@@ -278,11 +283,11 @@ void GeneralMoments(const StagedContracts<Real>& staged, const ScenarioRow& row,
   const V shift = hn::Set(d, static_cast<Real>(row.shift));
   const V floor = hn::Set(d, static_cast<Real>(row.floor));
   const V beta = hn::Set(d, static_cast<Real>(row.beta));
-  const std::size_t last = staged.sigma.size();
+  const std::size_t last = staged.general_end;
   for (std::size_t j = 0; j < padded; j += lanes) {
     const V index = hn::Iota(d, static_cast<Real>(j));
     const V tilt = hn::NegMulAdd(beta, hn::LoadU(d, x + j), one);  // 1 - beta x
-    for (std::size_t begin = last - staged.general; begin < last; begin += kBlock) {
+    for (std::size_t begin = staged.general_begin; begin < last; begin += kBlock) {
       const std::size_t end = std::min(begin + kBlock, last);
       V acc[kMomentCount];
       for (V& a : acc) a = hn::Zero(d);
@@ -313,51 +318,81 @@ void GeneralMoments(const StagedContracts<Real>& staged, const ScenarioRow& row,
   }
 }
 
-// From contracts to what the loops broadcast; d is formed around the spot nearest to its zero, in fp64.
+// Moves the contracts of the general loop behind the others, both in their order.
+template <class Real>
+void Separate(const ScenarioRow& row, std::size_t n, StagedContracts<Real>& staged) {
+  staged.affine = 0;
+  staged.general_begin = staged.general_end = n + kRowPad;
+  for (std::size_t i = 0; i < n; ++i) {
+    const bool general = row.beta != 0.0 || staged.s[i] > static_cast<Real>(kWide);
+    const std::size_t k = general ? staged.general_end++ : staged.affine++;
+    for (auto* column : staged.columns()) (*column)[k] = (*column)[i];
+  }
+}
+
+template <class Real>
+HWY_INLINE void StoreAs(hn::Vec<hn::ScalableTag<double>> value, Real* HWY_RESTRICT to) {
+  const hn::ScalableTag<double> d64;
+  if constexpr (sizeof(Real) == 8) {
+    hn::StoreU(value, d64, to);
+  } else {
+#if HWY_TARGET == HWY_SCALAR
+    *to = static_cast<float>(hn::GetLane(value));
+#else
+    const hn::Rebind<float, decltype(d64)> d32;
+    hn::StoreU(hn::DemoteTo(d32, value), d32, to);
+#endif
+  }
+}
+
+// From contracts to what the loops broadcast, in fp64 throughout; d is formed around the spot nearest to its zero. Columns
+// are written by whole vectors, so they are longer than the contracts, and inputs are padded (see ExpiryContracts).
 template <class Real>
 void Stage(const ExpiryContracts& contracts, const ScenarioRow& row, StagedContracts<Real>& staged) {
-  staged.resize(contracts.count + kInterleaved);
-  staged.affine = staged.general = 0;
-  const double sqrt_tau = std::sqrt(row.tau);
+  const hn::ScalableTag<double> d;
+  using V = hn::Vec<decltype(d)>;
+  const std::size_t lanes = hn::Lanes(d);
+  const std::size_t n = contracts.count;
+  staged.resize(2 * n + 2 * kRowPad);
   const double carry = (row.rate - row.dividend_yield) * row.tau;
   const double discount_q = std::exp(-row.dividend_yield * row.tau);
   const double discount_r = std::exp(-row.rate * row.tau);
   const double last_spot = static_cast<double>(row.spots - 1);
   const double per_step = row.log_spot_step > 0.0 ? 1.0 / row.log_spot_step : 0.0;
-  std::size_t tail = contracts.count + kInterleaved;  // general contracts are staged from the back
-  for (std::size_t i = 0; i < contracts.count; ++i) {
-    const double sigma = std::max(row.floor, contracts.sigma[i] + row.shift);
-    const double s = sigma * sqrt_tau;
-    const bool general = row.beta != 0.0 || s > kWide;
-    const std::size_t k = general ? --tail : staged.affine++;
-    const double m = contracts.log_moneyness[i] + carry;
-    const double zero = (-(m + 0.5 * s * s) - row.log_spot_begin) * per_step;
-    const double centre = std::floor(std::clamp(zero, 0.0, last_spot) + 0.5);
-    const double at_centre = m + (row.log_spot_begin + centre * row.log_spot_step);
-    const double a = 1.0 / s;
-    const double u = contracts.weight[i] * discount_q;
-    staged.centre[k] = static_cast<Real>(centre);
-    staged.u0[k] = static_cast<Real>(u);
-    staged.bond[k] = static_cast<Real>(contracts.weight[i] * contracts.strike[i] * discount_r);
-    if (general) {
-      ++staged.general;
-      staged.sigma[k] = static_cast<Real>(contracts.sigma[i]);
-      staged.carry_log[k] = static_cast<Real>(at_centre);
-      continue;
-    }
-    staged.step[k] = static_cast<Real>(a * row.log_spot_step);
-    staged.d0[k] = static_cast<Real>(at_centre * a + 0.5 * s);
-    staged.um1[k] = static_cast<Real>(u * s);
-    staged.u1[k] = static_cast<Real>(u * a);
-    staged.u2[k] = static_cast<Real>(u * a * a);
-    staged.s[k] = static_cast<Real>(s);
-    staged.ratio[k] = static_cast<Real>(std::exp(m));
+  const auto set = [&](double value) { return hn::Set(d, value); };
+  const V half = set(0.5);
+  const V begin = set(row.log_spot_begin);
+  const V spacing = set(row.log_spot_step);
+  bool general = row.beta != 0.0;
+  for (std::size_t i = 0; i < n; i += lanes) {
+    const V sigma = hn::Max(set(row.floor), hn::Add(hn::LoadU(d, contracts.sigma + i), set(row.shift)));
+    const V s = hn::Mul(sigma, set(std::sqrt(row.tau)));
+    const V m = hn::Add(hn::LoadU(d, contracts.log_moneyness + i), set(carry));
+    const V a = hn::Div(set(1.0), s);
+    const V zero = hn::Mul(hn::Sub(hn::Neg(hn::MulAdd(hn::Mul(half, s), s, m)), begin), set(per_step));
+    const V centre = hn::Floor(hn::Add(hn::Min(hn::Max(zero, set(0.0)), set(last_spot)), half));
+    const V at_centre = hn::Add(m, hn::MulAdd(centre, spacing, begin));
+    const V weight = hn::LoadU(d, contracts.weight + i);
+    const V u = hn::Mul(weight, set(discount_q));
+    general = general || !hn::AllFalse(d, hn::Gt(s, set(kWide)));
+    StoreAs(centre, staged.centre.data() + i);
+    StoreAs(hn::Mul(a, spacing), staged.step.data() + i);
+    StoreAs(hn::MulAdd(at_centre, a, hn::Mul(half, s)), staged.d0.data() + i);
+    StoreAs(hn::Mul(u, s), staged.um1.data() + i);
+    StoreAs(u, staged.u0.data() + i);
+    StoreAs(hn::Mul(u, a), staged.u1.data() + i);
+    StoreAs(hn::Mul(hn::Mul(u, a), a), staged.u2.data() + i);
+    StoreAs(s, staged.s.data() + i);
+    StoreAs(hn::Mul(hn::LoadU(d, contracts.moneyness + i), set(std::exp(carry))), staged.ratio.data() + i);
+    StoreAs(hn::Mul(hn::Mul(weight, hn::LoadU(d, contracts.strike + i)), set(discount_r)), staged.bond.data() + i);
+    StoreAs(hn::LoadU(d, contracts.sigma + i), staged.sigma.data() + i);
+    StoreAs(at_centre, staged.carry_log.data() + i);
   }
+  staged.affine = n;
+  staged.general_begin = staged.general_end = n;
+  if (general) Separate(row, n, staged);
   for (; staged.affine % kInterleaved != 0; ++staged.affine) {
-    for (auto* column : {&staged.centre, &staged.step, &staged.d0, &staged.um1, &staged.u0, &staged.u1, &staged.u2,
-                         &staged.s, &staged.ratio, &staged.bond}) {
-      (*column)[staged.affine] = Real(0);
-    }
+    for (auto* column : staged.columns()) (*column)[staged.affine] = Real(0);
   }
 }
 
@@ -438,13 +473,6 @@ void Combine(GreekSet greeks, const ExpiryContracts& contracts, const ScenarioRo
   }
 }
 
-template <std::uint32_t kMask, class Real>
-void Moments(const StagedContracts<Real>& staged, const ScenarioRow& row, const Real* growth, const Real* x,
-             std::size_t padded, double* moments) {
-  if (staged.affine > 0) AffineMoments<kMask, kInterleaved>(staged, growth, padded, moments);
-  if (staged.general > 0) GeneralMoments<kMask>(staged, row, x, padded, moments);
-}
-
 // The sets of moments with loops of their own; any other set uses the smallest of them that holds it.
 constexpr std::uint32_t kMaskGamma = needed_moments({Greek::kGamma});
 constexpr std::uint32_t kMask3 = needed_moments(kGreeks3);
@@ -458,26 +486,34 @@ void AddExposures(GreekSet greeks, const ExpiryContracts& contracts, const Scena
                   std::vector<double>& moments, double* out, std::size_t out_stride) {
   const std::size_t padded = (row.spots + kRowPad - 1) / kRowPad * kRowPad;
   Stage(contracts, row, staged);
+  const std::uint32_t mask = needed_moments(greeks);
   growth.resize(padded);
   x.resize(padded);
-  for (std::size_t j = 0; j < padded; ++j) {
-    const double log_spot = row.log_spot_begin + static_cast<double>(j) * row.log_spot_step;
-    x[j] = static_cast<Real>(log_spot);
-    growth[j] = static_cast<Real>(row.growth[j]);
+  if (row.beta != 0.0 || (mask >> kBond & 1U) != 0) {
+    for (std::size_t j = 0; j < padded; ++j) {
+      x[j] = static_cast<Real>(row.log_spot_begin + static_cast<double>(j) * row.log_spot_step);
+      growth[j] = static_cast<Real>(row.growth[j]);
+    }
   }
-  moments.assign(kMomentCount * padded, 0.0);
-  const std::uint32_t mask = needed_moments(greeks);
+  moments.resize(kMomentCount * padded);
+  const auto run = [&]<std::uint32_t kMask>() {
+    for (std::size_t m = 0; m < kMomentCount; ++m) {
+      if ((kMask >> m & 1U) != 0) std::fill_n(&moments[m * padded], padded, 0.0);
+    }
+    if (staged.affine > 0) AffineMoments<kMask, kInterleaved>(staged, growth.data(), padded, moments.data());
+    if (staged.general_end > staged.general_begin) GeneralMoments<kMask>(staged, row, x.data(), padded, moments.data());
+  };
   const auto within = [&](std::uint32_t larger) { return (mask & ~larger) == 0; };
   if (within(kMaskGamma)) {
-    Moments<kMaskGamma>(staged, row, growth.data(), x.data(), padded, moments.data());
+    run.template operator()<kMaskGamma>();
   } else if (within(kMask3)) {
-    Moments<kMask3>(staged, row, growth.data(), x.data(), padded, moments.data());
+    run.template operator()<kMask3>();
   } else if (within(kMask4)) {
-    Moments<kMask4>(staged, row, growth.data(), x.data(), padded, moments.data());
+    run.template operator()<kMask4>();
   } else if (within(kMask11)) {
-    Moments<kMask11>(staged, row, growth.data(), x.data(), padded, moments.data());
+    run.template operator()<kMask11>();
   } else {
-    Moments<kMaskAll>(staged, row, growth.data(), x.data(), padded, moments.data());
+    run.template operator()<kMaskAll>();
   }
   Combine(greeks, contracts, row, padded, moments.data(), out, out_stride);
 }

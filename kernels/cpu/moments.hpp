@@ -50,9 +50,11 @@ constexpr std::uint32_t needed_moments(GreekSet greeks) {
 /// Rows of spots are padded to a multiple of this: the lanes of the widest vector.
 inline constexpr std::size_t kRowPad = 16;
 
-/// What the contracts of one expiry look like before any scenario: filled once per book. All (n).
+/// What the contracts of one expiry look like before any scenario: filled once per book. All (n); kRowPad more values can
+/// be read behind the last one, their values do not matter but sigma must be positive.
 struct ExpiryContracts {
   const double* log_moneyness;  ///< ln(S0 e^b / K)
+  const double* moneyness;      ///< S0 e^b / K
   const double* strike;         ///< USD
   const double* sigma;          ///< vol
   const double* weight;         ///< shares, never 0
