@@ -1,0 +1,34 @@
+#pragma once
+
+/// @file
+/// The guard between a hostile file and this process. Private to io/hdf5.
+///
+/// The HDF5 library is not safe on corrupt metadata: a flipped bit in a heap of strings may crash it, hang it or make
+/// it write beyond its buffers. So the library never opens a foreign file here: a forked child opens the descriptor,
+/// reads what is asked for and hands over plain values, under limits of memory and time. Whatever happens to the child
+/// is an InputError; what it hands over is checked again by the callers.
+///
+/// Forking while other threads run: the child has one thread, a copy of the one that forked. glibc makes malloc usable
+/// in it, and this process holds library_mutex() over the fork, so that no other thread is inside HDF5. The child
+/// touches nothing else that another thread may have locked (no stdio, no logging, no locale, no oneTBB) and leaves by
+/// _exit, so that no destructor or exit handler of this process runs twice.
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+
+#include "archive.hpp"
+
+namespace greekgrid::h5 {
+
+/// In the child: reads from an open file of file_size bytes and hands over. Throws Error.
+using ReadFunction = std::function<void(hid_t file, std::uint64_t file_size, ArchiveWriter& out)>;
+/// In the caller: takes over. Throws Error.
+using TakeFunction = std::function<void(ArchiveReader& in)>;
+
+/// Opens an HDF5 file in a child process, runs `read` there and `take` here.
+/// @throws InputError for a file that is missing, not regular, empty, no HDF5 file or not readable by the child in
+/// time, and for every Error of `read` and `take`.
+void read_in_child(const std::filesystem::path& path, const ReadFunction& read, const TakeFunction& take);
+
+}  // namespace greekgrid::h5

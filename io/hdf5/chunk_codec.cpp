@@ -1,0 +1,176 @@
+#include "chunk_codec.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cfloat>
+#include <cmath>
+#include <cstring>
+#include <stdexcept>
+
+#if GREEKGRID_HAVE_ISAL
+#include <isa-l.h>
+#else
+#include <libdeflate.h>
+#endif
+
+namespace greekgrid::h5 {
+namespace {
+
+constexpr std::size_t kChecksumBytes = 4;
+
+/// Element size known at compile time: the inner loop has a constant stride and is vectorised.
+template <std::size_t kSize>
+void shuffle_elements(const std::uint8_t* __restrict from, std::size_t count, std::uint8_t* __restrict to) {
+  // A block stays in the first-level cache while its bytes are taken one place at a time.
+  constexpr std::size_t kBlock = 2048;
+  for (std::size_t begin = 0; begin < count; begin += kBlock) {
+    const std::size_t end = std::min(count, begin + kBlock);
+    for (std::size_t place = 0; place < kSize; ++place) {
+      for (std::size_t i = begin; i < end; ++i) to[place * count + i] = from[i * kSize + place];
+    }
+  }
+}
+
+}  // namespace
+
+std::ptrdiff_t to_float32(std::span<const double> from, int keep_bits, std::span<std::uint32_t> to) {
+  constexpr int kMantissaBits = 23;
+  constexpr std::uint32_t kInfinity = 0x7f800000U;
+  const int drop = keep_bits <= 0 || keep_bits >= kMantissaBits ? 0 : kMantissaBits - keep_bits;
+  const std::uint32_t half = drop == 0 ? 0 : (1U << (drop - 1)) - 1U;
+  const std::uint32_t odd = drop == 0 ? 0 : 1U;
+  const std::uint32_t mask = ~((1U << drop) - 1U);
+  std::uint32_t refused = 0;
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    std::uint32_t bits = std::bit_cast<std::uint32_t>(static_cast<float>(from[i]));
+    const std::uint32_t special = (bits & kInfinity) == kInfinity ? 1U : 0U;
+    bits = (bits + half + ((bits >> drop) & odd)) & mask;
+    refused |= special | ((bits & kInfinity) == kInfinity ? 1U : 0U);
+    to[i] = bits;
+  }
+  if (refused == 0) return -1;
+  // Rounding can carry a NaN's mantissa out of sight, so both ends are looked at again.
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    if (!(std::fabs(from[i]) <= static_cast<double>(FLT_MAX)) || (to[i] & kInfinity) == kInfinity) {
+      return static_cast<std::ptrdiff_t>(i);
+    }
+  }
+  return -1;
+}
+
+void shuffle(std::span<const std::uint8_t> from, std::size_t size, std::span<std::uint8_t> to) {
+  const std::size_t count = from.size() / size;
+  switch (size) {
+    case 1:
+      std::copy(from.begin(), from.end(), to.begin());
+      break;
+    case 4:
+      shuffle_elements<4>(from.data(), count, to.data());
+      break;
+    case 8:
+      shuffle_elements<8>(from.data(), count, to.data());
+      break;
+    default:
+      throw std::invalid_argument("no shuffle of elements of " + std::to_string(size) + " bytes");
+  }
+}
+
+std::uint32_t fletcher32(std::span<const std::uint8_t> bytes) {
+  // 360 words: the most whose sums cannot overflow 32 bits.
+  constexpr std::size_t kWords = 360;
+  std::uint32_t sum1 = 0, sum2 = 0;
+  const std::uint8_t* data = bytes.data();
+  std::size_t words = bytes.size() / 2;
+  while (words > 0) {
+    const std::size_t block = std::min(words, kWords);
+    words -= block;
+    for (std::size_t i = 0; i < block; ++i, data += 2) {
+      sum1 += (static_cast<std::uint32_t>(data[0]) << 8U) | data[1];
+      sum2 += sum1;
+    }
+    sum1 = (sum1 & 0xffffU) + (sum1 >> 16U);
+    sum2 = (sum2 & 0xffffU) + (sum2 >> 16U);
+  }
+  if (bytes.size() % 2 != 0) {
+    sum1 += static_cast<std::uint32_t>(*data) << 8U;
+    sum2 += sum1;
+    sum1 = (sum1 & 0xffffU) + (sum1 >> 16U);
+    sum2 = (sum2 & 0xffffU) + (sum2 >> 16U);
+  }
+  sum1 = (sum1 & 0xffffU) + (sum1 >> 16U);
+  sum2 = (sum2 & 0xffffU) + (sum2 >> 16U);
+  return (sum2 << 16U) | sum1;
+}
+
+#if GREEKGRID_HAVE_ISAL
+
+std::string compressor_name() {
+  return "isal " + std::to_string(ISAL_MAJOR_VERSION) + "." + std::to_string(ISAL_MINOR_VERSION) + "." +
+         std::to_string(ISAL_PATCH_VERSION) + " level " + std::to_string(kDeflateLevel);
+}
+
+struct ChunkEncoder::State {
+  isal_zstream stream;
+  std::vector<std::uint8_t> scratch = std::vector<std::uint8_t>(ISAL_DEF_LVL1_DEFAULT);
+};
+
+std::vector<std::uint8_t> ChunkEncoder::encode(std::span<const std::uint8_t> bytes, std::size_t size) {
+  shuffled_.resize(bytes.size());
+  shuffle(bytes, size, shuffled_);
+  isal_zstream& stream = state_->stream;
+  isal_deflate_init(&stream);
+  stream.level = kDeflateLevel;
+  stream.level_buf = state_->scratch.data();
+  stream.level_buf_size = static_cast<std::uint32_t>(state_->scratch.size());
+  stream.gzip_flag = IGZIP_ZLIB;
+  stream.end_of_stream = 1;
+  stream.flush = NO_FLUSH;
+  stream.next_in = shuffled_.data();
+  stream.avail_in = static_cast<std::uint32_t>(shuffled_.size());
+  std::vector<std::uint8_t> out(bytes.size() / 2 + 1024);
+  do {
+    if (stream.total_out == out.size()) out.resize(out.size() * 2);
+    stream.next_out = out.data() + stream.total_out;
+    stream.avail_out = static_cast<std::uint32_t>(out.size() - stream.total_out);
+    const int status = isal_deflate(&stream);
+    if (status != COMP_OK) throw std::runtime_error("deflate failed (isal status " + std::to_string(status) + ")");
+  } while (stream.internal_state.state != ZSTATE_END);
+  const std::size_t length = stream.total_out;
+#else
+
+std::string compressor_name() {
+  return "libdeflate " LIBDEFLATE_VERSION_STRING " level " + std::to_string(kDeflateLevel);
+}
+
+struct ChunkEncoder::State {
+  libdeflate_compressor* compressor = libdeflate_alloc_compressor(static_cast<int>(kDeflateLevel));
+  State() {
+    if (compressor == nullptr) throw std::bad_alloc();
+  }
+  ~State() { libdeflate_free_compressor(compressor); }
+};
+
+std::vector<std::uint8_t> ChunkEncoder::encode(std::span<const std::uint8_t> bytes, std::size_t size) {
+  shuffled_.resize(bytes.size());
+  shuffle(bytes, size, shuffled_);
+  std::vector<std::uint8_t> out(libdeflate_zlib_compress_bound(state_->compressor, bytes.size()));
+  const std::size_t length =
+      libdeflate_zlib_compress(state_->compressor, shuffled_.data(), shuffled_.size(), out.data(), out.size());
+  if (length == 0) throw std::runtime_error("deflate failed (libdeflate: no room)");
+#endif
+  out.resize(length);
+  const std::uint32_t checksum = fletcher32(out);
+  for (std::size_t place = 0; place < kChecksumBytes; ++place) {
+    out.push_back(static_cast<std::uint8_t>(checksum >> (8U * place)));
+  }
+  // Queued chunks live long: the room that deflate did not need is given back.
+  out.shrink_to_fit();
+  return out;
+}
+
+ChunkEncoder::ChunkEncoder() : state_(new State) {}
+ChunkEncoder::~ChunkEncoder() {
+  delete state_;
+}
+
+}  // namespace greekgrid::h5

@@ -1,0 +1,48 @@
+#pragma once
+
+/// @file
+/// The filters of a chunk outside the library, so that they run in many threads: shuffle, deflate, fletcher32, as the
+/// filters of HDF5 do it. Private to io/hdf5.
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace greekgrid::h5 {
+
+/// Deflate level written into the filter description of every dataset.
+inline constexpr unsigned kDeflateLevel = 1;
+
+/// The deflate library with version and level, such as "isal 2.30.0 level 1".
+std::string compressor_name();
+
+/// Converts to float32 and keeps keep_bits mantissa bits (1-23; 0 = all), rounding half to even.
+/// Returns the index of the first cell that float32 cannot hold (NaN, infinite or too large), or -1.
+std::ptrdiff_t to_float32(std::span<const double> from, int keep_bits, std::span<std::uint32_t> to);
+
+/// Groups byte k of all elements of `size` bytes, k = 0, 1, ...: HDF5's shuffle filter. Same lengths, no overlap.
+void shuffle(std::span<const std::uint8_t> from, std::size_t size, std::span<std::uint8_t> to);
+
+/// HDF5's fletcher32 checksum (H5_checksum_fletcher32: 16-bit big-endian words, an odd byte as the high one).
+std::uint32_t fletcher32(std::span<const std::uint8_t> bytes);
+
+/// Encodes chunks; one object per thread, its buffers are reused.
+class ChunkEncoder {
+ public:
+  ChunkEncoder();
+  ~ChunkEncoder();
+  ChunkEncoder(const ChunkEncoder&) = delete;
+  ChunkEncoder& operator=(const ChunkEncoder&) = delete;
+
+  /// Shuffles elements of `size` bytes, deflates (zlib format) and appends the checksum of the compressed bytes.
+  std::vector<std::uint8_t> encode(std::span<const std::uint8_t> bytes, std::size_t size);
+
+ private:
+  struct State;
+  State* state_;
+  std::vector<std::uint8_t> shuffled_;
+};
+
+}  // namespace greekgrid::h5

@@ -1,0 +1,67 @@
+#pragma once
+
+/// @file
+/// The HDF5 C library behind move-only handles and one checked wrapper. Private to io/hdf5.
+///
+/// The library is serial: every call of it, in this process, is made under library_mutex().
+
+#include <hdf5.h>
+
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace greekgrid::h5 {
+
+/// A call of the library failed; what() is the innermost reason the library gives. Callers turn it into InputError or
+/// OutputError with the file's name.
+class Error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// The one lock of the library. The first call also switches off its printing of errors and its loading of plug-ins.
+std::mutex& library_mutex();
+
+/// Throws Error with the library's reason. @param what the call, "create dataset gx"
+[[noreturn]] void fail(const std::string& what);
+
+/// The checked wrapper: every call goes through it. A negative result is a failure.
+template <class Result>
+Result check(Result result, const std::string& what) {
+  if (result < 0) fail(what);
+  return result;
+}
+
+/// Closes an identifier of any kind when it goes.
+class Handle {
+ public:
+  using Closer = herr_t (*)(hid_t);
+
+  Handle() = default;
+  /// Takes over the result of a call; throws Error if it failed.
+  Handle(hid_t id, Closer closer, const std::string& what) : id_(check(id, what)), closer_(closer) {}
+  ~Handle() {
+    if (id_ >= 0) closer_(id_);
+  }
+  Handle(Handle&& other) noexcept : id_(std::exchange(other.id_, -1)), closer_(other.closer_) {}
+  Handle& operator=(Handle&& other) noexcept {
+    std::swap(id_, other.id_);
+    std::swap(closer_, other.closer_);
+    return *this;
+  }
+
+  hid_t get() const { return id_; }
+  /// Closes now and throws Error if that fails: for files, whose last bytes are written by it.
+  void close(const std::string& what) {
+    const hid_t id = std::exchange(id_, -1);
+    if (id >= 0) check(closer_(id), what);
+  }
+
+ private:
+  hid_t id_ = -1;
+  Closer closer_ = nullptr;
+};
+
+}  // namespace greekgrid::h5

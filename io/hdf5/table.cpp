@@ -1,0 +1,339 @@
+#include "table.hpp"
+
+#include <hdf5_hl.h>
+#include <oneapi/tbb/parallel_for.h>
+#include <oneapi/tbb/task_arena.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <limits>
+#include <numeric>
+
+#include "chunk_codec.hpp"
+
+namespace greekgrid::h5 {
+namespace {
+
+constexpr std::size_t kFilteredElements = 1024;
+constexpr std::size_t kChunkRows = 16384;
+
+void write_attribute(hid_t object, const std::string& name, hid_t type, hid_t memory, const void* data,
+                     const hsize_t* length) {
+  const std::string what = "write attribute " + name;
+  const Handle space(length == nullptr ? H5Screate(H5S_SCALAR) : H5Screate_simple(1, length, nullptr), H5Sclose, what);
+  const Handle attribute(H5Acreate2(object, name.c_str(), type, space.get(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose, what);
+  check(H5Awrite(attribute.get(), memory, data), what);
+}
+
+template <class T>
+void write_numbers(hid_t object, const std::string& name, const T* numbers, hsize_t count) {
+  write_attribute(object, name, file_type(type_of<T>()), memory_type(type_of<T>()), numbers, &count);
+}
+
+/// C strings of texts; both live as long as this.
+struct Texts {
+  std::vector<std::string> text;
+  std::vector<const char*> pointer;
+  explicit Texts(std::span<const std::string> from) {
+    for (const std::string& one : from) text.push_back(as_utf8(one));
+    for (const std::string& one : text) pointer.push_back(one.c_str());
+  }
+};
+
+/// The chunk of rows [begin, begin + rows) of one column of a C-ordered (n, width) array, padded to `rows` with `fill`.
+void gather(const std::uint8_t* data, std::size_t size, std::size_t n, std::size_t width, std::size_t begin,
+            std::size_t column, const std::uint8_t* fill, std::span<std::uint8_t> chunk) {
+  const std::size_t rows = chunk.size() / size;
+  const std::size_t present = std::min(rows, n - begin);
+  if (width == 1) {
+    std::memcpy(chunk.data(), data + begin * size, present * size);
+  } else {
+    for (std::size_t row = 0; row < present; ++row) {
+      std::memcpy(&chunk[row * size], data + ((begin + row) * width + column) * size, size);
+    }
+  }
+  for (std::size_t row = present; row < rows; ++row) std::memcpy(&chunk[row * size], fill, size);
+}
+
+/// Encodes the chunks of a (n, width) array in parallel and writes them in order.
+void write_chunks(hid_t dataset, const Values& values, std::size_t n, std::size_t rows, const std::uint8_t* fill,
+                  const std::string& what) {
+  const std::size_t size = size_of(values.type);
+  const std::size_t width = values.count / n;
+  const std::size_t chunks = (n + rows - 1) / rows * width;
+  const auto* data = static_cast<const std::uint8_t*>(values.data);
+  std::vector<std::vector<std::uint8_t>> encoded(chunks);
+  // Isolated: a thread that waits here holds the library's lock and must not pick up foreign work that asks for it.
+  tbb::this_task_arena::isolate([&] {
+    tbb::parallel_for(std::size_t{0}, chunks, [&](std::size_t index) {
+      thread_local ChunkEncoder encoder;
+      std::vector<std::uint8_t> chunk(rows * size);
+      gather(data, size, n, width, index / width * rows, index % width, fill, chunk);
+      encoded[index] = encoder.encode(chunk, size);
+    });
+  });
+  for (std::size_t index = 0; index < chunks; ++index) {
+    const hsize_t offset[2] = {index / width * rows, index % width};  // the second for two dimensions only
+    check(H5Dwrite_chunk(dataset, H5P_DEFAULT, 0, offset, encoded[index].size(), encoded[index].data()), what);
+  }
+}
+
+}  // namespace
+
+std::size_t size_of(Type type) {
+  switch (type) {
+    case Type::kInt8:
+      return 1;
+    case Type::kInt32:
+    case Type::kFloat32:
+      return 4;
+    default:
+      return 8;
+  }
+}
+
+hid_t file_type(Type type) {
+  switch (type) {
+    case Type::kInt8:
+      return H5T_STD_I8LE;
+    case Type::kInt32:
+      return H5T_STD_I32LE;
+    case Type::kInt64:
+      return H5T_STD_I64LE;
+    case Type::kFloat32:
+      return H5T_IEEE_F32LE;
+    default:
+      return H5T_IEEE_F64LE;
+  }
+}
+
+hid_t memory_type(Type type) {
+  switch (type) {
+    case Type::kInt8:
+      return H5T_NATIVE_INT8;
+    case Type::kInt32:
+      return H5T_NATIVE_INT32;
+    case Type::kInt64:
+      return H5T_NATIVE_INT64;
+    case Type::kFloat32:
+      return H5T_NATIVE_FLOAT;
+    default:
+      return H5T_NATIVE_DOUBLE;
+  }
+}
+
+Handle string_type() {
+  Handle type(H5Tcopy(H5T_C_S1), H5Tclose, "make the string type");
+  check(H5Tset_size(type.get(), H5T_VARIABLE), "make the string type");
+  check(H5Tset_cset(type.get(), H5T_CSET_UTF8), "make the string type");
+  return type;
+}
+
+void write_attribute(hid_t object, const std::string& name, const std::string& text) {
+  const std::string utf8 = as_utf8(text);
+  const char* pointer = utf8.c_str();
+  const Handle type = string_type();
+  write_attribute(object, name, type.get(), type.get(), &pointer, nullptr);
+}
+
+void write_attribute(hid_t object, const std::string& name, const std::vector<std::string>& list) {
+  const Texts texts(list);
+  const hsize_t count = list.size();
+  const Handle type = string_type();
+  write_attribute(object, name, type.get(), type.get(), texts.pointer.data(), &count);
+}
+
+void write_attribute(hid_t object, const std::string& name, std::int32_t number) {
+  write_numbers(object, name, &number, 1);
+}
+void write_attribute(hid_t object, const std::string& name, std::int64_t number) {
+  write_numbers(object, name, &number, 1);
+}
+void write_attribute(hid_t object, const std::string& name, float number) {
+  write_numbers(object, name, &number, 1);
+}
+void write_attribute(hid_t object, const std::string& name, double number) {
+  write_numbers(object, name, &number, 1);
+}
+void write_attribute(hid_t object, const std::string& name, const std::vector<std::int8_t>& numbers) {
+  write_numbers(object, name, numbers.data(), numbers.size());
+}
+
+Handle create_file(const std::filesystem::path& path) {
+  const Handle creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose, "create file");
+  check(H5Pset_obj_track_times(creation.get(), false), "create file");
+  const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "create file");
+  check(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V18, H5F_LIBVER_LATEST), "create file");
+  check(H5Pset_fclose_degree(access.get(), H5F_CLOSE_STRONG), "create file");
+  // The name is ours alone until it is published, and some network file systems refuse locks.
+  check(H5Pset_file_locking(access.get(), false, true), "create file");
+  return Handle(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()), H5Fclose, "create file");
+}
+
+Handle root_group(const Handle& file) {
+  return Handle(H5Gopen2(file.get(), "/", H5P_DEFAULT), H5Gclose, "open root");
+}
+
+Handle create_group(hid_t parent, const std::string& name) {
+  const std::string what = "create group " + name;
+  const Handle creation(H5Pcreate(H5P_GROUP_CREATE), H5Pclose, what);
+  check(H5Pset_obj_track_times(creation.get(), false), what);
+  return Handle(H5Gcreate2(parent, name.c_str(), H5P_DEFAULT, creation.get(), H5P_DEFAULT), H5Gclose, what);
+}
+
+Handle dataset_properties(Type type, bool fill_nan, const std::vector<hsize_t>& chunk) {
+  const std::string what = "set properties of a dataset";
+  Handle creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, what);
+  check(H5Pset_obj_track_times(creation.get(), false), what);
+  if (fill_nan) {
+    const double nan = std::numeric_limits<double>::quiet_NaN();
+    const float nan32 = std::numeric_limits<float>::quiet_NaN();
+    const void* fill = type == Type::kFloat64 ? static_cast<const void*>(&nan) : &nan32;
+    check(H5Pset_fill_value(creation.get(), memory_type(type), fill), what);
+  }
+  if (!chunk.empty()) {
+    check(H5Pset_chunk(creation.get(), static_cast<int>(chunk.size()), chunk.data()), what);
+    check(H5Pset_shuffle(creation.get()), what);
+    check(H5Pset_deflate(creation.get(), kDeflateLevel), what);
+    check(H5Pset_fletcher32(creation.get()), what);
+  }
+  return creation;
+}
+
+void TableWriter::column(const Column& column, const Values& values) {
+  const std::string what = "write " + column.name;
+  const bool is_scale = column.dims.size() == 1 && column.dims[0] == column.name;
+  std::vector<hsize_t> dims;
+  for (const std::string& dim : column.dims) dims.push_back(is_scale ? values.count : length(dim));
+  const std::size_t count = std::accumulate(dims.begin(), dims.end(), std::size_t{1}, std::multiplies<>());
+  if (count == 0 || count != values.count || dims.size() > 2) {
+    throw Error(what + " failed: " + std::to_string(values.count) + " values for " + std::to_string(count) + " places");
+  }
+  const bool is_text = values.type == Type::kString;
+  const bool is_float = values.type == Type::kFloat32 || values.type == Type::kFloat64;
+  std::vector<hsize_t> chunk;
+  if (!is_text && count >= kFilteredElements) {
+    chunk.assign(dims.size(), 1);
+    chunk[0] = std::min<hsize_t>(dims[0], kChunkRows);
+  }
+  const Handle creation = dataset_properties(values.type, is_float && !is_scale, chunk);
+  const Handle space(H5Screate_simple(static_cast<int>(dims.size()), dims.data(), nullptr), H5Sclose, what);
+  const Handle text = string_type();
+  Handle dataset(H5Dcreate2(group_, column.name.c_str(), is_text ? text.get() : file_type(values.type), space.get(),
+                            H5P_DEFAULT, creation.get(), H5P_DEFAULT),
+                 H5Dclose, what);
+  if (is_text) {
+    const Texts texts({static_cast<const std::string*>(values.data), values.count});
+    check(H5Dwrite(dataset.get(), text.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, texts.pointer.data()), what);
+  } else if (chunk.empty()) {
+    check(H5Dwrite(dataset.get(), memory_type(values.type), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data), what);
+  } else {
+    std::uint8_t fill[sizeof(double)] = {};
+    check(H5Pget_fill_value(creation.get(), memory_type(values.type), fill), what);
+    write_chunks(dataset.get(), values, dims[0], chunk[0], fill, what);
+  }
+  if (is_scale) check(H5DSset_scale(dataset.get(), column.name.c_str()), what);
+  describe(dataset.get(), column, values.type);
+  if (is_scale) scale_[column.name] = {std::move(dataset), values.count};
+}
+
+void TableWriter::row_numbers(const std::string& name, std::size_t n) {
+  std::vector<std::int64_t> numbers(n);
+  std::iota(numbers.begin(), numbers.end(), 0);
+  column({name, {name}, name + " number", "1", ""}, numbers);
+}
+
+void TableWriter::describe(hid_t dataset, const Column& column, Type type) {
+  const bool is_scale = column.dims.size() == 1 && column.dims[0] == column.name;
+  if (!is_scale) {
+    unsigned axis = 0;
+    for (const std::string& dim : column.dims) {
+      check(H5DSattach_scale(dataset, scale_.at(dim).dataset.get(), axis++), "attach " + dim + " to " + column.name);
+    }
+  }
+  write_attribute(dataset, "long_name", column.long_name);
+  if (!column.units.empty()) write_attribute(dataset, "units", column.units);
+  if (column.units == kTimeUnits) write_attribute(dataset, "calendar", std::string("proleptic_gregorian"));
+  if (!column.flag_meanings.empty()) {
+    const auto flags = std::count(column.flag_meanings.begin(), column.flag_meanings.end(), ' ') + 1;
+    std::vector<std::int8_t> numbers(static_cast<std::size_t>(flags));
+    std::iota(numbers.begin(), numbers.end(), std::int8_t{0});
+    write_attribute(dataset, "flag_values", numbers);
+    write_attribute(dataset, "flag_meanings", column.flag_meanings);
+  }
+  if (!is_scale && type == Type::kFloat32) {
+    write_attribute(dataset, "_FillValue", std::numeric_limits<float>::quiet_NaN());
+  }
+  if (!is_scale && type == Type::kFloat64) {
+    write_attribute(dataset, "_FillValue", std::numeric_limits<double>::quiet_NaN());
+  }
+}
+
+void write_root_attributes(hid_t root, const std::string& schema, const std::string& title, Instant quote_time,
+                           Instant file_time, const std::string& settle_date, const std::string& knowledge_time,
+                           const std::vector<ChainSource>& source) {
+  write_attribute(root, "schema", schema);
+  write_attribute(root, "schema_version", std::string(kSchemaVersion));
+  write_attribute(root, "Conventions", std::string("CF-1.10"));
+  write_attribute(root, "title", title);
+  write_attribute(root, "quote_time", iso_from_instant(quote_time));
+  write_attribute(root, "file_time", iso_from_instant(file_time));
+  write_attribute(root, "open_interest_settle_date", settle_date);
+  write_attribute(root, "open_interest_knowledge_time", knowledge_time);
+  if (source.empty()) return;
+  std::vector<std::string> names, sums;
+  for (const ChainSource& one : source) {
+    names.push_back(one.name);
+    sums.push_back(one.sha256);
+  }
+  write_attribute(root, "source_name", names);
+  write_attribute(root, "source_sha256", sums);
+}
+
+std::string iso_from_instant(Instant instant) {
+  using namespace std::chrono;
+  const sys_seconds time{seconds(instant)};
+  const sys_days day = floor<days>(time);
+  const year_month_day date(day);
+  const hh_mm_ss clock(time - day);
+  char text[64];
+  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02dZ", static_cast<int>(date.year()),
+                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+                static_cast<int>(clock.seconds().count()));
+  return text;
+}
+
+std::string as_utf8(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size();) {
+    const auto byte = [&](std::size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0U; };
+    const unsigned lead = byte(i);
+    // Shortest forms only, no surrogates, nothing beyond U+10FFFF; NUL would end the string in the file.
+    std::size_t length = 0;
+    if (lead >= 0x01 && lead < 0x80) length = 1;
+    if (lead >= 0xc2 && lead < 0xe0) length = 2;
+    if (lead >= 0xe0 && lead < 0xf0) length = 3;
+    if (lead >= 0xf0 && lead < 0xf5) length = 4;
+    for (std::size_t k = 1; k < length; ++k) {
+      if ((byte(i + k) & 0xc0U) != 0x80U) length = 0;
+    }
+    const unsigned second = byte(i + 1);
+    if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f) || (lead == 0xf0 && second < 0x90) ||
+        (lead == 0xf4 && second > 0x8f)) {
+      length = 0;
+    }
+    if (length == 0) {
+      out += "\xef\xbf\xbd";
+      ++i;
+    } else {
+      out += text.substr(i, length);
+      i += length;
+    }
+  }
+  return out;
+}
+
+}  // namespace greekgrid::h5
