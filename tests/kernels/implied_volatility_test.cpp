@@ -109,7 +109,7 @@ TEST(NormalisedBlack, AgreesWithPublishedValuesAndInvertsThem) {
     const auto inverted = implied_volatility(q, price, forward, strike, 1.0, tau);
     if (tau == 0.0) {
       ++settled;
-      EXPECT_EQ(inverted.status, IvStatus::invalid);
+      EXPECT_EQ(inverted.status, IvStatus::kInvalid);
       EXPECT_TRUE(out["implied_volatility_from_a_transformed_rational_guess"].is_null());
       continue;
     }
@@ -119,7 +119,7 @@ TEST(NormalisedBlack, AgreesWithPublishedValuesAndInvertsThem) {
         std::sqrt(forward * strike / (2 * M_PI)) * std::exp(-0.5 * (k * k / (total * total) + 0.25 * total * total));
     const double price_conditioning = price / (total * vega);
     if (price_conditioning * kEps < 1e-3) {
-      ASSERT_EQ(inverted.status, IvStatus::ok);
+      ASSERT_EQ(inverted.status, IvStatus::kOk);
       const double error = relative_error(inverted.sigma, sigma) / (1.0 + price_conditioning);
       EXPECT_LE(error, 16 * kEps);
       worst_sigma = std::max(worst_sigma, error / kEps);
@@ -217,7 +217,7 @@ TEST(ImpliedVolatility, InvertsTheClosedFormOnBothSides) {
           const double conditioning = (g.price + spot) / (sigma * g.vega);
           if (!(conditioning * kEps < 1e-4)) continue;
           const auto iv = implied_volatility(right, g.price, forward, strike, std::exp(-rate * tau), tau);
-          ASSERT_EQ(iv.status, IvStatus::ok) << right << " " << strike << " " << sigma << " " << tau;
+          ASSERT_EQ(iv.status, IvStatus::kOk) << right << " " << strike << " " << sigma << " " << tau;
           EXPECT_LE(relative_error(iv.sigma, sigma), 16 * kEps * (1.0 + conditioning))
               << right << " " << strike << " " << sigma << " " << tau;
         }
@@ -227,32 +227,32 @@ TEST(ImpliedVolatility, InvertsTheClosedFormOnBothSides) {
 }
 
 TEST(ImpliedVolatility, SaysWhyThereIsNone) {
-  EXPECT_EQ(implied_volatility(1, 20.0, 120.0, 100.0, 1.0, 1.0).status, IvStatus::below_intrinsic);
-  EXPECT_EQ(implied_volatility(1, 19.0, 120.0, 100.0, 1.0, 1.0).status, IvStatus::below_intrinsic);
-  EXPECT_EQ(implied_volatility(-1, 0.0, 120.0, 100.0, 1.0, 1.0).status, IvStatus::below_intrinsic);
-  EXPECT_EQ(implied_volatility(-1, -1.0, 120.0, 100.0, 1.0, 1.0).status, IvStatus::below_intrinsic);
-  EXPECT_EQ(implied_volatility(1, 120.0, 120.0, 100.0, 1.0, 1.0).status, IvStatus::above_bound);
-  EXPECT_EQ(implied_volatility(-1, 95.0, 120.0, 100.0, 0.9, 1.0).status, IvStatus::above_bound);
-  EXPECT_EQ(implied_volatility(-1, 95.0, 120.0, 100.0, 1.0, 1.0).status, IvStatus::ok);
+  EXPECT_EQ(implied_volatility(1, 20.0, 120.0, 100.0, 1.0, 1.0).status, IvStatus::kBelowIntrinsic);
+  EXPECT_EQ(implied_volatility(1, 19.0, 120.0, 100.0, 1.0, 1.0).status, IvStatus::kBelowIntrinsic);
+  EXPECT_EQ(implied_volatility(-1, 0.0, 120.0, 100.0, 1.0, 1.0).status, IvStatus::kBelowIntrinsic);
+  EXPECT_EQ(implied_volatility(-1, -1.0, 120.0, 100.0, 1.0, 1.0).status, IvStatus::kBelowIntrinsic);
+  EXPECT_EQ(implied_volatility(1, 120.0, 120.0, 100.0, 1.0, 1.0).status, IvStatus::kAboveBound);
+  EXPECT_EQ(implied_volatility(-1, 95.0, 120.0, 100.0, 0.9, 1.0).status, IvStatus::kAboveBound);
+  EXPECT_EQ(implied_volatility(-1, 95.0, 120.0, 100.0, 1.0, 1.0).status, IvStatus::kOk);
   EXPECT_TRUE(std::isnan(implied_volatility(1, 19.0, 120.0, 100.0, 1.0, 1.0).sigma));
 }
 
 TEST(ImpliedVolatility, RefusesWhatIsNoNumber) {
   for (const double bad : {kNan, kInfinity, -kInfinity}) {
-    EXPECT_EQ(implied_volatility(bad, 5, 100, 100, 1, 1).status, IvStatus::invalid);
-    EXPECT_EQ(implied_volatility(1, bad, 100, 100, 1, 1).status, IvStatus::invalid);
-    EXPECT_EQ(implied_volatility(1, 5, bad, 100, 1, 1).status, IvStatus::invalid);
-    EXPECT_EQ(implied_volatility(1, 5, 100, bad, 1, 1).status, IvStatus::invalid);
-    EXPECT_EQ(implied_volatility(1, 5, 100, 100, bad, 1).status, IvStatus::invalid);
-    EXPECT_EQ(implied_volatility(1, 5, 100, 100, 1, bad).status, IvStatus::invalid);
+    EXPECT_EQ(implied_volatility(bad, 5, 100, 100, 1, 1).status, IvStatus::kInvalid);
+    EXPECT_EQ(implied_volatility(1, bad, 100, 100, 1, 1).status, IvStatus::kInvalid);
+    EXPECT_EQ(implied_volatility(1, 5, bad, 100, 1, 1).status, IvStatus::kInvalid);
+    EXPECT_EQ(implied_volatility(1, 5, 100, bad, 1, 1).status, IvStatus::kInvalid);
+    EXPECT_EQ(implied_volatility(1, 5, 100, 100, bad, 1).status, IvStatus::kInvalid);
+    EXPECT_EQ(implied_volatility(1, 5, 100, 100, 1, bad).status, IvStatus::kInvalid);
   }
   for (const double bad : {0.0, -1.0}) {
-    EXPECT_EQ(implied_volatility(1, 5, bad, 100, 1, 1).status, IvStatus::invalid);
-    EXPECT_EQ(implied_volatility(1, 5, 100, bad, 1, 1).status, IvStatus::invalid);
-    EXPECT_EQ(implied_volatility(1, 5, 100, 100, bad, 1).status, IvStatus::invalid);
-    EXPECT_EQ(implied_volatility(1, 5, 100, 100, 1, bad).status, IvStatus::invalid);
+    EXPECT_EQ(implied_volatility(1, 5, bad, 100, 1, 1).status, IvStatus::kInvalid);
+    EXPECT_EQ(implied_volatility(1, 5, 100, bad, 1, 1).status, IvStatus::kInvalid);
+    EXPECT_EQ(implied_volatility(1, 5, 100, 100, bad, 1).status, IvStatus::kInvalid);
+    EXPECT_EQ(implied_volatility(1, 5, 100, 100, 1, bad).status, IvStatus::kInvalid);
   }
-  EXPECT_EQ(implied_volatility(0, 5, 100, 100, 1, 1).status, IvStatus::invalid);
+  EXPECT_EQ(implied_volatility(0, 5, 100, 100, 1, 1).status, IvStatus::kInvalid);
 }
 
 }  // namespace

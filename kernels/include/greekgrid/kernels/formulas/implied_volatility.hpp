@@ -16,10 +16,10 @@ namespace greekgrid::formulas {
 
 /// Why an inversion has or has not a result.
 enum class IvStatus : unsigned char {
-  ok,
-  below_intrinsic,  ///< the price is at or below its discounted intrinsic value: no positive volatility has it
-  above_bound,      ///< the price is at or above discount F (call) or discount K (put): no finite volatility has it
-  invalid,          ///< an input is NaN, infinite or outside its domain
+  kOk,
+  kBelowIntrinsic,  ///< the price is at or below its discounted intrinsic value: no positive volatility has it
+  kAboveBound,      ///< the price is at or above discount F (call) or discount K (put): no finite volatility has it
+  kInvalid,         ///< an input is NaN, infinite or outside its domain
 };
 
 /// A volatility with the reason where there is none.
@@ -247,18 +247,18 @@ GREEKGRID_HD ImpliedVolatility implied_volatility(double right, double price, do
   const bool usable = is_finite(price) && is_finite(forward) && is_finite(strike) && is_finite(discount) &&
                       is_finite(tau) && forward > 0.0 && strike > 0.0 && discount > 0.0 && tau > 0.0 &&
                       (right == 1.0 || right == -1.0);
-  if (!usable) return {nothing, IvStatus::invalid};
+  if (!usable) return {nothing, IvStatus::kInvalid};
   const double undiscounted = price / discount;
   const double intrinsic = math::max(right * (forward - strike), 0.0);
   const double time_value = undiscounted - intrinsic;
-  if (!(time_value > 0.0)) return {nothing, IvStatus::below_intrinsic};
-  if (undiscounted >= (right > 0.0 ? forward : strike)) return {nothing, IvStatus::above_bound};
+  if (!(time_value > 0.0)) return {nothing, IvStatus::kBelowIntrinsic};
+  if (undiscounted >= (right > 0.0 ? forward : strike)) return {nothing, IvStatus::kAboveBound};
   const double relative = (forward - strike) / strike;
   const double x = math::abs(relative) < 0.5 ? math::log1p(relative) : math::log(forward / strike);
   const double beta = time_value / (math::sqrt(forward) * math::sqrt(strike));
   const double s = implied_total_deviation(beta, x);
-  if (!(s > 0.0)) return {nothing, beta > 0.0 ? IvStatus::above_bound : IvStatus::below_intrinsic};
-  return {s / math::sqrt(tau), IvStatus::ok};
+  if (!(s > 0.0)) return {nothing, beta > 0.0 ? IvStatus::kAboveBound : IvStatus::kBelowIntrinsic};
+  return {s / math::sqrt(tau), IvStatus::kOk};
 }
 
 }  // namespace greekgrid::formulas
