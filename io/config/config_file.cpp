@@ -1,0 +1,340 @@
+// TOML to RunConfig and back. Every key is listed once, in parse_config(), with its range.
+
+#include "greekgrid/io/config_file.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <functional>
+#include <set>
+#include <sstream>
+#include <toml++/toml.h>
+
+namespace greekgrid {
+namespace {
+
+std::string display(double value) {
+  std::ostringstream out;
+  out << value;
+  return out.str();
+}
+
+// Reads a table and remembers which keys were asked for, so that the rest can be refused.
+class Section {
+ public:
+  Section(const toml::table* table, std::string prefix, std::string_view file)
+      : table_(table), prefix_(std::move(prefix)), file_(file) {}
+
+  [[noreturn]] void fail(const toml::node* node, const std::string& key, const std::string& problem) const {
+    const auto line = node != nullptr ? node->source().begin.line : 0;
+    throw InputError(std::string(file_) + ":" + std::to_string(line) + ": " + prefix_ + key + " " + problem);
+  }
+
+  const toml::node* find(const std::string& key) {
+    asked_.insert(key);
+    return table_ == nullptr ? nullptr : table_->get(key);
+  }
+
+  void number(const std::string& key, double& value, double low, double high) {
+    if (const toml::node* node = find(key)) value = number_of(node, key, low, high);
+  }
+
+  double number_of(const toml::node* node, const std::string& key, double low, double high) const {
+    const auto given = node->value<double>();
+    if (!given || !node->is_number()) fail(node, key, "is not a number");
+    // Written so that NaN fails too.
+    if (!(*given >= low && *given <= high)) {
+      fail(node, key, "= " + display(*given) + " is out of range (" + display(low) + " to " + display(high) + ")");
+    }
+    return *given;
+  }
+
+  template <class Integer>
+  void integer(const std::string& key, Integer& value, std::int64_t low, std::int64_t high) {
+    const toml::node* node = find(key);
+    if (node == nullptr) return;
+    if (!node->is_integer()) fail(node, key, "is not a whole number");
+    const std::int64_t given = *node->value<std::int64_t>();
+    if (given < low || given > high) {
+      fail(node, key, "= " + std::to_string(given) + " is out of range (" + std::to_string(low) + " to " + std::to_string(high) + ")");
+    }
+    value = static_cast<Integer>(given);
+  }
+
+  void boolean(const std::string& key, bool& value) {
+    const toml::node* node = find(key);
+    if (node == nullptr) return;
+    if (!node->is_boolean()) fail(node, key, "is neither true nor false");
+    value = *node->value<bool>();
+  }
+
+  template <class Enum>
+  void choice(const std::string& key, Enum& value, std::initializer_list<Enum> choices) {
+    const toml::node* node = find(key);
+    if (node == nullptr) return;
+    value = choice_of(node, key, choices);
+  }
+
+  template <class Enum>
+  Enum choice_of(const toml::node* node, const std::string& key, std::initializer_list<Enum> choices) const {
+    const auto given = node->value<std::string>();
+    std::string known;
+    for (const Enum c : choices) {
+      if (given && name(c) == *given) return c;
+      known += (known.empty() ? "" : ", ") + std::string(name(c));
+    }
+    fail(node, key, (given ? "= \"" + *given + "\" is unknown" : std::string("is not a string")) + " (choose " + known + ")");
+  }
+
+  const toml::array* array(const std::string& key) {
+    const toml::node* node = find(key);
+    if (node == nullptr) return nullptr;
+    if (!node->is_array() || node->as_array()->empty()) fail(node, key, "is not a list with at least one entry");
+    return node->as_array();
+  }
+
+  void refuse_unknown() const {
+    if (table_ == nullptr) return;
+    for (const auto& [key, node] : *table_) {
+      if (asked_.count(std::string(key.str())) == 0) {
+        fail(&node, std::string(key.str()), "is not a configuration key (see the reference in docs/configuration.md)");
+      }
+    }
+  }
+
+ private:
+  const toml::table* table_;
+  std::string prefix_;
+  std::string_view file_;
+  std::set<std::string> asked_;
+};
+
+Section section(Section& root, const std::string& name, std::string_view file) {
+  const toml::node* node = root.find(name);
+  if (node != nullptr && !node->is_table()) root.fail(node, name, "is not a table");
+  return Section(node == nullptr ? nullptr : node->as_table(), name + ".", file);
+}
+
+void read_scenarios(Section& s, ScenarioConfig& c) {
+  s.choice("spot_axis", c.spot_axis, {SpotAxis::kExpectedMove, SpotAxis::kLogReturn});
+  if (c.spot_axis == SpotAxis::kLogReturn) c.spot_half_width = 0.2;
+  s.number("spot_half_width", c.spot_half_width, 1e-6, c.spot_axis == SpotAxis::kLogReturn ? 3.0 : 100.0);
+  s.integer("spots", c.spots, 1, 100001);
+  if (c.spots % 2 == 0) s.fail(s.find("spots"), "spots", "is even (the middle spot is the reference: choose an odd number)");
+  if (const toml::array* shifts = s.array("iv_shifts")) {
+    c.iv_shifts.clear();
+    for (const toml::node& node : *shifts) c.iv_shifts.push_back(s.number_of(&node, "iv_shifts", -10.0, 10.0));
+    if (!std::is_sorted(c.iv_shifts.begin(), c.iv_shifts.end(), std::less_equal<>())) {
+      s.fail(shifts, "iv_shifts", "is not strictly increasing");
+    }
+    if (std::find(c.iv_shifts.begin(), c.iv_shifts.end(), 0.0) == c.iv_shifts.end()) {
+      s.fail(shifts, "iv_shifts", "does not contain 0 (the unshifted state must be on the axis)");
+    }
+  }
+  s.choice("iv_shift_term", c.iv_shift_term, {IvShiftTerm::kFlat, IvShiftTerm::kSqrtTime});
+  s.number("iv_shift_term_cap", c.iv_shift_term_cap, 0.01, 1000.0);
+  s.number("iv_floor", c.iv_floor, 1e-4, 1.0);
+  s.choice("time_axis", c.time_axis, {TimeAxis::kSessions, TimeAxis::kIntraday});
+  s.integer("sessions", c.sessions, 1, 1000);
+  s.integer("intraday_step", c.intraday_step, 1, 86400);
+  if (const toml::array* rules = s.array("iv_rules")) {
+    c.iv_rules.clear();
+    for (const toml::node& node : *rules) {
+      IvRuleChoice choice;
+      if (const toml::table* table = node.as_table()) {
+        if (const toml::node* rule = table->get("rule")) {
+          choice.rule = s.choice_of(rule, "iv_rules.rule", {IvRule::kStickyStrike, IvRule::kRelativeBeta});
+        } else {
+          s.fail(&node, "iv_rules", "has an entry without rule");
+        }
+        if (choice.rule == IvRule::kRelativeBeta) choice.parameter = 10.0;
+        for (const auto& [key, value] : *table) {
+          if (key.str() == "rule") continue;
+          if (key.str() != "beta" || choice.rule != IvRule::kRelativeBeta) {
+            s.fail(&value, "iv_rules." + std::string(key.str()), "is not a parameter of this rule");
+          }
+          choice.parameter = s.number_of(&value, "iv_rules.beta", -100.0, 100.0);
+        }
+      } else {
+        choice.rule = s.choice_of(&node, "iv_rules", {IvRule::kStickyStrike, IvRule::kRelativeBeta});
+        if (choice.rule == IvRule::kRelativeBeta) choice.parameter = 10.0;
+      }
+      for (const IvRuleChoice& other : c.iv_rules) {
+        if (other.rule == choice.rule && other.parameter == choice.parameter) s.fail(&node, "iv_rules", "names a rule twice");
+      }
+      c.iv_rules.push_back(choice);
+    }
+  }
+}
+
+Date date_of(const Section& s, const toml::node& node, const std::string& key) {
+  if (const auto date = node.value<toml::date>()) {
+    const Date result = std::chrono::year(date->year) / std::chrono::month(date->month) / std::chrono::day(date->day);
+    if (result.ok()) return result;
+  }
+  s.fail(&node, key, "holds something else than a date (write 2026-12-24, without quotes)");
+}
+
+}  // namespace
+
+RunConfig parse_config(std::string_view text, std::string_view file) {
+  toml::table tables;
+  try {
+    tables = toml::parse(text, file);
+  } catch (const toml::parse_error& error) {
+    throw InputError(std::string(file) + ":" + std::to_string(error.source().begin.line) + ": not TOML (" +
+                     std::string(error.description()) + ")");
+  }
+  RunConfig config;
+  Section root(&tables, "", file);
+
+  Section scenarios = section(root, "scenarios", file);
+  read_scenarios(scenarios, config.scenarios);
+  scenarios.refuse_unknown();
+
+  Section market = section(root, "market", file);
+  market.number("rate", config.market.rate, -1.0, 1.0);
+  market.number("dividend_yield", config.market.dividend_yield, -1.0, 1.0);
+  market.choice("iv_source", config.market.iv_source, {IvPreference::kVendor, IvPreference::kOwn});
+  market.boolean("iv_fill", config.market.iv_fill);
+  market.number("minimum_coverage", config.market.minimum_coverage, 0.0, 1.0);
+  market.refuse_unknown();
+
+  Section surfaces = section(root, "surfaces", file);
+  if (const toml::array* greeks = surfaces.array("greeks")) {
+    config.greeks = {};
+    for (const toml::node& node : *greeks) {
+      const auto given = node.value<std::string>();
+      if (given && *given == "all") {
+        config.greeks = GreekSet::all();
+        continue;
+      }
+      const auto greek = given ? greek_from_name(*given) : std::nullopt;
+      if (!greek) surfaces.fail(&node, "greeks", "names no Greek of this program (" + given.value_or("not a string") + ")");
+      config.greeks.insert(*greek);
+    }
+    for (const Greek needed : {Greek::kDelta, Greek::kGamma, Greek::kCharm, Greek::kVanna}) config.greeks.insert(needed);
+  }
+  surfaces.boolean("delta_change", config.delta_change);
+  surfaces.integer("keep_bits", config.keep_bits, 0, 23);
+  if (const toml::node* precision = surfaces.find("precision")) {
+    const auto given = precision->value<std::string>();
+    if (!given || (*given != "fp32" && *given != "fp64")) surfaces.fail(precision, "precision", "is unknown (choose fp32, fp64)");
+    config.precision = *given == "fp32" ? Precision::kFp32 : Precision::kFp64;
+  }
+  surfaces.refuse_unknown();
+
+  Section positions = section(root, "positions", file);
+  if (const toml::array* models = positions.array("models")) {
+    config.positions.clear();
+    for (const toml::node& node : *models) {
+      const PositionModel model = positions.choice_of(
+          &node, "models", {PositionModel::kNaive, PositionModel::kUnsigned, PositionModel::kAllShort, PositionModel::kReversed,
+                            PositionModel::kSignedColumn});
+      if (std::find(config.positions.begin(), config.positions.end(), model) != config.positions.end()) {
+        positions.fail(&node, "models", "names a model twice");
+      }
+      config.positions.push_back(model);
+    }
+  }
+  positions.refuse_unknown();
+
+  Section calendar = section(root, "calendar", file);
+  for (const auto& [key, kind] : {std::pair{"closed", Calendar::DayKind::kClosed}, std::pair{"half", Calendar::DayKind::kHalf},
+                                  std::pair{"full", Calendar::DayKind::kFull}}) {
+    if (const toml::array* days = calendar.array(key)) {
+      for (const toml::node& node : *days) config.calendar.push_back({date_of(calendar, node, key), kind});
+    }
+  }
+  std::sort(config.calendar.begin(), config.calendar.end(),
+            [](const CalendarOverride& a, const CalendarOverride& b) { return a.date < b.date; });
+  for (std::size_t i = 1; i < config.calendar.size(); ++i) {
+    if (config.calendar[i].date == config.calendar[i - 1].date) calendar.fail(nullptr, "", "names a day twice");
+  }
+  calendar.refuse_unknown();
+  root.refuse_unknown();
+  return config;
+}
+
+RunConfig read_config(const std::filesystem::path& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) {
+    throw InputError(path.string() + ": no such file (a configuration is a TOML file) check --config");
+  }
+  if (std::filesystem::file_size(path, error) > (1U << 20)) throw InputError(path.string() + ": larger than 1 MiB (no configuration)");
+  std::ifstream in(path, std::ios::binary);
+  std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  if (!in.good() && !in.eof()) throw InputError(path.string() + ": cannot be read");
+  return parse_config(text, path.string());
+}
+
+std::string to_toml(const RunConfig& config) {
+  toml::table scenarios;
+  const ScenarioConfig& s = config.scenarios;
+  toml::array shifts;
+  for (const double shift : s.iv_shifts) shifts.push_back(shift);
+  toml::array rules;
+  for (const IvRuleChoice& rule : s.iv_rules) {
+    toml::table entry;
+    entry.insert("rule", std::string(name(rule.rule)));
+    if (rule.rule == IvRule::kRelativeBeta) entry.insert("beta", rule.parameter);
+    rules.push_back(std::move(entry));
+  }
+  scenarios.insert("spot_axis", std::string(name(s.spot_axis)));
+  scenarios.insert("spot_half_width", s.spot_half_width);
+  scenarios.insert("spots", static_cast<std::int64_t>(s.spots));
+  scenarios.insert("iv_shifts", std::move(shifts));
+  scenarios.insert("iv_shift_term", std::string(name(s.iv_shift_term)));
+  scenarios.insert("iv_shift_term_cap", s.iv_shift_term_cap);
+  scenarios.insert("iv_floor", s.iv_floor);
+  scenarios.insert("time_axis", std::string(name(s.time_axis)));
+  scenarios.insert("sessions", static_cast<std::int64_t>(s.sessions));
+  scenarios.insert("intraday_step", static_cast<std::int64_t>(s.intraday_step));
+  scenarios.insert("iv_rules", std::move(rules));
+
+  toml::table market;
+  market.insert("rate", config.market.rate);
+  market.insert("dividend_yield", config.market.dividend_yield);
+  market.insert("iv_source", std::string(name(config.market.iv_source)));
+  market.insert("iv_fill", config.market.iv_fill);
+  market.insert("minimum_coverage", config.market.minimum_coverage);
+
+  toml::table surfaces;
+  toml::array greeks;
+  for (const Greek greek : kAllGreeks) {
+    if (config.greeks.contains(greek)) greeks.push_back(std::string(name(greek)));
+  }
+  surfaces.insert("greeks", std::move(greeks));
+  surfaces.insert("delta_change", config.delta_change);
+  surfaces.insert("keep_bits", static_cast<std::int64_t>(config.keep_bits));
+  surfaces.insert("precision", config.precision == Precision::kFp32 ? "fp32" : "fp64");
+
+  toml::table positions;
+  toml::array models;
+  for (const PositionModel model : config.positions) models.push_back(std::string(name(model)));
+  positions.insert("models", std::move(models));
+
+  toml::table calendar;
+  for (const auto& [key, kind] : {std::pair{"closed", Calendar::DayKind::kClosed}, std::pair{"half", Calendar::DayKind::kHalf},
+                                  std::pair{"full", Calendar::DayKind::kFull}}) {
+    toml::array days;
+    for (const CalendarOverride& day : config.calendar) {
+      if (day.kind != kind) continue;
+      days.push_back(toml::date{static_cast<int>(day.date.year()), static_cast<unsigned>(day.date.month()),
+                                static_cast<unsigned>(day.date.day())});
+    }
+    if (!days.empty()) calendar.insert(key, std::move(days));
+  }
+
+  toml::table root;
+  root.insert("scenarios", std::move(scenarios));
+  root.insert("market", std::move(market));
+  root.insert("surfaces", std::move(surfaces));
+  root.insert("positions", std::move(positions));
+  root.insert("calendar", std::move(calendar));
+  std::ostringstream out;
+  out << root << "\n";
+  return out.str();
+}
+
+}  // namespace greekgrid
