@@ -239,6 +239,18 @@ RunConfig parse_config(std::string_view text, std::string_view file) {
   }
   positions.refuse_unknown();
 
+  Section selection = section(root, "selection", file);
+  if (const toml::node* node = selection.find("tickers")) {
+    if (!node->is_array()) selection.fail(node, "tickers", "is not a list");
+    for (const toml::node& ticker : *node->as_array()) {
+      const auto given = ticker.value<std::string>();
+      if (!given || given->empty()) selection.fail(&ticker, "tickers", "holds something else than a symbol");
+      config.selection.tickers.push_back(*given);
+    }
+  }
+  selection.integer("top", config.selection.top, 0, 1000000000);
+  selection.refuse_unknown();
+
   Section calendar = section(root, "calendar", file);
   for (const auto& [key, kind] : {std::pair{"closed", Calendar::DayKind::kClosed}, std::pair{"half", Calendar::DayKind::kHalf},
                                   std::pair{"full", Calendar::DayKind::kFull}}) {
@@ -326,7 +338,14 @@ std::string to_toml(const RunConfig& config) {
     if (!days.empty()) calendar.insert(key, std::move(days));
   }
 
+  toml::table selection;
+  toml::array tickers;
+  for (const std::string& ticker : config.selection.tickers) tickers.push_back(ticker);
+  selection.insert("tickers", std::move(tickers));
+  selection.insert("top", static_cast<std::int64_t>(config.selection.top));
+
   toml::table root;
+  root.insert("selection", std::move(selection));
   root.insert("scenarios", std::move(scenarios));
   root.insert("market", std::move(market));
   root.insert("surfaces", std::move(surfaces));

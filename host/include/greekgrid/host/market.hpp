@@ -13,13 +13,6 @@
 
 namespace greekgrid {
 
-/// Which tickers of a chain are wanted.
-struct TickerSelection {
-  std::vector<std::string> tickers;  ///< by name, or all if empty; a name that the chain lacks becomes a refused ticker
-  std::size_t top = 0;               ///< the first so many accepted ones by open interest in USD (OI x multiplier x spot),
-                                     ///< ties by name; 0 = all
-};
-
 /// Judges every contract of the wanted tickers: settlement after quote_time, open interest known, a usable volatility, a
 /// forward. Every refused live contract and every refused ticker is one Diagnostic of the result; expired contracts are
 /// counted. Volatility in the order of the configuration, then the opposite right at the same strike; one source per

@@ -46,8 +46,16 @@ struct CalendarOverride {
   Calendar::DayKind kind;
 };
 
+/// Which tickers of a chain are wanted.
+struct TickerSelection {
+  std::vector<std::string> tickers;  ///< by name, or all if empty; a name that the chain lacks becomes a refused ticker
+  std::size_t top = 0;               ///< the first so many accepted ones by open interest in USD (OI x multiplier x spot),
+                                     ///< ties by name; 0 = all
+};
+
 /// One run.
 struct RunConfig {
+  TickerSelection selection;
   ScenarioConfig scenarios;
   MarketConfig market;
   std::vector<PositionModel> positions = {PositionModel::kNaive};

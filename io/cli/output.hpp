@@ -1,0 +1,36 @@
+#pragma once
+
+/// @file
+/// What commands print: standard output that cannot fail unseen, tables, and instants as text.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "greekgrid/host/calendar.hpp"
+#include "greekgrid/host/snapshot.hpp"
+
+namespace greekgrid::cli {
+
+/// Writes to standard output. @throws OutputError if it does not take all of it.
+void print(std::string_view text);
+/// Flushes standard output. @throws OutputError
+void flush_output();
+
+/// Columns of text, the first row as heading, numbers right-aligned.
+std::string format_table(const std::vector<std::vector<std::string>>& rows, std::size_t left_aligned_columns);
+/// CSV with RFC 4180 quoting.
+std::string format_csv(const std::vector<std::vector<std::string>>& rows);
+
+/// 2026-07-10T20:00:00Z
+std::string utc_text(Instant instant);
+/// The instant of an ISO 8601 time with zone, such as 2026-07-10T16:00:00-04:00 or ...Z. @throws UsageError
+Instant parse_instant(const std::string& text);
+
+/// Name of a ticker status as files spell it.
+std::string_view name(TickerStatus status);
+
+/// 1.23 GB and the like, powers of 1000.
+std::string bytes_text(double bytes);
+
+}  // namespace greekgrid::cli

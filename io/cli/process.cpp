@@ -1,0 +1,62 @@
+#include "process.hpp"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <thread>
+
+#include "greekgrid/io/publish.hpp"
+
+namespace greekgrid::cli {
+namespace {
+
+std::atomic<bool> g_stop{false};
+std::atomic<int> g_exit_code{0};
+
+}  // namespace
+
+void watch_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  std::thread([signals] {
+    int signal = 0;
+    if (sigwait(&signals, &signal) != 0) return;
+    g_exit_code = 128 + signal;
+    g_stop = true;
+    // A block of the reference backend can take minutes: past this the run is cut where it stands.
+    std::this_thread::sleep_for(std::chrono::seconds(6));
+    remove_pending_files();
+    ::_exit(128 + signal);
+  }).detach();
+}
+
+const std::atomic<bool>& stop_requested() { return g_stop; }
+int stop_exit_code() { return g_exit_code; }
+
+std::uint64_t peak_memory_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024U;
+}
+
+std::string host_name() {
+  char buffer[256] = {};
+  return gethostname(buffer, sizeof buffer - 1) == 0 ? buffer : "";
+}
+
+std::string processor_name() {
+  std::ifstream in("/proc/cpuinfo");
+  for (std::string line; std::getline(in, line);) {
+    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
+  }
+  return "";
+}
+
+}  // namespace greekgrid::cli

@@ -1,0 +1,28 @@
+#pragma once
+
+/// @file
+/// The process around a command: signals, threads, memory.
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+
+namespace greekgrid::cli {
+
+/// Blocks SIGTERM and SIGINT for all threads and starts the one that waits for them. On a signal the stop flag is raised;
+/// if the command has not ended a few seconds later, pending files are removed and the process exits. SIGPIPE is ignored:
+/// a failed write is an error like any other. Call once, before any other thread exists.
+void watch_signals();
+/// Raised by SIGTERM or SIGINT.
+const std::atomic<bool>& stop_requested();
+/// 128 + the signal that raised it, or 0.
+int stop_exit_code();
+
+/// Largest resident set of this process so far, bytes.
+std::uint64_t peak_memory_bytes();
+/// Name of this host.
+std::string host_name();
+/// Model name of the processor.
+std::string processor_name();
+
+}  // namespace greekgrid::cli

@@ -1,0 +1,43 @@
+#include "progress.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+namespace greekgrid::cli {
+
+bool stderr_is_terminal() { return ::isatty(STDERR_FILENO) == 1; }
+
+Progress::Progress(std::string what)
+    : what_(std::move(what)), terminal_(stderr_is_terminal()), start_(std::chrono::steady_clock::now()), last_(start_) {}
+
+Progress::~Progress() {
+  if (shown_) std::fputc('\n', stderr);
+}
+
+void Progress::update(std::size_t items_done, std::size_t items, double done, double total) {
+  const auto now = std::chrono::steady_clock::now();
+  const bool last = items_done == items;
+  const auto pause = terminal_ ? std::chrono::milliseconds(100) : std::chrono::seconds(10);
+  if (!last && now - last_ < pause) return;
+  last_ = now;
+  const double seconds = std::chrono::duration<double>(now - start_).count();
+  const double share = total > 0.0 ? done / total : 1.0;
+  const double left = share > 0.0 ? seconds * (1.0 - share) / share : 0.0;
+  const std::string text = fmt::format("{} {}/{} tickers, {:.0f} %, {:.3g} evaluations/s, {:.0f} s left", what_, items_done, items,
+                                       100.0 * share, seconds > 0.0 ? done / seconds : 0.0, left);
+  if (!terminal_) {
+    spdlog::info("{}", text);
+    return;
+  }
+  constexpr int kWidth = 24;
+  const int filled = static_cast<int>(share * kWidth);
+  std::fprintf(stderr, "\r[%s%s] %s\033[K", std::string(static_cast<std::size_t>(filled), '#').c_str(),
+               std::string(static_cast<std::size_t>(kWidth - filled), '.').c_str(), text.c_str());
+  std::fflush(stderr);
+  shown_ = true;
+}
+
+}  // namespace greekgrid::cli

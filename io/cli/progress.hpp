@@ -1,0 +1,33 @@
+#pragma once
+
+/// @file
+/// Progress of long work: one changing line on a terminal, log lines otherwise.
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+
+namespace greekgrid::cli {
+
+class Progress {
+ public:
+  explicit Progress(std::string what);
+  /// Ends the line on a terminal.
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  /// `done` and `total` in work (evaluations) decide share and time left; the counts are shown.
+  void update(std::size_t items_done, std::size_t items, double done, double total);
+
+ private:
+  std::string what_;
+  bool terminal_;
+  bool shown_ = false;
+  std::chrono::steady_clock::time_point start_, last_;
+};
+
+/// True if standard error is a terminal.
+bool stderr_is_terminal();
+
+}  // namespace greekgrid::cli
