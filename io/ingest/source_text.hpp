@@ -1,0 +1,47 @@
+#pragma once
+
+/// @file
+/// The text of a source, plain or gzip, read in pieces under limits.
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "greekgrid/io/error.hpp"
+
+namespace greekgrid::ingest_detail {
+
+/// Decompressed text of one source as a stream, and the digest of its bytes on disk.
+/// Limits: 64 GiB of text, and 1000 times the compressed size. Several gzip members are one text; a member without its
+/// trailer is truncated. Zero bytes after the last member are padding, anything else is corrupt.
+class SourceText {
+ public:
+  /// @throws InputError if the file is missing, not a regular file, not readable or empty.
+  static SourceText from_file(const std::filesystem::path& path);
+  /// `bytes` must outlive the object. @throws InputError if empty.
+  static SourceText from_memory(std::string_view bytes, std::string name);
+
+  SourceText(SourceText&&) noexcept;
+  SourceText& operator=(SourceText&&) noexcept;
+  ~SourceText();
+
+  /// Base name, for messages.
+  const std::string& name() const;
+  /// Appends up to `count` bytes of text (fewer only at the end). @throws InputError
+  void read(std::string& text, std::size_t count);
+  /// Everything that is left.
+  void read_all(std::string& text);
+  /// True once the text has ended.
+  bool ended() const;
+  /// 64 lower-case hexadecimal digits; reads what is left of the bytes.
+  std::string sha256();
+
+ private:
+  struct State;
+  explicit SourceText(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace greekgrid::ingest_detail
