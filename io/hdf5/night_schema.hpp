@@ -1,0 +1,50 @@
+#pragma once
+
+/// @file
+/// Names, units and meanings of night.h5 that its writer and its reader share. Private to io/hdf5.
+
+#include <array>
+#include <cstddef>
+
+#include "greekgrid/kernels/greek.hpp"
+
+namespace greekgrid::h5 {
+
+inline constexpr const char* kNightSchema = "greekgrid.night";
+
+/// How files spell a Greek.
+struct GreekText {
+  const char* surface;         ///< name of its exposure
+  const char* surface_units;   ///< of the exposure
+  const char* contract_units;  ///< raw, per share
+  const char* derivative;      ///< for long_name
+};
+
+/// In the order of Greek.
+inline constexpr std::array<GreekText, kGreekCount> kGreekText = {{
+    {"dx", "shares", "1", "dV/dS"},
+    {"gx", "shares USD-1", "USD-1", "d2V/dS2"},
+    {"charm", "shares common_year-1", "common_year-1", "d2V/dS dt"},
+    {"vanna", "shares vol-1", "vol-1", "d2V/dS dsigma"},
+    {"speed", "shares USD-2", "USD-2", "d3V/dS3"},
+    {"zomma", "shares USD-1 vol-1", "USD-1 vol-1", "d3V/dS2 dsigma"},
+    {"color", "shares USD-1 common_year-1", "USD-1 common_year-1", "d3V/dS2 dt"},
+    {"vega", "USD vol-1", "USD vol-1", "dV/dsigma"},
+    {"vomma", "USD vol-2", "USD vol-2", "d2V/dsigma2"},
+    {"ultima", "USD vol-3", "USD vol-3", "d3V/dsigma3"},
+    {"theta", "USD common_year-1", "USD common_year-1", "dV/dt"},
+    {"veta", "USD vol-1 common_year-1", "USD vol-1 common_year-1", "d2V/dsigma dt"},
+}};
+
+inline constexpr const char* kDeltaChange = "delta_change";
+inline constexpr const char* kKeptBits = "_QuantizeBitRoundNumberOfSignificantBits";
+
+// Names of the values of the enumerations, in their order.
+inline constexpr const char* kForwardSourceMeanings = "missing parity neighbour_carry given_rate_and_yield";
+inline constexpr const char* kIvSourceMeanings = "missing own_mid vendor opposite_right smile neighbour_expiry";
+inline constexpr const char* kLevelStatusMeanings = "ok no_sign_change no_contracts outside_grid";
+inline constexpr const char* kTickerStatusMeanings =
+    "ok no_contracts all_expired no_spot too_little_iv not_in_chain no_open_interest";
+inline constexpr int kLevelStatusCount = 4, kTickerStatusCount = 7;
+
+}  // namespace greekgrid::h5

@@ -1,0 +1,200 @@
+#pragma once
+
+/// @file
+/// Small chains and nights whose every number follows from its index, so that a Python script can recompute them.
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "greekgrid/host/chain.hpp"
+#include "greekgrid/host/night_result.hpp"
+
+namespace greekgrid::test {
+
+inline constexpr Instant kQuoteTime = 1694721600;  // 2023-09-14T20:00:00Z
+
+/// A number that looks random, is exact in float32 and differs between neighbours; check_schema.py computes the same.
+inline double scramble(std::uint64_t index) {
+  const auto bits = static_cast<std::uint32_t>((index * 2654435761ULL) >> 8U) & 0xffffU;
+  return (static_cast<double>(bits) - 32768.0) / 64.0;
+}
+
+/// Tickers of two roots each (AM and PM settled on one day) and `strikes` strikes, calls and puts.
+inline OptionChain sample_chain(std::size_t tickers, std::size_t strikes) {
+  OptionChain chain;
+  chain.quote_time = kQuoteTime;
+  chain.file_time = kQuoteTime + 900;
+  chain.open_interest_settle_date = "2023-09-13";
+  chain.source = {{"spx_quotedata.csv", std::string(64, 'a')}, {"d\xc3\xa9j\xc3\xa0 vu.csv", std::string(64, '0')}};
+  for (std::size_t u = 0; u < tickers; ++u) {
+    chain.ticker.push_back("T" + std::to_string(1000 + u));
+    chain.spot.push_back(100.0 + static_cast<double>(u));
+    chain.contract_begin.push_back(static_cast<std::int64_t>(chain.contracts()));
+    for (int root = 0; root < 2; ++root) {
+      const auto expiry = static_cast<std::int32_t>(chain.expiries());
+      chain.expiry_ticker.push_back(static_cast<std::int32_t>(u));
+      chain.root.push_back(chain.ticker.back() + (root == 0 ? "" : "W"));
+      chain.settlement.push_back(kQuoteTime + 86400 * 8 + root * 23400);
+      chain.exercise.push_back(root == 0 ? Exercise::kEuropean : Exercise::kAmerican);
+      chain.style.push_back(root == 0 ? SettlementStyle::kAm : SettlementStyle::kPm);
+      for (std::size_t k = 0; k < strikes; ++k) {
+        for (const std::int8_t right : {std::int8_t{-1}, std::int8_t{1}}) {
+          const std::size_t i = chain.contracts();
+          chain.contract_expiry.push_back(expiry);
+          chain.strike.push_back(static_cast<double>(80000 + 125 * k) / 1000.0);
+          chain.right.push_back(right);
+          chain.multiplier.push_back(100.0);
+          chain.bid.push_back(std::fabs(scramble(i)));
+          chain.ask.push_back(std::fabs(scramble(i)) + 0.05);
+          chain.last.push_back(i % 3 == 0 ? std::numeric_limits<double>::quiet_NaN() : scramble(i + 7));
+          chain.volume.push_back(static_cast<double>(i % 50));
+          chain.open_interest.push_back(static_cast<double>(i % 1000));
+          chain.vendor_iv.push_back(0.2 + 1e-5 * static_cast<double>(i % 17));
+          chain.vendor_delta.push_back(scramble(i + 11) / 512.0);
+          chain.vendor_gamma.push_back(1e-3);
+        }
+      }
+    }
+    chain.contract_count.push_back(static_cast<std::int64_t>(chain.contracts()) - chain.contract_begin.back());
+  }
+  chain.rows_in = static_cast<std::int64_t>(chain.contracts());
+  return chain;
+}
+
+/// The chain of the smallest possible file.
+inline OptionChain one_contract_chain() {
+  OptionChain chain = sample_chain(1, 1);
+  for (auto* column : {&chain.strike, &chain.multiplier, &chain.bid, &chain.ask, &chain.last, &chain.volume,
+                       &chain.open_interest, &chain.vendor_iv, &chain.vendor_delta, &chain.vendor_gamma}) {
+    column->resize(1);
+  }
+  chain.contract_expiry.resize(1);
+  chain.right.resize(1);
+  chain.expiry_ticker.resize(1);
+  chain.root.resize(1);
+  chain.settlement.resize(1);
+  chain.exercise.resize(1);
+  chain.style.resize(1);
+  chain.contract_count = {1};
+  chain.rows_in = 1;
+  chain.source.clear();
+  return chain;
+}
+
+/// A night over a sample chain, with all surfaces.
+struct SampleNight {
+  NightHeader header;
+  Snapshot snapshot;
+  NightTables tables;
+
+  explicit SampleNight(const OptionChain& chain, std::size_t spots = 5) {
+    header.title = "exposure surfaces of a sample";
+    header.quote_time = chain.quote_time;
+    header.file_time = chain.file_time;
+    header.open_interest_settle_date = chain.open_interest_settle_date;
+    header.source = chain.source;
+    header.ticker = chain.ticker;
+    header.spot_reference = chain.spot;
+    header.position = {"naive", "unsigned"};
+    header.iv_rule = {"sticky_strike", "relative_beta"};
+    header.iv_rule_parameter = {1.0, 10.0};
+    header.time = {kQuoteTime, kQuoteTime + 86400, kQuoteTime + 4 * 86400};
+    header.time_axis = "sessions";
+    header.iv_shift = {-0.02, 0.0, 0.02};
+    header.iv_shift_term = "sqrt_time";
+    header.iv_shift_term_cap = 3.0;
+    header.iv_floor = 0.01;
+    const auto half = static_cast<double>(spots / 2);
+    for (std::size_t j = 0; j < spots; ++j) header.spot_step.push_back((static_cast<double>(j) - half) / 2.0);
+    header.spot_axis = "expected_move";
+    header.greeks = GreekSet::all();
+    header.delta_change = true;
+    for (std::size_t u = 0; u < chain.tickers(); ++u) {
+      header.spot_basis.push_back(0.001 * static_cast<double>(u));
+      header.spot_scale.push_back(0.01 + 0.001 * static_cast<double>(u));
+    }
+    fill_snapshot(chain);
+    fill_tables();
+  }
+
+  SampleNight(const SampleNight&) = delete;
+  SampleNight& operator=(const SampleNight&) = delete;
+
+  /// Surfaces of one ticker in the order that write_surfaces takes.
+  std::vector<double> cells(std::size_t ticker) const {
+    const std::size_t count = header.surfaces() * header.position.size() * header.iv_rule.size() * header.chunk_cells();
+    std::vector<double> values(count);
+    for (std::size_t i = 0; i < count; ++i) values[i] = scramble(ticker * 1000003 + i);
+    return values;
+  }
+
+ private:
+  void fill_snapshot(const OptionChain& chain) {
+    snapshot.quote_time = chain.quote_time;
+    snapshot.ticker = chain.ticker;
+    snapshot.spot = chain.spot;
+    snapshot.spot_basis = header.spot_basis;
+    snapshot.contract_begin = chain.contract_begin;
+    snapshot.contract_begin.push_back(static_cast<std::int64_t>(chain.contracts()));
+    snapshot.expiry_ticker = chain.expiry_ticker;
+    snapshot.root = chain.root;
+    snapshot.settlement = chain.settlement;
+    snapshot.exercise = chain.exercise;
+    snapshot.style = chain.style;
+    snapshot.rate.assign(chain.expiries(), 0.05);
+    snapshot.dividend_yield.assign(chain.expiries(), 0.015);
+    snapshot.forward_source.assign(chain.expiries(), ForwardSource::kParity);
+    snapshot.contract_expiry = chain.contract_expiry;
+    snapshot.strike = chain.strike;
+    snapshot.right = chain.right;
+    snapshot.multiplier = chain.multiplier;
+    snapshot.open_interest = chain.open_interest;
+    snapshot.implied_volatility = chain.vendor_iv;
+    snapshot.iv_source.assign(chain.contracts(), IvSource::kVendor);
+    for (std::size_t i = 0; i < chain.contracts(); ++i) snapshot.chain_row.push_back(static_cast<std::int64_t>(i));
+    for (const std::string& ticker : chain.ticker)
+      snapshot.quality.push_back({ticker, TickerStatus::kOk, 4, 5, 1, 0, 1.0, 0.25, 0.1, 3});
+    snapshot.quality.push_back({"ZZZ", TickerStatus::kNotInChain});
+  }
+
+  void fill_tables() {
+    const double nan = std::numeric_limits<double>::quiet_NaN();
+    for (const std::string& ticker : header.ticker) {
+      for (const std::string& position : header.position) {
+        LevelRow row;
+        row.ticker = ticker;
+        row.position = position;
+        row.gamma_index = 1.5;
+        row.gamma_index_ratio = {0.25};
+        row.call_wall = row.call_wall_unrestricted = row.absolute_gamma_strike = {105.0};
+        row.put_wall = row.put_wall_unrestricted = {95.0};
+        if (position == "naive") {
+          row.zero_gamma = {99.5};
+          row.zero_gamma_slope = -2.5;
+          row.zero_gamma_count = 1;
+          tables.crossing.push_back({ticker, position, 99.5, -2.5});
+        } else {
+          row.zero_gamma = {nan, LevelStatus::kNoSignChange};
+          row.zero_gamma_slope = nan;
+        }
+        tables.level.push_back(row);
+      }
+    }
+    tables.snapshot = &snapshot;
+    for (std::size_t i = 0; i < snapshot.contracts() * header.position.size(); ++i) {
+      tables.dealer_position.push_back(scramble(i + 5));
+    }
+    for (std::size_t i = 0; i < snapshot.contracts() * kGreekCount; ++i) tables.greeks.push_back(scramble(i + 9));
+    tables.configuration = "[grid]\nspots = 5\n";
+    tables.tool_version = "0.1.0";
+    tables.build = "g++ 12 -O2";
+    tables.backend = "reference";
+    tables.precision = "fp64";
+    tables.warnings = {"spot_basis of T1001 is 10 bp"};
+  }
+};
+
+}  // namespace greekgrid::test
