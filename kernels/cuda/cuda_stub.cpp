@@ -9,12 +9,15 @@ class CudaStub final : public Backend {
  public:
   BackendStatus status() const override { return {"cuda", false, "built without CUDA"}; }
   void evaluate(GreekSet, std::span<const ExposureJob>) override {
-    throw BackendError("backend cuda cannot run (built without CUDA) configure with -DGREEKGRID_CUDA=ON where nvcc is installed");
+    throw BackendError(
+        "backend cuda cannot run (built without CUDA) configure with -DGREEKGRID_CUDA=ON where nvcc is installed");
   }
 };
 
 }  // namespace
 
-std::unique_ptr<Backend> make_cuda_backend(Precision) { return std::make_unique<CudaStub>(); }
+std::unique_ptr<Backend> make_cuda_backend(Precision) {
+  return std::make_unique<CudaStub>();
+}
 
 }  // namespace greekgrid

@@ -1,0 +1,12 @@
+// The CUDA backend of a program that was built with CUDA.
+
+#include "cuda_device.hpp"
+#include "device_backend.hpp"
+
+namespace greekgrid {
+
+std::unique_ptr<Backend> make_cuda_backend(Precision precision) {
+  return cuda::make_device_backend(cuda::make_cuda_device(), precision);
+}
+
+}  // namespace greekgrid

@@ -1,0 +1,140 @@
+// The one place that calls the CUDA runtime; every call goes through check().
+
+#include "cuda_device.hpp"
+
+#include <cuda_runtime.h>
+#include <thrust/system/cuda/execution_policy.h>
+
+#include <string>
+
+#include "exposure_launch.hpp"
+#include "greekgrid/kernels/error.hpp"
+#include "launch.cuh"
+#include "segment_order.hpp"
+
+namespace greekgrid::cuda {
+namespace {
+
+void check(cudaError_t error, const char* call) {
+  if (error == cudaSuccess) return;
+  cudaGetLastError();  // a reported error must not appear again at the next launch
+  std::string message = std::string(call) + " failed (" + cudaGetErrorName(error) + ": " + cudaGetErrorString(error) + ")";
+  if (error == cudaErrorMemoryAllocation) message += " lower the memory budget";
+  throw BackendError(message);
+}
+
+/// Temporary memory of Thrust in the order of the stream: nothing waits for the device.
+class StreamAllocator {
+ public:
+  using value_type = char;
+  explicit StreamAllocator(cudaStream_t stream) : stream_(stream) {}
+  char* allocate(std::ptrdiff_t bytes) {
+    void* memory = nullptr;
+    check(cudaMallocAsync(&memory, static_cast<std::size_t>(bytes), stream_), "cudaMallocAsync");
+    return static_cast<char*>(memory);
+  }
+  void deallocate(char* memory, std::size_t) noexcept { cudaFreeAsync(memory, stream_); }
+
+ private:
+  cudaStream_t stream_;
+};
+
+class CudaDevice final : public DeviceApi {
+ public:
+  DeviceProbe probe() override {
+    int count = 0;
+    cudaError_t error = cudaGetDeviceCount(&count);
+    if (error != cudaSuccess) {
+      cudaGetLastError();
+      return {false, std::string(error == cudaErrorNoDevice ? "no device: " : "no driver: ") + cudaGetErrorName(error), 0};
+    }
+    if (count == 0) return {false, "no device: cudaGetDeviceCount counts none", 0};
+    cudaDeviceProp properties{};
+    std::size_t free_bytes = 0, all_bytes = 0;
+    error = cudaGetDeviceProperties(&properties, 0);
+    if (error == cudaSuccess) error = cudaMemGetInfo(&free_bytes, &all_bytes);
+    if (error != cudaSuccess) {
+      cudaGetLastError();
+      return {false, std::string("device does not answer: ") + cudaGetErrorName(error), 0};
+    }
+    if (properties.major < 8) {
+      return {false, std::string(properties.name) + " is older than sm_80, for which the kernels are built", 0};
+    }
+    return {true,
+            std::string(properties.name) + ", sm_" + std::to_string(properties.major) + std::to_string(properties.minor) +
+                ", " + std::to_string(properties.multiProcessorCount) + " multiprocessors, " +
+                std::to_string(all_bytes >> 20) + " MB",
+            free_bytes};
+  }
+
+  void* allocate(std::size_t bytes) override {
+    void* memory = nullptr;
+    check(cudaMalloc(&memory, bytes), "cudaMalloc");
+    return memory;
+  }
+  void release(void* d_memory) noexcept override { cudaFree(d_memory); }
+  void* allocate_pinned(std::size_t bytes) override {
+    void* memory = nullptr;
+    check(cudaMallocHost(&memory, bytes), "cudaMallocHost");
+    return memory;
+  }
+  void release_pinned(void* memory) noexcept override { cudaFreeHost(memory); }
+
+  Stream create_stream() override {
+    cudaStream_t stream = nullptr;
+    check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreate");
+    return stream;
+  }
+  void destroy_stream(Stream stream) noexcept override { cudaStreamDestroy(static_cast<cudaStream_t>(stream)); }
+  void synchronize(Stream stream) override {
+    check(cudaStreamSynchronize(static_cast<cudaStream_t>(stream)), "cudaStreamSynchronize");
+  }
+  Event create_event() override {
+    cudaEvent_t event = nullptr;
+    check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "cudaEventCreate");
+    return event;
+  }
+  void destroy_event(Event event) noexcept override { cudaEventDestroy(static_cast<cudaEvent_t>(event)); }
+  void record(Event event, Stream stream) override {
+    check(cudaEventRecord(static_cast<cudaEvent_t>(event), static_cast<cudaStream_t>(stream)), "cudaEventRecord");
+  }
+  void wait(Event event) override { check(cudaEventSynchronize(static_cast<cudaEvent_t>(event)), "cudaEventSynchronize"); }
+
+  void copy_to_device(void* d_to, const void* from, std::size_t bytes, Stream stream) override {
+    check(cudaMemcpyAsync(d_to, from, bytes, cudaMemcpyHostToDevice, static_cast<cudaStream_t>(stream)),
+          "cudaMemcpyAsync to device");
+  }
+  void copy_to_host(void* to, const void* d_from, std::size_t bytes, Stream stream) override {
+    check(cudaMemcpyAsync(to, d_from, bytes, cudaMemcpyDeviceToHost, static_cast<cudaStream_t>(stream)),
+          "cudaMemcpyAsync to host");
+  }
+
+  void order_segments(const OrderTables& tables, Stream stream) override {
+    StreamAllocator allocator(static_cast<cudaStream_t>(stream));
+    try {
+      cuda::order_segments(thrust::cuda::par_nosync(allocator).on(static_cast<cudaStream_t>(stream)), tables.key,
+                           tables.segment, tables.items, tables.item_end, tables.count);
+    } catch (const BackendError&) {
+      throw;
+    } catch (const std::exception& error) {
+      cudaGetLastError();
+      throw BackendError(std::string("ordering of segments failed (") + error.what() + ")");
+    }
+  }
+  void launch_exposure(KernelKind kind, const Tables& tables, const Queue& queue, std::uint32_t blocks,
+                       std::uint32_t threads, Stream stream) override {
+    (kind.fp64 ? launch_exposure_fp64 : launch_exposure_fp32)(kind, tables, queue, blocks, threads,
+                                                              static_cast<cudaStream_t>(stream));
+    check(cudaGetLastError(), "launch of the exposure kernel");
+  }
+  void launch_sum(const SumBody& body, std::uint32_t blocks, std::uint32_t threads, Stream stream) override {
+    run<SumBody, 256, 1><<<blocks, threads, 0, static_cast<cudaStream_t>(stream)>>>(body);
+    check(cudaGetLastError(), "launch of the sum kernel");
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<DeviceApi> make_cuda_device() { return std::make_unique<CudaDevice>(); }
+
+}  // namespace greekgrid::cuda

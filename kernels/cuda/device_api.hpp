@@ -1,0 +1,71 @@
+#pragma once
+
+/// @file
+/// Everything the backend asks of a device, one virtual call each, so that its chunking, reuse of buffers and order of
+/// work are tested on a machine without one. Calls throw BackendError with the device's own reason when they fail;
+/// those that release never throw.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "sum_body.hpp"
+#include "tables.hpp"
+
+namespace greekgrid::cuda {
+
+using Stream = void*;
+using Event = void*;
+
+struct DeviceProbe {
+  bool usable = false;
+  std::string detail;          ///< the device's name, or why there is none
+  std::size_t free_bytes = 0;  ///< device memory free now
+};
+
+/// Which instance of the exposure kernel.
+struct KernelKind {
+  bool fp64;
+  int greeks;      ///< kThreeGreeks, kElevenGreeks or kTwelveGreeks
+  bool spot_rule;  ///< volatility moves with spot
+};
+
+/// Arrays of the ordering of segments, all on the device.
+struct OrderTables {
+  std::uint32_t* key;          ///< (S) contracts; permuted with segment
+  std::uint32_t* segment;      ///< (S) in: any order; out: by key, largest first, ties in the order given
+  const std::uint64_t* items;  ///< (all segments of the chunk) work items of a segment, by segment number
+  std::uint64_t* item_end;     ///< (S) out: running sum of items in the new order
+  std::uint32_t count;         ///< S > 0
+};
+
+class DeviceApi {
+ public:
+  virtual ~DeviceApi() = default;
+  virtual DeviceProbe probe() = 0;
+
+  virtual void* allocate(std::size_t bytes) = 0;
+  virtual void release(void* d_memory) noexcept = 0;
+  virtual void* allocate_pinned(std::size_t bytes) = 0;
+  virtual void release_pinned(void* memory) noexcept = 0;
+
+  virtual Stream create_stream() = 0;
+  virtual void destroy_stream(Stream stream) noexcept = 0;
+  /// Returns when everything issued to the stream is done; throws if any of it failed.
+  virtual void synchronize(Stream stream) = 0;
+  virtual Event create_event() = 0;
+  virtual void destroy_event(Event event) noexcept = 0;
+  virtual void record(Event event, Stream stream) = 0;
+  /// Returns when the work before the last record is done.
+  virtual void wait(Event event) = 0;
+
+  virtual void copy_to_device(void* d_to, const void* from, std::size_t bytes, Stream stream) = 0;
+  virtual void copy_to_host(void* to, const void* d_from, std::size_t bytes, Stream stream) = 0;
+
+  virtual void order_segments(const OrderTables& tables, Stream stream) = 0;
+  virtual void launch_exposure(KernelKind kind, const Tables& tables, const Queue& queue, std::uint32_t blocks,
+                               std::uint32_t threads, Stream stream) = 0;
+  virtual void launch_sum(const SumBody& body, std::uint32_t blocks, std::uint32_t threads, Stream stream) = 0;
+};
+
+}  // namespace greekgrid::cuda

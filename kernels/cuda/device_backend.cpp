@@ -1,0 +1,456 @@
+#include "device_backend.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "moments.hpp"
+
+namespace greekgrid::cuda {
+namespace {
+
+constexpr std::uint32_t kMaxThreads = 256;
+constexpr std::uint32_t kWarp = 32;
+constexpr std::uint32_t kSumThreads = 256;
+
+/// Device or pinned memory that grows and is reused. Contents are lost on growth.
+class Buffer {
+ public:
+  enum class Kind { kDevice, kPinned };
+  Buffer(DeviceApi& device, Kind kind) : device_(&device), kind_(kind) {}
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  ~Buffer() { clear(); }
+
+  void require(std::size_t bytes) {
+    if (bytes <= bytes_) return;
+    clear();
+    memory_ = kind_ == Kind::kDevice ? device_->allocate(bytes) : device_->allocate_pinned(bytes);
+    bytes_ = bytes;
+  }
+  void clear() noexcept {
+    if (memory_ == nullptr) return;
+    if (kind_ == Kind::kDevice) {
+      device_->release(memory_);
+    } else {
+      device_->release_pinned(memory_);
+    }
+    memory_ = nullptr;
+    bytes_ = 0;
+  }
+  std::byte* data() const { return static_cast<std::byte*>(memory_); }
+
+ private:
+  DeviceApi* device_;
+  Kind kind_;
+  void* memory_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
+/// One stream with the buffers of the chunk that is on it.
+class Lane {
+ public:
+  explicit Lane(DeviceApi& api)
+      : device(api),
+        upload(api, Buffer::Kind::kPinned),
+        result(api, Buffer::Kind::kPinned),
+        d_upload(api, Buffer::Kind::kDevice),
+        d_values(api, Buffer::Kind::kDevice) {
+    stream = api.create_stream();
+    try {
+      done = api.create_event();
+    } catch (...) {
+      api.destroy_stream(stream);
+      throw;
+    }
+  }
+  Lane(const Lane&) = delete;
+  Lane& operator=(const Lane&) = delete;
+  ~Lane() {
+    // What is still on the stream reads the buffers that are about to be released.
+    try {
+      device.synchronize(stream);
+    } catch (const BackendError&) {
+    }
+    device.destroy_event(done);
+    device.destroy_stream(stream);
+  }
+
+  DeviceApi& device;
+  Buffer upload, result, d_upload, d_values;
+  Stream stream = nullptr;
+  Event done = nullptr;
+  std::vector<const ExposureJob*> pending;
+};
+
+std::size_t aligned(std::size_t bytes) {
+  return (bytes + 255) / 256 * 256;
+}
+
+/// What a job or a chunk of them needs.
+struct Size {
+  std::size_t jobs = 0, expiries = 0, contracts = 0, weights = 0, times = 0, shifts = 0, tiles = 0, segments = 0;
+  std::size_t values = 0, partials = 0, sum_jobs = 0;
+
+  Size& operator+=(const Size& o) {
+    jobs += o.jobs, expiries += o.expiries, contracts += o.contracts, weights += o.weights, times += o.times;
+    shifts += o.shifts, tiles += o.tiles, segments += o.segments, values += o.values, partials += o.partials;
+    sum_jobs += o.sum_jobs;
+    return *this;
+  }
+};
+
+Size size_of(const ExposureJob& job) {
+  Size size;
+  size.jobs = 1;
+  size.expiries = job.book.expiries();
+  size.contracts = job.book.contracts();
+  size.weights = job.positions * size.contracts;
+  size.times = job.grid.time.size();
+  size.shifts = job.grid.iv_shift.size();
+  for (std::size_t e = 0; e < size.expiries; ++e) {
+    const auto n = static_cast<std::size_t>(job.book.expiry_begin[e + 1] - job.book.expiry_begin[e]);
+    size.tiles += (n + kTileContracts - 1) / kTileContracts;
+  }
+  size.segments = (size.tiles + kSegmentTiles - 1) / kSegmentTiles;
+  size.values = job.exposure.size();
+  size.partials = size.segments > 1 ? (size.segments - 1) * size.values : 0;
+  size.sum_jobs = size.segments > 1 ? 1 : 0;
+  return size;
+}
+
+/// Places of the arrays of a chunk in its upload buffer; what follows `upload_bytes` exists on the device only.
+struct Layout {
+  std::size_t jobs, tiles, segments, settlement, rate, dividend_yield, strike, right, implied_volatility, weight, time,
+      iv_shift, sum_jobs, key, order, items, upload_bytes, item_end, bytes;
+
+  explicit Layout(const Size& n) {
+    std::size_t at = 0;
+    const auto place = [&at](std::size_t count, std::size_t each) {
+      const std::size_t here = at;
+      at = aligned(at + count * each);
+      return here;
+    };
+    jobs = place(n.jobs, sizeof(Job));
+    tiles = place(n.tiles, sizeof(Tile));
+    segments = place(n.segments, sizeof(Segment));
+    settlement = place(n.expiries, 8);
+    rate = place(n.expiries, 8);
+    dividend_yield = place(n.expiries, 8);
+    strike = place(n.contracts, 8);
+    right = place(n.contracts, 1);
+    implied_volatility = place(n.contracts, 8);
+    weight = place(n.weights, 8);
+    time = place(n.times, 8);
+    iv_shift = place(n.shifts, 8);
+    sum_jobs = place(n.sum_jobs, sizeof(SumJob));
+    key = place(n.segments, 4);
+    order = place(n.segments, 4);
+    items = place(n.segments, 8);
+    upload_bytes = at;
+    item_end = place(n.segments, 8);
+    bytes = at;
+  }
+};
+
+std::size_t device_bytes(const Size& size) {
+  return Layout(size).bytes + aligned(size.values * 8) + aligned(size.partials * 8);
+}
+
+std::string megabytes(std::size_t bytes) {
+  return std::to_string((bytes + 1048575) / 1048576) + " MB";
+}
+
+class DeviceBackend final : public Backend {
+ public:
+  DeviceBackend(std::unique_ptr<DeviceApi> device, Precision precision, const DeviceBackendOptions& options)
+      : device_(std::move(device)), precision_(precision), options_(options) {
+    options_.streams = std::max<std::size_t>(1, options_.streams);
+  }
+
+  BackendStatus status() const override {
+    DeviceProbe probe = device_->probe();
+    return {"cuda", probe.usable, std::move(probe.detail)};
+  }
+
+  void evaluate(GreekSet greeks, std::span<const ExposureJob> jobs) override {
+    const DeviceProbe probe = device_->probe();
+    if (!probe.usable) {
+      throw BackendError("backend cuda cannot run (" + probe.detail + ") take backend cpu on this machine");
+    }
+    if (budget_ == 0) {
+      budget_ = options_.device_bytes != 0 ? options_.device_bytes : probe.free_bytes / 5 * 3;
+    }
+    try {
+      run(greeks, jobs);
+    } catch (...) {
+      lanes_.clear();
+      throw;
+    }
+  }
+
+ private:
+  void run(GreekSet greeks, std::span<const ExposureJob> jobs) {
+    while (lanes_.size() < options_.streams) lanes_.push_back(std::make_unique<Lane>(*device_));
+    const std::size_t share = budget_ / lanes_.size();
+    const std::size_t target = std::min(options_.chunk_bytes, share);
+    std::size_t turn = 0;
+    for (std::size_t first = 0; first < jobs.size();) {
+      Size size;
+      std::vector<const ExposureJob*> chunk;
+      std::size_t next = first;
+      for (; next < jobs.size(); ++next) {
+        const ExposureJob& job = jobs[next];
+        const Size own = size_of(job);
+        if (own.tiles == 0 || own.values == 0) {
+          std::fill(job.exposure.begin(), job.exposure.end(), 0.0);
+          continue;
+        }
+        Size with = size;
+        with += own;
+        if (!chunk.empty() && device_bytes(with) > target) break;
+        size = with;
+        chunk.push_back(&job);
+      }
+      first = next;
+      if (chunk.empty()) break;
+      const std::size_t need = device_bytes(size);
+      if (need > budget_) {
+        throw BackendError("a job does not fit the device (needs " + megabytes(need) + ", budget " +
+                           megabytes(budget_) + ") split its positions or instants");
+      }
+      if (need > share) {
+        // One job larger than a lane's share runs alone, with the memory of all.
+        for (const auto& lane : lanes_) {
+          collect(*lane);
+          lane->d_upload.clear();
+          lane->d_values.clear();
+        }
+      }
+      Lane& lane = *lanes_[turn++ % lanes_.size()];
+      collect(lane);
+      issue(lane, greeks, size, std::move(chunk));
+      if (need > share) {
+        collect(lane);
+        lane.d_upload.clear();
+        lane.d_values.clear();
+      }
+    }
+    for (std::size_t i = 0; i < lanes_.size(); ++i) collect(*lanes_[(turn + i) % lanes_.size()]);
+  }
+
+  /// Waits for a lane's chunk and hands its results out.
+  void collect(Lane& lane) {
+    if (lane.pending.empty()) return;
+    device_->wait(lane.done);
+    const std::byte* from = lane.result.data();
+    for (const ExposureJob* job : lane.pending) {
+      std::memcpy(job->exposure.data(), from, job->exposure.size_bytes());
+      from += job->exposure.size_bytes();
+    }
+    lane.pending.clear();
+  }
+
+  void issue(Lane& lane, GreekSet greeks, const Size& size, std::vector<const ExposureJob*> chunk) {
+    const Layout layout(size);
+    lane.upload.require(layout.upload_bytes);
+    lane.result.require(size.values * 8);
+    lane.d_upload.require(layout.bytes);
+    lane.d_values.require(aligned(size.values * 8) + aligned(size.partials * 8));
+
+    std::byte* base = lane.upload.data();
+    auto* jobs = reinterpret_cast<Job*>(base + layout.jobs);
+    auto* tiles = reinterpret_cast<Tile*>(base + layout.tiles);
+    auto* segments = reinterpret_cast<Segment*>(base + layout.segments);
+    auto* sum_jobs = reinterpret_cast<SumJob*>(base + layout.sum_jobs);
+    auto* keys = reinterpret_cast<std::uint32_t*>(base + layout.key);
+    auto* order = reinterpret_cast<std::uint32_t*>(base + layout.order);
+    auto* items = reinterpret_cast<std::uint64_t*>(base + layout.items);
+
+    std::size_t widest = 0;
+    for (const ExposureJob* job : chunk) widest = std::max(widest, job->grid.spots);
+    const auto threads =
+        std::min(kMaxThreads,
+                 static_cast<std::uint32_t>((std::min<std::size_t>(widest, kMaxThreads) + kWarp - 1) / kWarp * kWarp));
+
+    // Segments of either IV rule go to their own kernel: sticky strike lies first in the tables.
+    std::uint32_t rule_segments[2] = {0, 0};
+    for (const ExposureJob* job : chunk) {
+      rule_segments[job->grid.iv_rule == IvRule::kRelativeBeta] += static_cast<std::uint32_t>(size_of(*job).segments);
+    }
+    std::uint32_t segment_at[2] = {0, rule_segments[0]};
+    std::uint64_t rule_items[2] = {0, 0};
+    std::uint64_t sum_end = 0;
+    const std::size_t partial_begin = aligned(size.values * 8) / 8;
+    Size at;
+    for (std::uint32_t k = 0; k < chunk.size(); ++k) {
+      const ExposureJob& job = *chunk[k];
+      const Size own = size_of(job);
+      const int rule = job.grid.iv_rule == IvRule::kRelativeBeta;
+      jobs[k] = describe(job, at);
+      jobs[k].partial = at.partials;
+      copy_arrays(job, base, layout, at);
+      const auto tile_begin = static_cast<std::uint32_t>(at.tiles);
+      write_tiles(job, at, tiles + tile_begin);
+      if (own.segments > 1) {
+        sum_end += own.values;
+        sum_jobs[at.sum_jobs] = {sum_end, at.values, at.partials, own.values, static_cast<std::uint32_t>(own.segments)};
+      }
+      const std::uint32_t spot_tiles = (static_cast<std::uint32_t>(job.grid.spots) + threads - 1) / threads;
+      for (std::uint32_t s = 0; s < own.segments; ++s) {
+        const std::uint32_t skipped = s * kSegmentTiles;
+        const auto count = std::min<std::uint32_t>(kSegmentTiles, static_cast<std::uint32_t>(own.tiles) - skipped);
+        const std::uint32_t place = segment_at[rule]++;
+        segments[place] = {k, s, tile_begin + skipped, count, spot_tiles};
+        keys[place] = 0;
+        for (std::uint32_t t = 0; t < count; ++t) keys[place] += tiles[tile_begin + skipped + t].count;
+        order[place] = place;
+        items[place] = std::uint64_t{spot_tiles} * job.positions * own.times * own.shifts;
+        rule_items[rule] += items[place];
+      }
+      at += own;
+    }
+
+    const std::uint64_t sum_blocks = (sum_end + kSumThreads - 1) / kSumThreads;
+    for (const std::uint64_t blocks : {rule_items[0], rule_items[1], sum_blocks}) {
+      if (blocks > static_cast<std::uint64_t>(std::numeric_limits<std::int32_t>::max())) {
+        throw BackendError("a chunk has " + std::to_string(blocks) +
+                           " work items (a launch takes 2147483647) split its positions or instants");
+      }
+    }
+
+    std::byte* d_base = lane.d_upload.data();
+    const auto place = [d_base]<class T>(std::size_t offset, T*& pointer) {
+      pointer = reinterpret_cast<T*>(d_base + offset);
+    };
+    Tables tables{};
+    place(layout.jobs, tables.jobs);
+    place(layout.tiles, tables.tiles);
+    place(layout.segments, tables.segments);
+    place(layout.settlement, tables.settlement);
+    place(layout.rate, tables.rate);
+    place(layout.dividend_yield, tables.dividend_yield);
+    place(layout.strike, tables.strike);
+    place(layout.right, tables.right);
+    place(layout.implied_volatility, tables.implied_volatility);
+    place(layout.weight, tables.weight);
+    place(layout.time, tables.time);
+    place(layout.iv_shift, tables.iv_shift);
+    tables.exposure = reinterpret_cast<double*>(lane.d_values.data());
+    tables.partial = tables.exposure + partial_begin;
+    KernelKind kind{precision_ == Precision::kFp64, kThreeGreeks, false};
+    for (const Greek greek : kAllGreeks) {
+      const int place_of_greek = static_cast<int>(greek);
+      const bool wanted = greeks.contains(greek);
+      tables.greek_slot[place_of_greek] = wanted ? static_cast<std::int32_t>(greeks.index(greek)) : -1;
+      if (!wanted) continue;
+      if (place_of_greek >= kElevenGreeks) {
+        kind.greeks = kTwelveGreeks;
+      } else if (place_of_greek >= kThreeGreeks) {
+        kind.greeks = std::max(kind.greeks, kElevenGreeks);
+      }
+    }
+
+    device_->copy_to_device(d_base, base, layout.upload_bytes, lane.stream);
+    std::uint32_t segment_first = 0;
+    for (const bool spot_rule : {false, true}) {
+      const std::uint32_t count = rule_segments[spot_rule];
+      if (count == 0) continue;
+      kind.spot_rule = spot_rule;
+      OrderTables ordering{};
+      place(layout.key, ordering.key);
+      place(layout.order, ordering.segment);
+      place(layout.items, ordering.items);
+      place(layout.item_end, ordering.item_end);
+      ordering.key += segment_first;
+      ordering.segment += segment_first;
+      ordering.item_end += segment_first;
+      ordering.count = count;
+      device_->order_segments(ordering, lane.stream);
+      device_->launch_exposure(kind, tables, {ordering.segment, ordering.item_end, count},
+                               static_cast<std::uint32_t>(rule_items[spot_rule]), threads, lane.stream);
+      segment_first += count;
+    }
+    if (size.sum_jobs > 0) {
+      const SumJob* d_sum_jobs = nullptr;
+      place(layout.sum_jobs, d_sum_jobs);
+      device_->launch_sum({d_sum_jobs, static_cast<std::uint32_t>(size.sum_jobs), tables.exposure, tables.partial},
+                          static_cast<std::uint32_t>(sum_blocks), kSumThreads, lane.stream);
+    }
+    device_->copy_to_host(lane.result.data(), tables.exposure, size.values * 8, lane.stream);
+    device_->record(lane.done, lane.stream);
+    lane.pending = std::move(chunk);
+  }
+
+  static Job describe(const ExposureJob& job, const Size& at) {
+    const BookView& book = job.book;
+    const GridView& grid = job.grid;
+    Job d{};
+    d.basis_growth = std::exp(book.spot_basis);
+    d.spot = book.spot * d.basis_growth;
+    d.vendor_spot = book.spot;
+    d.log_spot_begin = grid.log_spot_begin;
+    d.log_spot_step = grid.log_spot_step;
+    d.iv_rule_parameter = grid.iv_rule_parameter;
+    d.iv_floor = grid.iv_floor;
+    d.iv_shift_cap = grid.iv_shift_term == IvShiftTerm::kFlat ? -1.0 : grid.iv_shift_term_cap;
+    d.spots = static_cast<std::uint32_t>(grid.spots);
+    d.times = static_cast<std::uint32_t>(grid.time.size());
+    d.shifts = static_cast<std::uint32_t>(grid.iv_shift.size());
+    d.positions = static_cast<std::uint32_t>(job.positions);
+    d.contract = static_cast<std::uint32_t>(at.contracts);
+    d.contracts = static_cast<std::uint32_t>(book.contracts());
+    d.time = static_cast<std::uint32_t>(at.times);
+    d.shift = static_cast<std::uint32_t>(at.shifts);
+    d.weight = at.weights;
+    d.output = at.values;
+    d.values = job.exposure.size();
+    return d;
+  }
+
+  static void copy_arrays(const ExposureJob& job, std::byte* base, const Layout& layout, const Size& at) {
+    const auto copy = [base](std::size_t offset, std::size_t skipped, auto values) {
+      std::memcpy(base + offset + skipped * sizeof(values[0]), values.data(), values.size_bytes());
+    };
+    copy(layout.settlement, at.expiries, job.book.settlement);
+    copy(layout.rate, at.expiries, job.book.rate);
+    copy(layout.dividend_yield, at.expiries, job.book.dividend_yield);
+    copy(layout.strike, at.contracts, job.book.strike);
+    copy(layout.right, at.contracts, job.book.right);
+    copy(layout.implied_volatility, at.contracts, job.book.implied_volatility);
+    copy(layout.weight, at.weights, job.book.weight.first(job.positions * job.book.contracts()));
+    copy(layout.time, at.times, job.grid.time);
+    copy(layout.iv_shift, at.shifts, job.grid.iv_shift);
+  }
+
+  static void write_tiles(const ExposureJob& job, const Size& at, Tile* tile) {
+    for (std::size_t e = 0; e < job.book.expiries(); ++e) {
+      for (auto i = job.book.expiry_begin[e]; i < job.book.expiry_begin[e + 1]; i += kTileContracts) {
+        *tile++ = {
+            static_cast<std::uint32_t>(at.expiries + e),
+            static_cast<std::uint32_t>(at.contracts + static_cast<std::size_t>(i)),
+            static_cast<std::uint32_t>(std::min<std::int64_t>(kTileContracts, job.book.expiry_begin[e + 1] - i))};
+      }
+    }
+  }
+
+  std::unique_ptr<DeviceApi> device_;
+  Precision precision_;
+  DeviceBackendOptions options_;
+  std::size_t budget_ = 0;
+  std::vector<std::unique_ptr<Lane>> lanes_;  // before device_ in destruction: they release into it
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_device_backend(std::unique_ptr<DeviceApi> device, Precision precision,
+                                             const DeviceBackendOptions& options) {
+  return std::make_unique<DeviceBackend>(std::move(device), precision, options);
+}
+
+}  // namespace greekgrid::cuda

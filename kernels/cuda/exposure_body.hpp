@@ -1,0 +1,275 @@
+#pragma once
+
+/// @file
+/// The brute-force kernel: one block evaluates one work item, a lane is a spot.
+///
+/// Phase 0 finds the item; then, per tile of contracts, one phase stages what depends on the contract (in fp64) and one
+/// sums the moments over the tile in the precision of the kernel and folds them into fp64 exposures. The order of the
+/// sums depends on the job alone.
+
+#include <cstdint>
+
+#include "device_math.hpp"
+#include "greekgrid/kernels/formulas/black_scholes.hpp"
+#include "moments.hpp"
+#include "tables.hpp"
+#include "thread_coord.hpp"
+
+namespace greekgrid::cuda {
+
+inline constexpr double kSecondsPerCommonYear = 31536000.0;
+
+/// Sticky strike: d1 = (j - pivot) slope + d1_pivot and the powers of a are the contract's own.
+/// Relative beta: d1 and a depend on the spot, so moneyness and volatility are staged instead.
+template <class Real>
+struct alignas(16) StagedContract {
+  Real slope;     ///< a h; relative beta: the step h of ln S
+  Real at_pivot;  ///< d1 at the pivot; relative beta: ln(F/K) there
+  Real pivot;     ///< the index of the spot nearest d1 = 0: far from it only relative accuracy of d1 matters
+  Real total;     ///< sigma sqrt(tau)
+  Real u;
+  Real ua;
+  Real call_u;  ///< u of a call, 0 of a put
+  Real put_u;   ///< -u of a put, 0 of a call
+  Real us;      ///< u / a
+  Real uaa;
+  Real call_bond;  ///< weight K e^{-r tau} of a call
+  Real put_bond;
+};
+
+template <class Real, int Greeks, bool kSpotRule>
+struct ExposureBody {
+  Tables tables;
+  Queue queue;
+
+  struct State {
+    double sum[Greeks];
+    double log_move;  ///< ln(S/S0)
+    double spot;      ///< S e^b
+    double inverse_spot;
+    std::uint32_t j;
+  };
+
+  struct Shared {
+    StagedContract<Real> contract[kTileContracts];
+    double iv_base[kSpotRule ? kTileContracts : 1];   ///< sigma + shift
+    double iv_slope[kSpotRule ? kTileContracts : 1];  ///< -sigma beta: sigma' = max(floor, base + slope x)
+    Segment segment;
+    Job job;
+    std::uint32_t position;
+    std::uint32_t instant;
+    std::uint32_t shift;
+    std::uint32_t spot_tile;
+    ExpiryState expiry;
+    std::uint32_t count;
+    std::uint32_t first;
+  };
+
+  GREEKGRID_HD bool operator()(int phase, ThreadCoord at, State& state, Shared& shared) const {
+    if (phase == 0) {
+      if (at.thread == 0) find_item(at.block, shared);
+      return true;
+    }
+    const std::uint32_t step = static_cast<std::uint32_t>(phase - 1);
+    const std::uint32_t tile = step / 2;
+    if (step % 2 == 0) {
+      if (tile == 0) begin(at, state, shared);
+      stage(shared.segment.tile + tile, at, shared);
+      return true;
+    }
+    if (shared.expiry.tau > 0.0) {
+      accumulate(state, shared);
+    } else if (shared.expiry.tau == 0.0) {
+      accumulate_settling(state, shared);
+    }
+    if (tile + 1 < shared.segment.tiles) return true;
+    write(state, shared);
+    return false;
+  }
+
+ private:
+  GREEKGRID_HD void find_item(std::uint64_t item, Shared& shared) const {
+    std::uint32_t low = 0;
+    std::uint32_t high = queue.segments - 1;
+    while (low < high) {
+      const std::uint32_t middle = (low + high) / 2;
+      if (queue.item_end[middle] <= item) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    const std::uint64_t local = low == 0 ? item : item - queue.item_end[low - 1];
+    shared.segment = tables.segments[queue.segment[low]];
+    shared.job = tables.jobs[shared.segment.job];
+    std::uint32_t rest = static_cast<std::uint32_t>(local);
+    shared.spot_tile = rest % shared.segment.spot_tiles;
+    rest /= shared.segment.spot_tiles;
+    shared.shift = rest % shared.job.shifts;
+    rest /= shared.job.shifts;
+    shared.instant = rest % shared.job.times;
+    shared.position = rest / shared.job.times;
+  }
+
+  GREEKGRID_HD void begin(ThreadCoord at, State& state, const Shared& shared) const {
+    for (int g = 0; g < Greeks; ++g) state.sum[g] = 0.0;
+    state.j = shared.spot_tile * at.threads + at.thread;
+    state.log_move = shared.job.log_spot_begin + static_cast<double>(state.j) * shared.job.log_spot_step;
+    state.spot = shared.job.vendor_spot * math::exp(state.log_move) * shared.job.basis_growth;
+    state.inverse_spot = 1.0 / state.spot;
+  }
+
+  GREEKGRID_HD void stage(std::uint32_t tile_index, ThreadCoord at, Shared& shared) const {
+    const Tile tile = tables.tiles[tile_index];
+    const Job& job = shared.job;
+    const std::int64_t settlement = tables.settlement[tile.expiry];
+    const std::int64_t quote_time = tables.time[job.time];
+    const double tau = static_cast<double>(settlement - tables.time[job.time + shared.instant]) / kSecondsPerCommonYear;
+    const double rate = tables.rate[tile.expiry];
+    const double dividend_yield = tables.dividend_yield[tile.expiry];
+    const double sqrt_tau = math::sqrt(math::max(tau, 0.0));
+    if (at.thread == 0) {
+      shared.expiry = {tau, sqrt_tau, 0.5 / tau, rate, dividend_yield};
+      shared.count = tile.count;
+      shared.first = tile.contract;
+    }
+    if (!(tau > 0.0)) return;
+    double scale = 1.0;
+    if (job.iv_shift_cap >= 0.0) {
+      const double tau0 = static_cast<double>(settlement - quote_time) / kSecondsPerCommonYear;
+      scale = math::min(math::sqrt(30.0 / 365.0 / tau0), job.iv_shift_cap);
+    }
+    const double shift = tables.iv_shift[job.shift + shared.shift] * scale;
+    const double discount_q = math::exp(-dividend_yield * tau);
+    const double discount_r = math::exp(-rate * tau);
+    const double* weights = tables.weight + job.weight + std::uint64_t{shared.position} * job.contracts;
+    for (std::uint32_t i = at.thread; i < tile.count; i += at.threads) {
+      const std::uint32_t contract = tile.contract + i;
+      const double strike = tables.strike[contract];
+      const double weight = weights[contract - job.contract];
+      const bool call = tables.right[contract] > 0;
+      const double iv = tables.implied_volatility[contract];
+      // ln(F/K) at the first spot.
+      const double moneyness =
+          formulas::log_moneyness(job.spot, strike) + (rate - dividend_yield) * tau + job.log_spot_begin;
+      const double base = kSpotRule ? iv + shift : math::max(job.iv_floor, iv + shift);
+      const double total = math::max(base, job.iv_floor) * sqrt_tau;
+      const double a = 1.0 / total;
+      const double centre = -(moneyness + 0.5 * total * total) / job.log_spot_step;
+      const double last = static_cast<double>(job.spots - 1);
+      // A single spot has no step: the comparisons send the quotient's NaN to 0.
+      const double inside = centre > 0.0 ? (centre < last ? centre : last) : 0.0;
+      const double pivot = static_cast<double>(static_cast<std::int64_t>(inside + 0.5));
+      const double at_pivot = moneyness + pivot * job.log_spot_step;
+      const double u = weight * discount_q;
+      const double bond = weight * strike * discount_r;
+      StagedContract<Real>& c = shared.contract[i];
+      c.pivot = static_cast<Real>(pivot);
+      c.u = static_cast<Real>(u);
+      c.call_u = static_cast<Real>(call ? u : 0.0);
+      c.put_u = static_cast<Real>(call ? 0.0 : -u);
+      c.call_bond = static_cast<Real>(call ? bond : 0.0);
+      c.put_bond = static_cast<Real>(call ? 0.0 : -bond);
+      if constexpr (kSpotRule) {
+        c.slope = static_cast<Real>(job.log_spot_step);
+        c.at_pivot = static_cast<Real>(at_pivot);
+        shared.iv_base[i] = base;
+        shared.iv_slope[i] = -iv * job.iv_rule_parameter;
+      } else {
+        c.slope = static_cast<Real>(a * job.log_spot_step);
+        c.at_pivot = static_cast<Real>(a * at_pivot + 0.5 * total);
+        c.total = static_cast<Real>(total);
+        c.ua = static_cast<Real>(u * a);
+        c.us = static_cast<Real>(u * total);
+        c.uaa = static_cast<Real>(u * a * a);
+      }
+    }
+  }
+
+  GREEKGRID_HD void accumulate(State& state, const Shared& shared) const {
+    Moments<Real> m;
+    const Real j = static_cast<Real>(state.j);
+    const Real spot = static_cast<Real>(state.spot);
+    const std::uint32_t count = shared.count;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const StagedContract<Real>& c = shared.contract[i];
+      Real d = math::fma(j - c.pivot, c.slope, c.at_pivot);
+      Real total, ua, us, uaa;
+      if constexpr (kSpotRule) {
+        const double sigma =
+            math::max(shared.job.iv_floor, math::fma(shared.iv_slope[i], state.log_move, shared.iv_base[i]));
+        total = static_cast<Real>(sigma * shared.expiry.sqrt_tau);
+        const Real a = Real(1) / total;
+        d = math::fma(d, a, Real(0.5) * total);
+        ua = c.u * a;
+        us = c.u * total;
+        uaa = ua * a;
+      } else {
+        total = c.total;
+        ua = c.ua;
+        us = c.us;
+        uaa = c.uaa;
+      }
+      const Real e = bell(d);
+      const Real tail = e * mills(math::abs(d));
+      // right N(right d) from the tail on either side, so that an out-of-the-money put keeps its own small value.
+      m.c1 += d >= Real(0) ? math::fma(-c.u, tail, c.call_u) : math::fma(c.u, tail, c.put_u);
+      const Real de = d * e;
+      m.mn_0 = math::fma(us, e, m.mn_0);
+      m.m0_1 = math::fma(c.u, de, m.m0_1);
+      m.m1_0 = math::fma(ua, e, m.m1_0);
+      if constexpr (Greeks >= kElevenGreeks) {
+        const Real d2e = d * de;
+        const Real d3e = d * d2e;
+        const Real d4e = d * d3e;
+        m.m0_0 = math::fma(c.u, e, m.m0_0);
+        m.m0_2 = math::fma(c.u, d2e, m.m0_2);
+        m.m1_1 = math::fma(ua, de, m.m1_1);
+        m.m1_2 = math::fma(ua, d2e, m.m1_2);
+        m.m1_3 = math::fma(ua, d3e, m.m1_3);
+        m.m2_0 = math::fma(uaa, e, m.m2_0);
+        m.m2_1 = math::fma(uaa, de, m.m2_1);
+        m.m2_2 = math::fma(uaa, d2e, m.m2_2);
+        m.m2_4 = math::fma(uaa, d4e, m.m2_4);
+        // K e^{-r tau} n(d2) = S e^{-q tau} n(d1): the second distribution needs no exponential of its own.
+        const Real d2 = d - total;
+        const Real bond_tail = spot * (c.u * e) * mills(math::abs(d2));
+        m.c2 += d2 >= Real(0) ? c.call_bond - bond_tail : c.put_bond + bond_tail;
+        if constexpr (Greeks >= kTwelveGreeks) m.mn_1 = math::fma(us, de, m.mn_1);
+      }
+    }
+    add_exposures<Greeks>(m, shared.expiry, state.spot, state.inverse_spot, state.sum);
+  }
+
+  /// The instant of settlement: the exercise indicator, in fp64, and nothing but delta.
+  GREEKGRID_HD void accumulate_settling(State& state, const Shared& shared) const {
+    const double* weights = tables.weight + shared.job.weight + std::uint64_t{shared.position} * shared.job.contracts;
+    for (std::uint32_t i = 0; i < shared.count; ++i) {
+      const std::uint32_t contract = shared.first + i;
+      state.sum[0] +=
+          weights[contract - shared.job.contract] *
+          formulas::settled_delta(static_cast<double>(tables.right[contract]), state.spot, tables.strike[contract]);
+    }
+  }
+
+  GREEKGRID_HD void write(const State& state, const Shared& shared) const {
+    const Job& job = shared.job;
+    if (state.j >= job.spots) return;
+    const std::uint64_t row = (std::uint64_t{shared.position} * job.times + shared.instant) * job.shifts + shared.shift;
+    const std::uint64_t stride = std::uint64_t{job.positions} * job.times * job.shifts * job.spots;
+    double* slots = shared.segment.index == 0 ? tables.exposure + job.output
+                                              : tables.partial + job.partial + (shared.segment.index - 1) * job.values;
+    slots += row * job.spots + state.j;
+    const double b1 = job.basis_growth;
+    const double b2 = b1 * b1;
+    // e^(b j) with j derivatives in S, in the order of the enumeration Greek.
+    const double growth[12] = {b1, b2, b1, b1, b2 * b1, b2, b2, 1.0, 1.0, 1.0, 1.0, 1.0};
+    for (int g = 0; g < Greeks; ++g) {
+      if (tables.greek_slot[g] >= 0) {
+        slots[static_cast<std::uint64_t>(tables.greek_slot[g]) * stride] = state.sum[g] * growth[g];
+      }
+    }
+  }
+};
+
+}  // namespace greekgrid::cuda

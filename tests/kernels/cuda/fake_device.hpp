@@ -1,0 +1,239 @@
+#pragma once
+
+/// @file
+/// A DeviceApi on the host. Work issued to a stream runs only when somebody waits for it, so that a buffer touched too
+/// early shows; released memory is poisoned and kept, and every use of it is an error; any call can be made to fail.
+
+#include <algorithm>
+#include <cstring>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "device_api.hpp"
+#include "exposure_body.hpp"
+#include "greekgrid/kernels/error.hpp"
+#include "greekgrid_test/device_emulator.hpp"
+
+namespace greekgrid::test {
+
+/// What a fake device saw and how it behaves; outlives the backend that owns the device.
+struct FakeDeviceLog {
+  // How to behave.
+  int fail_at_call = -1;  ///< the call of this number (from 0) that can fail does
+  bool usable = true;
+  std::string detail = "fake device";
+  std::size_t free_bytes = std::size_t{1} << 30;
+  ThreadOrder thread_order = ThreadOrder::kAscending;
+  bool reverse_queue = false;  ///< launch smallest first
+
+  // What happened.
+  int calls = 0;
+  int chunks = 0;
+  int streams = 0, events = 0;  ///< alive now
+  std::size_t device_allocations = 0;
+  std::size_t bytes_alive = 0, bytes_peak = 0;
+  std::vector<std::string> faults;  ///< uses of memory that was not alive
+  std::map<const unsigned char*, std::pair<std::unique_ptr<unsigned char[]>, std::size_t>> alive;
+  std::vector<std::unique_ptr<unsigned char[]>> released;
+
+  bool holds(const void* memory, std::size_t bytes) const {
+    const auto* p = static_cast<const unsigned char*>(memory);
+    auto it = alive.upper_bound(p);
+    if (it == alive.begin()) return false;
+    --it;
+    return p >= it->first && p + bytes <= it->first + it->second.second;
+  }
+};
+
+class FakeDevice final : public cuda::DeviceApi {
+ public:
+  explicit FakeDevice(FakeDeviceLog& log) : log_(log) {}
+
+  cuda::DeviceProbe probe() override { return {log_.usable, log_.detail, log_.free_bytes}; }
+
+  void* allocate(std::size_t bytes) override {
+    may_fail("allocate");
+    ++log_.device_allocations;
+    return take(bytes);
+  }
+  void release(void* memory) noexcept override { give(memory); }
+  void* allocate_pinned(std::size_t bytes) override {
+    may_fail("allocate_pinned");
+    return take(bytes);
+  }
+  void release_pinned(void* memory) noexcept override { give(memory); }
+
+  cuda::Stream create_stream() override {
+    may_fail("create_stream");
+    ++log_.streams;
+    return new FakeStream;
+  }
+  void destroy_stream(cuda::Stream stream) noexcept override {
+    --log_.streams;
+    delete static_cast<FakeStream*>(stream);
+  }
+  void synchronize(cuda::Stream stream) override { drain(static_cast<FakeStream*>(stream), SIZE_MAX); }
+  cuda::Event create_event() override {
+    may_fail("create_event");
+    ++log_.events;
+    return new FakeEvent;
+  }
+  void destroy_event(cuda::Event event) noexcept override {
+    --log_.events;
+    delete static_cast<FakeEvent*>(event);
+  }
+  void record(cuda::Event event, cuda::Stream stream) override {
+    may_fail("record");
+    auto* e = static_cast<FakeEvent*>(event);
+    e->stream = static_cast<FakeStream*>(stream);
+    e->position = e->stream->issued;
+  }
+  void wait(cuda::Event event) override {
+    may_fail("wait");
+    auto* e = static_cast<FakeEvent*>(event);
+    drain(e->stream, e->position);
+  }
+
+  void copy_to_device(void* to, const void* from, std::size_t bytes, cuda::Stream stream) override {
+    may_fail("copy_to_device");
+    ++log_.chunks;
+    issue(stream, [=, this] { copy(to, from, bytes); });
+  }
+  void copy_to_host(void* to, const void* from, std::size_t bytes, cuda::Stream stream) override {
+    may_fail("copy_to_host");
+    issue(stream, [=, this] { copy(to, from, bytes); });
+  }
+
+  void order_segments(const cuda::OrderTables& o, cuda::Stream stream) override {
+    may_fail("order_segments");
+    issue(stream, [=, this] {
+      if (!require(o.key, o.count * 4, "order_segments") || !require(o.item_end, o.count * 8, "order_segments")) return;
+      std::vector<std::uint32_t> rank(o.count), segment(o.segment, o.segment + o.count), key(o.key, o.key + o.count);
+      std::iota(rank.begin(), rank.end(), 0U);
+      std::stable_sort(rank.begin(), rank.end(), [&](std::uint32_t a, std::uint32_t b) {
+        return log_.reverse_queue ? key[a] < key[b] : key[a] > key[b];
+      });
+      std::uint64_t end = 0;
+      for (std::uint32_t i = 0; i < o.count; ++i) {
+        o.key[i] = key[rank[i]];
+        o.segment[i] = segment[rank[i]];
+        o.item_end[i] = end += o.items[o.segment[i]];
+      }
+    });
+  }
+
+  void launch_exposure(cuda::KernelKind kind, const cuda::Tables& tables, const cuda::Queue& queue,
+                       std::uint32_t blocks, std::uint32_t threads, cuda::Stream stream) override {
+    may_fail("launch_exposure");
+    issue(stream, [=, this] {
+      if (!require(queue.item_end, queue.segments * 8, "launch_exposure") ||
+          !require(tables.jobs, sizeof(cuda::Job), "launch_exposure") ||
+          !require(tables.exposure, 8, "launch_exposure")) {
+        return;
+      }
+      if (kind.fp64) {
+        dispatch<double>(kind, tables, queue, blocks, threads);
+      } else {
+        dispatch<float>(kind, tables, queue, blocks, threads);
+      }
+    });
+  }
+
+  void launch_sum(const cuda::SumBody& body, std::uint32_t blocks, std::uint32_t threads,
+                  cuda::Stream stream) override {
+    may_fail("launch_sum");
+    issue(stream, [=, this] {
+      if (!require(body.jobs, body.job_count * sizeof(cuda::SumJob), "launch_sum")) return;
+      emulate<cuda::SumBody, cuda::ThreadCoord>(body, blocks, threads, log_.thread_order);
+    });
+  }
+
+ private:
+  struct FakeStream {
+    std::deque<std::function<void()>> work;
+    std::size_t issued = 0;
+    std::size_t done = 0;
+  };
+  struct FakeEvent {
+    FakeStream* stream = nullptr;
+    std::size_t position = 0;
+  };
+
+  template <class Real>
+  void dispatch(cuda::KernelKind kind, const cuda::Tables& tables, const cuda::Queue& queue, std::uint32_t blocks,
+                std::uint32_t threads) {
+    switch (kind.greeks) {
+      case cuda::kThreeGreeks:
+        return rule<Real, cuda::kThreeGreeks>(kind, tables, queue, blocks, threads);
+      case cuda::kElevenGreeks:
+        return rule<Real, cuda::kElevenGreeks>(kind, tables, queue, blocks, threads);
+      default:
+        return rule<Real, cuda::kTwelveGreeks>(kind, tables, queue, blocks, threads);
+    }
+  }
+  template <class Real, int Greeks>
+  void rule(cuda::KernelKind kind, const cuda::Tables& tables, const cuda::Queue& queue, std::uint32_t blocks,
+            std::uint32_t threads) {
+    if (kind.spot_rule) {
+      emulate<cuda::ExposureBody<Real, Greeks, true>, cuda::ThreadCoord>({tables, queue}, blocks, threads,
+                                                                         log_.thread_order);
+    } else {
+      emulate<cuda::ExposureBody<Real, Greeks, false>, cuda::ThreadCoord>({tables, queue}, blocks, threads,
+                                                                          log_.thread_order);
+    }
+  }
+
+  void may_fail(const char* what) {
+    if (log_.calls++ == log_.fail_at_call) throw BackendError(std::string(what) + " failed (fault put in by the test)");
+  }
+  void* take(std::size_t bytes) {
+    auto memory = std::make_unique<unsigned char[]>(bytes);
+    std::memset(memory.get(), 0xff, bytes);
+    unsigned char* p = memory.get();
+    log_.bytes_alive += bytes;
+    log_.bytes_peak = std::max(log_.bytes_peak, log_.bytes_alive);
+    log_.alive[p] = {std::move(memory), bytes};
+    return p;
+  }
+  void give(void* memory) noexcept {
+    const auto it = log_.alive.find(static_cast<unsigned char*>(memory));
+    if (it == log_.alive.end()) {
+      log_.faults.push_back("released what is not alive");
+      return;
+    }
+    std::memset(memory, 0xdd, it->second.second);
+    log_.bytes_alive -= it->second.second;
+    log_.released.push_back(std::move(it->second.first));
+    log_.alive.erase(it);
+  }
+  bool require(const void* memory, std::size_t bytes, const char* what) {
+    if (log_.holds(memory, bytes)) return true;
+    log_.faults.push_back(std::string(what) + " used memory that is not alive");
+    return false;
+  }
+  void copy(void* to, const void* from, std::size_t bytes) {
+    if (require(to, bytes, "copy") && require(from, bytes, "copy")) std::memcpy(to, from, bytes);
+  }
+  void issue(cuda::Stream stream, std::function<void()> work) {
+    auto* s = static_cast<FakeStream*>(stream);
+    s->work.push_back(std::move(work));
+    ++s->issued;
+  }
+  static void drain(FakeStream* stream, std::size_t until) {
+    while (!stream->work.empty() && stream->done < until) {
+      auto work = std::move(stream->work.front());
+      stream->work.pop_front();
+      ++stream->done;
+      work();
+    }
+  }
+
+  FakeDeviceLog& log_;
+};
+
+}  // namespace greekgrid::test
