@@ -142,6 +142,11 @@ void PendingFile::publish() {
   }
 }
 
+void remove_pending_files() {
+  const std::lock_guard lock(live_mutex);
+  for (const fs::path& file : live) ::unlink(file.c_str());
+}
+
 void publish_text(const fs::path& target, const std::string& text) {
   PendingFile pending(target);
   Descriptor file(::open(pending.path().c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));

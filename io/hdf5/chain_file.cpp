@@ -240,6 +240,19 @@ void write_chain_file(const OptionChain& chain, const std::filesystem::path& tar
   }
 }
 
+std::string read_schema_name(const std::filesystem::path& path) {
+  std::string name;
+  h5::read_in_child(
+      path,
+      [](hid_t file, std::uint64_t file_size, h5::ArchiveWriter& out) {
+        const h5::FileReader reader(file, file_size);
+        if (!reader.has_attribute("/", "schema")) throw h5::Error("is no file of this program (it has no schema attribute)");
+        out(reader.text_attribute("/", "schema"));
+      },
+      [&](h5::ArchiveReader& in) { in(name); });
+  return name;
+}
+
 OptionChain read_chain_file(const std::filesystem::path& path) {
   OptionChain chain;
   h5::read_in_child(

@@ -4,6 +4,7 @@
 /// chains.h5: one quote instant, many underlyings (netCDF-4 compatible HDF5).
 
 #include <filesystem>
+#include <string>
 
 #include "greekgrid/host/chain.hpp"
 #include "greekgrid/io/error.hpp"
@@ -12,6 +13,10 @@ namespace greekgrid {
 
 /// True if the file begins with the HDF5 signature. @throws InputError if it cannot be read.
 bool is_hdf5_file(const std::filesystem::path& path);
+
+/// The root attribute `schema` of an HDF5 file: which of this program's files it is, read as safely as its contents.
+/// @throws InputError for a file without one.
+std::string read_schema_name(const std::filesystem::path& path);
 
 /// Writes chains.h5 atomically; equal chains give equal bytes. @throws OutputError
 void write_chain_file(const OptionChain& chain, const std::filesystem::path& target);

@@ -33,6 +33,9 @@ class PendingFile {
   bool published_ = false;
 };
 
+/// Removes the temporary files of this process that are not published: for a process that is about to be cut short.
+void remove_pending_files();
+
 /// Writes a small text file atomically. @throws OutputError
 void publish_text(const std::filesystem::path& target, const std::string& text);
 

@@ -1,0 +1,111 @@
+// One page about a chains.h5 or a night.h5 and its run record.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "commands.hpp"
+#include "greekgrid/io/chain_file.hpp"
+#include "greekgrid/io/night_file.hpp"
+#include "output.hpp"
+
+namespace greekgrid::cli {
+namespace {
+
+std::string sources(const std::vector<ChainSource>& list) {
+  std::string text;
+  for (const ChainSource& source : list) text += fmt::format("source          {}  sha256 {}\n", source.name, source.sha256);
+  return text;
+}
+
+std::string of_chain(const std::string& file, const OptionChain& chain) {
+  double interest = 0.0;
+  std::size_t missing_iv = 0;
+  for (std::size_t i = 0; i < chain.contracts(); ++i) {
+    if (chain.open_interest[i] > 0.0) interest += chain.open_interest[i];
+    if (!(chain.vendor_iv[i] > 0.0)) ++missing_iv;
+  }
+  const auto expired = std::count_if(chain.contract_expiry.begin(), chain.contract_expiry.end(), [&](std::int32_t e) {
+    return chain.settlement[static_cast<std::size_t>(e)] <= chain.quote_time;
+  });
+  return fmt::format(
+             "{}: option chains\nquote_time      {}\nfile_time       {}\nopen interest   settled {}, known {}\n", file,
+             utc_text(chain.quote_time), utc_text(chain.file_time),
+             chain.open_interest_settle_date.empty() ? "unknown" : chain.open_interest_settle_date,
+             chain.open_interest_knowledge_time.empty() ? "unknown" : chain.open_interest_knowledge_time) +
+         sources(chain.source) +
+         fmt::format("tickers         {}\nexpiries        {}\ncontracts       {} ({} expired at quote_time, {} without a vendor IV)\n"
+                     "open interest   {:.0f} contracts\n",
+                     chain.tickers(), chain.expiries(), chain.contracts(), expired, missing_iv, interest);
+}
+
+std::string of_night(const std::string& file, const NightSummary& night) {
+  const NightHeader& h = night.header;
+  std::string text = fmt::format("{}: {}\nquote_time      {}\nfile_time       {}\n", file, h.title, utc_text(h.quote_time), utc_text(h.file_time));
+  text += sources(h.source);
+  text += fmt::format("axes            {} tickers x {} positions x {} IV rules x {} times ({}) x {} IV shifts x {} spots ({})\n", h.ticker.size(),
+                      h.position.size(), h.iv_rule.size(), h.time.size(), h.time_axis, h.iv_shift.size(), h.spot_step.size(), h.spot_axis);
+  text += "surfaces        ";
+  for (const Greek greek : kAllGreeks) {
+    if (!h.greeks.contains(greek)) continue;
+    text += std::string(greek == Greek::kDelta ? "dx" : greek == Greek::kGamma ? "gx" : name(greek)) + " ";
+  }
+  text += h.delta_change ? "delta_change\n" : "\n";
+  text += fmt::format("priced          {} contracts, {} expiries\n", night.contracts, night.expiries);
+  std::map<std::string, std::size_t> status;
+  for (const TickerQuality& quality : night.quality) ++status[std::string(name(quality.status))];
+  for (const auto& [key, count] : status) text += fmt::format("tickers         {} {}\n", count, key);
+  for (const TickerQuality& quality : night.quality) {
+    if (quality.status != TickerStatus::kOk && status[std::string(name(quality.status))] <= 20) {
+      text += fmt::format("  refused       {} ({})\n", quality.ticker, name(quality.status));
+    }
+  }
+  std::vector<const TickerQuality*> worst;
+  for (const TickerQuality& quality : night.quality) {
+    if (quality.status == TickerStatus::kOk) worst.push_back(&quality);
+  }
+  std::stable_sort(worst.begin(), worst.end(), [](const auto* a, const auto* b) { return a->coverage < b->coverage; });
+  for (std::size_t i = 0; i < std::min<std::size_t>(worst.size(), 3); ++i) {
+    text += fmt::format("  lowest cover  {} {:.1f} % of live OI priced, {:.1f} % with filled IV, {:.1f} % of OI expired\n", worst[i]->ticker,
+                        100.0 * worst[i]->coverage, 100.0 * worst[i]->filled_iv_share, 100.0 * worst[i]->expired_share);
+  }
+  for (const auto& [key, value] : night.run) {
+    if (key != "configuration") text += fmt::format("{:<15} {}\n", key, value);
+  }
+  for (const std::string& warning : night.warnings) text += fmt::format("warning         {}\n", warning);
+  if (const auto configuration = night.run.find("configuration"); configuration != night.run.end()) {
+    text += "configuration\n" + configuration->second + "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+Command add_info(CLI::App& app) {
+  auto file = std::make_shared<std::string>();
+  CLI::App* command = app.add_subcommand("info", "What is in a chains.h5 or night.h5, and how it was made");
+  command->add_option("file", *file, "chains.h5 or night.h5")->required();
+  return [file] {
+    if (read_schema_name(*file) == "greekgrid.chains") {
+      print(of_chain(*file, read_chain_file(*file)));
+      return kDone;
+    }
+    print(of_night(*file, read_night_summary(*file)));
+    std::ifstream record(*file + ".run.json");
+    if (!record) return kDone;
+    const auto json = nlohmann::ordered_json::parse(record, nullptr, false);
+    if (json.is_discarded()) {
+      print(fmt::format("run record      {}.run.json is not JSON\n", *file));
+    } else {
+      print(fmt::format("run record      {}.run.json\n{}\n", *file, json.dump(2)));
+    }
+    return kDone;
+  };
+}
+
+}  // namespace greekgrid::cli

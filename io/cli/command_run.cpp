@@ -1,0 +1,203 @@
+// The main job: chains in, night.h5 and its run record out.
+
+#include <fmt/format.h>
+#include <oneapi/tbb/global_control.h>
+#include <oneapi/tbb/info.h>
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <ctime>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "commands.hpp"
+#include "greekgrid/host/market.hpp"
+#include "greekgrid/host/night_run.hpp"
+#include "greekgrid/io/config_file.hpp"
+#include "greekgrid/io/ingest.hpp"
+#include "greekgrid/io/night_file.hpp"
+#include "greekgrid/io/publish.hpp"
+#include "output.hpp"
+#include "process.hpp"
+#include "progress.hpp"
+#include "sources.hpp"
+
+namespace greekgrid::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Options {
+  SourceOptions source;
+  std::string target, config, backend = "auto", rejects;
+  std::vector<std::string> tickers;
+  std::size_t top = 0;
+  int threads = 0;
+  bool strict = false;
+};
+
+// Surfaces go from the engine to the file.
+class FileSink final : public SurfaceSink {
+ public:
+  explicit FileSink(NightWriter& writer) : writer_(writer) {}
+  void write_surfaces(std::int64_t ticker, std::span<const double> cells) override { writer_.write_surfaces(ticker, cells); }
+
+ private:
+  NightWriter& writer_;
+};
+
+std::unique_ptr<Backend> choose_backend(const std::string& wanted, Precision precision) {
+  if (wanted == "reference") return make_reference_backend();
+  if (wanted == "cpu") return make_cpu_backend(precision);
+  auto cuda = make_cuda_backend(precision);
+  const BackendStatus status = cuda->status();
+  if (status.usable) return cuda;
+  if (wanted == "cuda") throw BackendError("--backend cuda: cannot run (" + status.detail + ") choose cpu or auto");
+  auto cpu = make_cpu_backend(precision);
+  spdlog::info("backend cpu, {} (cuda: {})", cpu->status().detail, status.detail);
+  return cpu;
+}
+
+std::string now_text() { return utc_text(static_cast<Instant>(std::time(nullptr))); }
+
+int run(const Options& options) {
+  check_target(options.target, options.source.files);
+  if (!options.config.empty()) check_target(options.target, {options.config});
+  const std::string started_at = now_text();
+  const auto start = Clock::now();
+  auto stage = start;
+  const auto lap = [&stage] {
+    const auto now = Clock::now();
+    const double seconds = std::chrono::duration<double>(now - stage).count();
+    stage = now;
+    return seconds;
+  };
+  const int threads = options.threads > 0 ? options.threads : oneapi::tbb::info::default_concurrency();
+  const oneapi::tbb::global_control limit(oneapi::tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(threads));
+
+  RunConfig config = options.config.empty() ? RunConfig() : read_config(options.config);
+  if (!options.tickers.empty()) config.selection.tickers = options.tickers;
+  if (options.top > 0) config.selection.top = options.top;
+  Calendar calendar;
+  for (const CalendarOverride& day : config.calendar) calendar.set_day(day.date, day.kind);
+  const auto backend = choose_backend(options.backend, config.precision);
+  { const PendingFile probe(options.target); }  // refuse a hopeless target before the work, not after it
+
+  nlohmann::ordered_json seconds;
+  const OptionChain chain = read_chain(options.source, calendar);
+  log_rejects(chain.rejects, "rows");
+  seconds["read"] = lap();
+  if (stop_requested()) throw Stopped{};
+
+  Snapshot snapshot = make_snapshot(chain, config.market, config.selection);
+  seconds["snapshot"] = lap();
+  std::size_t refused = 0;
+  std::map<std::string, std::size_t> reasons;
+  for (const TickerQuality& quality : snapshot.quality) {
+    if (quality.status == TickerStatus::kOk) continue;
+    ++refused;
+    ++reasons[std::string(name(quality.status))];
+    if (refused <= 20) spdlog::warn("ticker {} refused: {}", quality.ticker, name(quality.status));
+  }
+  if (refused > 20) spdlog::warn("{} more tickers refused (`greekgrid info` lists all)", refused - 20);
+  if (!options.rejects.empty()) {
+    Diagnostics all = chain.rejects;
+    all.insert(all.end(), snapshot.diagnostics.begin(), snapshot.diagnostics.end());
+    write_reject_report(all, options.rejects);
+  }
+  if (snapshot.tickers() == 0) {
+    std::string why;
+    for (const auto& [reason, count] : reasons) why += fmt::format("{}{} {}", why.empty() ? "" : ", ", count, reason);
+    throw InputError(fmt::format("{}: no ticker left ({})", options.source.files.front(), why.empty() ? "the chain is empty" : why));
+  }
+  if (stop_requested()) throw Stopped{};
+
+  const NightHeader header = make_header(chain, snapshot, config, calendar);
+  NightWriter writer(options.target, header);
+  FileSink sink(writer);
+  NightTimings timings;
+  NightTables tables = [&] {
+    Progress progress("run");
+    constexpr std::size_t kBlockBytes = std::size_t{256} << 20;
+    return run_night(chain, snapshot, config, header, *backend, sink, kBlockBytes,
+                     [&](const NightProgress& p) { progress.update(p.tickers_done, p.tickers, p.evaluations_done, p.evaluations); },
+                     stop_requested(), timings);
+  }();
+  seconds["evaluate"] = timings.evaluate_seconds;
+  seconds["levels"] = timings.levels_seconds;
+  seconds["drain"] = timings.drain_seconds;
+  lap();
+  tables.configuration = to_toml(config);
+  tables.tool_version = GREEKGRID_VERSION;
+  tables.build = GREEKGRID_BUILD;
+  tables.backend = backend->status().name;
+  tables.precision = options.backend == "reference" || config.precision == Precision::kFp64 ? "fp64" : "fp32";
+  for (const auto& [reason, count] : reasons) tables.warnings.push_back(fmt::format("{} tickers refused: {}", count, reason));
+  std::map<std::string, std::size_t> rules;
+  for (const Diagnostic& diagnostic : snapshot.diagnostics) ++rules[diagnostic.rule];
+  if (const auto found = rules.find("no_usable_iv"); found != rules.end()) {
+    tables.warnings.push_back(fmt::format("{} contracts refused: no_usable_iv", found->second));
+  }
+  if (const auto found = rules.find("missing_open_interest"); found != rules.end()) {
+    tables.warnings.push_back(fmt::format("{} contracts refused: missing_open_interest", found->second));
+  }
+  writer.finish(tables);
+  seconds["finish"] = lap();
+  const double total = std::chrono::duration<double>(Clock::now() - start).count();
+  seconds["total"] = total;
+
+  const NightWriter::Statistics statistics = writer.statistics();
+  nlohmann::ordered_json record;
+  record["program"] = "greekgrid";
+  record["version"] = GREEKGRID_VERSION;
+  record["started"] = started_at;
+  record["finished"] = now_text();
+  record["inputs"] = options.source.files;
+  record["target"] = options.target;
+  record["host"] = host_name();
+  record["processor"] = processor_name();
+  record["threads"] = threads;
+  record["backend"] = tables.backend;
+  record["device"] = backend->status().detail;
+  record["seconds"] = seconds;
+  record["tickers"] = snapshot.tickers();
+  record["tickers_refused"] = refused;
+  record["contracts"] = snapshot.contracts();
+  record["greeks"] = config.greeks.size();
+  record["scenarios_per_ticker"] = header.chunk_cells() * config.scenarios.iv_rules.size();
+  record["evaluations"] = timings.evaluations;
+  record["evaluations_per_second"] = timings.evaluate_seconds > 0.0 ? timings.evaluations / timings.evaluate_seconds : 0.0;
+  record["surface_bytes_raw"] = statistics.bytes_raw;
+  record["surface_bytes_compressed"] = statistics.bytes_compressed;
+  record["compress_thread_seconds"] = statistics.compress_seconds;
+  record["write_thread_seconds"] = statistics.write_seconds;
+  record["peak_memory_bytes"] = peak_memory_bytes();
+  publish_text(options.target + ".run.json", record.dump(2) + "\n");
+
+  spdlog::info("{}: {} tickers, {} contracts, {:.3g} evaluations in {:.2f} s ({:.3g}/s), total {:.2f} s, peak memory {}", options.target,
+               snapshot.tickers(), snapshot.contracts(), timings.evaluations, timings.evaluate_seconds,
+               timings.evaluations / std::max(timings.evaluate_seconds, 1e-9), total, bytes_text(static_cast<double>(peak_memory_bytes())));
+  return refused > 0 && options.strict ? kTickersRefused : kDone;
+}
+
+}  // namespace
+
+Command add_run(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("run", "Chains to a night.h5: exposure surfaces, gamma levels, the audit trail");
+  command->add_option("files", options->source.files, "One chains.h5, or vendor files (ingested in memory)")->required();
+  command->add_option("-o,--output", options->target, "Target night.h5; its run record is written beside it")->required();
+  command->add_option("--config", options->config, "Run configuration, TOML (docs/configuration.md)");
+  command->add_option("--tickers", options->tickers, "Only these, separated by commas")->delimiter(',');
+  command->add_option("--top", options->top, "Only the largest so many by open interest in USD")->check(CLI::Range(1, 1000000000));
+  command->add_option("--backend", options->backend, "auto, cpu, cuda, reference")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda", "reference"}))->capture_default_str();
+  command->add_option("--threads", options->threads, "Threads (default: one a core)")->check(CLI::Range(1, 4096));
+  command->add_option("--format", options->source.format, "Of vendor files: auto, cboe-csv, cboe-json, long-csv")->capture_default_str();
+  command->add_option("--quote-time", options->source.quote_time, "Quote instant of vendor files, ISO 8601 with zone");
+  command->add_option("--rejects", options->rejects, "Report of refused rows, contracts and tickers, CSV");
+  command->add_flag("--strict", options->strict, "Exit 5 if a ticker was refused");
+  return [options] { return run(*options); };
+}
+
+}  // namespace greekgrid::cli
