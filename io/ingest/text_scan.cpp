@@ -3,7 +3,6 @@
 #include <fast_float/fast_float.h>
 
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 namespace greekgrid::ingest_detail {
@@ -280,7 +279,7 @@ std::string shown(std::string_view text) {
 
 bool split_fields(std::string_view line, std::vector<std::string_view>& fields, std::string& unquoted) {
   fields.clear();
-  if (std::memchr(line.data(), '"', line.size()) == nullptr) {
+  if (line.find('"') == std::string_view::npos) {
     const char* begin = line.data();
     const char* const end = begin + line.size();
     for (const char* p = begin; p != end; ++p) {

@@ -27,6 +27,7 @@ TEST(HostileInput, FilesThatAreNone) {
                       "u\0n\0d\0"),
               HasSubstr("unknown format"));
   EXPECT_THAT(refusal("a,b,c\n1,2,3\n"), HasSubstr("unknown format"));
+  EXPECT_THAT(refusal("\xef\xbb\xbf"), HasSubstr("unknown format")) << "a byte order mark and nothing else";
   EXPECT_THAT(refusal("[1,2]"), HasSubstr("unknown format"));
   EXPECT_THAT(refusal(kLongHeader), HasSubstr("--quote-time"));
   IngestOptions options;
