@@ -1,0 +1,33 @@
+// The kernel bodies as nvcc's host pass compiles them, run through the emulator: the same source that the device gets
+// has been through nvcc's front end.
+
+#include <gtest/gtest.h>
+
+#include "device_backend.hpp"
+#include "equivalence.hpp"
+#include "fake_device.hpp"
+
+namespace greekgrid {
+namespace {
+
+void expect_all_equivalent(Precision precision, GreekSet greeks, double tolerance) {
+  const auto reference = make_reference_backend();
+  test::FakeDeviceLog log;
+  const auto backend = cuda::make_device_backend(std::make_unique<test::FakeDevice>(log), precision);
+  double worst = 0.0;
+  for (const test::SyntheticCase& item : test::synthetic_cases()) {
+    test::expect_equivalent(test::evaluate_alone(*backend, item, greeks),
+                            test::evaluate_alone(*reference, item, greeks), item, greeks, tolerance, worst);
+  }
+  EXPECT_TRUE(log.faults.empty());
+}
+
+TEST(HostPass, Fp64EquivalentToReference) {
+  expect_all_equivalent(Precision::kFp64, GreekSet::all(), 1e-11);
+}
+TEST(HostPass, Fp32EquivalentToReference) {
+  expect_all_equivalent(Precision::kFp32, kGreeks11, 5e-6);
+}
+
+}  // namespace
+}  // namespace greekgrid
