@@ -27,7 +27,9 @@ struct Mode {
   GreekSet greeks;
   double tolerance;
 };
-void PrintTo(const Mode& mode, std::ostream* out) { *out << mode.name; }
+void PrintTo(const Mode& mode, std::ostream* out) {
+  *out << mode.name;
+}
 
 class DeviceBackendTest : public testing::TestWithParam<Mode> {};
 
