@@ -1,12 +1,11 @@
 // The one place that calls the CUDA runtime; every call goes through check().
 
-#include "cuda_device.hpp"
-
 #include <cuda_runtime.h>
 #include <thrust/system/cuda/execution_policy.h>
 
 #include <string>
 
+#include "cuda_device.hpp"
 #include "exposure_launch.hpp"
 #include "greekgrid/kernels/error.hpp"
 #include "launch.cuh"
@@ -18,7 +17,8 @@ namespace {
 void check(cudaError_t error, const char* call) {
   if (error == cudaSuccess) return;
   cudaGetLastError();  // a reported error must not appear again at the next launch
-  std::string message = std::string(call) + " failed (" + cudaGetErrorName(error) + ": " + cudaGetErrorString(error) + ")";
+  std::string message =
+      std::string(call) + " failed (" + cudaGetErrorName(error) + ": " + cudaGetErrorString(error) + ")";
   if (error == cudaErrorMemoryAllocation) message += " lower the memory budget";
   throw BackendError(message);
 }
@@ -46,7 +46,8 @@ class CudaDevice final : public DeviceApi {
     cudaError_t error = cudaGetDeviceCount(&count);
     if (error != cudaSuccess) {
       cudaGetLastError();
-      return {false, std::string(error == cudaErrorNoDevice ? "no device: " : "no driver: ") + cudaGetErrorName(error), 0};
+      return {false, std::string(error == cudaErrorNoDevice ? "no device: " : "no driver: ") + cudaGetErrorName(error),
+              0};
     }
     if (count == 0) return {false, "no device: cudaGetDeviceCount counts none", 0};
     cudaDeviceProp properties{};
@@ -61,9 +62,9 @@ class CudaDevice final : public DeviceApi {
       return {false, std::string(properties.name) + " is older than sm_80, for which the kernels are built", 0};
     }
     return {true,
-            std::string(properties.name) + ", sm_" + std::to_string(properties.major) + std::to_string(properties.minor) +
-                ", " + std::to_string(properties.multiProcessorCount) + " multiprocessors, " +
-                std::to_string(all_bytes >> 20) + " MB",
+            std::string(properties.name) + ", sm_" + std::to_string(properties.major) +
+                std::to_string(properties.minor) + ", " + std::to_string(properties.multiProcessorCount) +
+                " multiprocessors, " + std::to_string(all_bytes >> 20) + " MB",
             free_bytes};
   }
 
@@ -98,7 +99,9 @@ class CudaDevice final : public DeviceApi {
   void record(Event event, Stream stream) override {
     check(cudaEventRecord(static_cast<cudaEvent_t>(event), static_cast<cudaStream_t>(stream)), "cudaEventRecord");
   }
-  void wait(Event event) override { check(cudaEventSynchronize(static_cast<cudaEvent_t>(event)), "cudaEventSynchronize"); }
+  void wait(Event event) override {
+    check(cudaEventSynchronize(static_cast<cudaEvent_t>(event)), "cudaEventSynchronize");
+  }
 
   void copy_to_device(void* d_to, const void* from, std::size_t bytes, Stream stream) override {
     check(cudaMemcpyAsync(d_to, from, bytes, cudaMemcpyHostToDevice, static_cast<cudaStream_t>(stream)),
@@ -135,6 +138,8 @@ class CudaDevice final : public DeviceApi {
 
 }  // namespace
 
-std::unique_ptr<DeviceApi> make_cuda_device() { return std::make_unique<CudaDevice>(); }
+std::unique_ptr<DeviceApi> make_cuda_device() {
+  return std::make_unique<CudaDevice>();
+}
 
 }  // namespace greekgrid::cuda

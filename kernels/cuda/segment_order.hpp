@@ -1,8 +1,8 @@
 #pragma once
 
 /// @file
-/// The launch order of segments by Thrust: largest first, then the running sum of their work items. The execution policy
-/// names the system that runs it: CUDA in the backend, the host in tests.
+/// The launch order of segments by Thrust: largest first, then the running sum of their work items. The execution
+/// policy names the system that runs it: CUDA in the backend, the host in tests.
 
 #include <thrust/functional.h>
 #include <thrust/iterator/permutation_iterator.h>

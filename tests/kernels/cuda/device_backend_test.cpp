@@ -7,45 +7,19 @@
 #include <cmath>
 #include <random>
 
+#include "equivalence.hpp"
 #include "fake_device.hpp"
 #include "synthetic_book.hpp"
 
 namespace greekgrid {
 namespace {
 
-using cuda::DeviceBackendOptions;
 using cuda::make_device_backend;
+using test::evaluate_alone;
+using test::expect_equivalent;
 using test::FakeDevice;
 using test::FakeDeviceLog;
 using test::SyntheticCase;
-
-std::vector<double> evaluate_alone(Backend& backend, const SyntheticCase& item, GreekSet greeks) {
-  std::vector<double> exposure(item.values(greeks), std::nan(""));
-  const ExposureJob job = item.job(exposure);
-  backend.evaluate(greeks, {&job, 1});
-  return exposure;
-}
-
-/// Largest error of each Greek and position model relative to the largest magnitude of its surface.
-void expect_equivalent(const std::vector<double>& values, const std::vector<double>& expected,
-                       const SyntheticCase& item, GreekSet greeks, double tolerance, double& worst) {
-  ASSERT_EQ(values.size(), expected.size());
-  const std::size_t scenarios = item.grid.view().scenarios();
-  std::size_t at = 0;
-  for (const Greek greek : kAllGreeks) {
-    if (!greeks.contains(greek)) continue;
-    for (std::size_t w = 0; w < item.positions; ++w, at += scenarios) {
-      double maximum = 0.0, error = 0.0;
-      for (std::size_t k = at; k < at + scenarios; ++k) {
-        ASSERT_TRUE(std::isfinite(values[k])) << item.name << " " << name(greek) << " scenario " << k - at;
-        maximum = std::max(maximum, std::abs(expected[k]));
-        error = std::max(error, std::abs(values[k] - expected[k]));
-      }
-      EXPECT_LE(error, tolerance * maximum) << item.name << ", " << name(greek) << ", position " << w;
-      if (maximum > 0.0) worst = std::max(worst, error / maximum);
-    }
-  }
-}
 
 struct Mode {
   const char* name;
@@ -53,6 +27,9 @@ struct Mode {
   GreekSet greeks;
   double tolerance;
 };
+void PrintTo(const Mode& mode, std::ostream* out) {
+  *out << mode.name;
+}
 
 class DeviceBackendTest : public testing::TestWithParam<Mode> {};
 

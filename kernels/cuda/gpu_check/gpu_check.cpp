@@ -1,0 +1,282 @@
+// Does the silicon agree, does it agree with itself, and how fast is it: the checks of the CUDA backend that need a
+// device.
+//
+// gpu_check [--check-only] [--results DIR]. Exit status 0: all checks passed; 1: one failed, or no device answers.
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "ceilings.hpp"
+#include "device_backend.hpp"
+#include "greekgrid/kernels/backend.hpp"
+#include "synthetic_book.hpp"
+#include "timed_device.hpp"
+
+namespace {
+
+using namespace greekgrid;
+using Clock = std::chrono::steady_clock;
+
+constexpr double kTolerance[2] = {5e-6, 1e-11};
+constexpr const char* kPrecisionName[2] = {"fp32", "fp64"};
+
+double seconds_since(Clock::time_point from) {
+  return std::chrono::duration<double>(Clock::now() - from).count();
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+std::string quoted(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  }
+  return out + "\"";
+}
+
+/// Largest error of a surface relative to its largest magnitude, over Greeks and position models; infinity for a NaN.
+double worst_error(const std::vector<double>& values, const std::vector<double>& expected, std::size_t scenarios) {
+  double worst = 0.0;
+  for (std::size_t at = 0; at < values.size(); at += scenarios) {
+    double maximum = 0.0, error = 0.0;
+    for (std::size_t k = at; k < at + scenarios; ++k) {
+      if (!std::isfinite(values[k])) return INFINITY;
+      maximum = std::max(maximum, std::abs(expected[k]));
+      error = std::max(error, std::abs(values[k] - expected[k]));
+    }
+    if (error > 0.0) worst = std::max(worst, error / maximum);
+  }
+  return worst;
+}
+
+struct Verdict {
+  bool passed = true;
+  double worst[2] = {0.0, 0.0};
+};
+
+Verdict check_values() {
+  Verdict verdict;
+  const auto reference = make_reference_backend();
+  const auto cases = test::synthetic_cases();
+  for (const Precision precision : {Precision::kFp32, Precision::kFp64}) {
+    const auto p = static_cast<std::size_t>(precision);
+    const auto backend = make_cuda_backend(precision);
+    for (const GreekSet greeks : {kGreeks3, kGreeks11, GreekSet::all()}) {
+      std::vector<std::vector<double>> together(cases.size());
+      std::vector<ExposureJob> jobs;
+      for (std::size_t i = 0; i < cases.size(); ++i) {
+        together[i].assign(cases[i].values(greeks), NAN);
+        jobs.push_back(cases[i].job(together[i]));
+      }
+      backend->evaluate(greeks, jobs);
+      for (std::size_t i = 0; i < cases.size(); ++i) {
+        std::vector<double> expected(cases[i].values(greeks)), alone(expected.size(), NAN);
+        const ExposureJob reference_job = cases[i].job(expected);
+        reference->evaluate(greeks, {&reference_job, 1});
+        const double worst = worst_error(together[i], expected, cases[i].grid.view().scenarios());
+        verdict.worst[p] = std::max(verdict.worst[p], worst);
+        if (!(worst <= kTolerance[p])) {
+          verdict.passed = false;
+          std::printf("FAILED %s, %zu Greeks, %s: error %.3g of the maximum\n", kPrecisionName[p], greeks.size(),
+                      cases[i].name, worst);
+        }
+        const ExposureJob alone_job = cases[i].job(alone);
+        for (int repeat = 0; repeat < 3; ++repeat) {
+          backend->evaluate(greeks, {&alone_job, 1});
+          if (!alone.empty() && std::memcmp(alone.data(), together[i].data(), alone.size() * 8) != 0) {
+            verdict.passed = false;
+            std::printf("FAILED %s, %zu Greeks, %s: other bits in run %d\n", kPrecisionName[p], greeks.size(),
+                        cases[i].name, repeat);
+          }
+        }
+      }
+    }
+    std::printf("%s: largest error %.3g of the maximum (tolerance %.0e)\n", kPrecisionName[p], verdict.worst[p],
+                kTolerance[p]);
+  }
+  return verdict;
+}
+
+/// A universe of like chains over the standard grid.
+struct Shape {
+  const char* name;
+  int expiries, per_expiry, tickers;
+};
+
+std::string measure(const Shape& shape, GreekSet greeks, Precision precision) {
+  std::mt19937 random(99);
+  std::vector<test::SyntheticCase> cases(1);
+  test::SyntheticCase& item = cases[0];
+  item.book.spot = 400.0;
+  for (int e = 0; e < shape.expiries; ++e) {
+    item.book.add_expiry((3 * e + 1) * test::kDay + 3600, shape.per_expiry, 0.1 + 0.02 * e, 0.05, 0.013, random);
+  }
+  item.book.add_weights(1, random);
+  item.grid.spots = 201;
+  item.grid.time.clear();
+  for (int t = 0; t < 9; ++t) item.grid.time.push_back(test::kQuoteTime + t * 3600);
+  item.grid.iv_shift.clear();
+  for (int v = 0; v < 11; ++v) item.grid.iv_shift.push_back(0.01 * (v - 5));
+
+  double live = 0.0;
+  for (const std::int64_t time : item.grid.time) {
+    for (std::size_t e = 0; e < item.book.settlement.size(); ++e) {
+      if (item.book.settlement[e] > time) live += static_cast<double>(shape.per_expiry);
+    }
+  }
+  live *= 201.0 * 11.0 * shape.tickers;
+
+  const std::size_t values = item.values(greeks);
+  std::vector<double> exposure(values * static_cast<std::size_t>(shape.tickers));
+  std::vector<ExposureJob> jobs;
+  for (int i = 0; i < shape.tickers; ++i) {
+    jobs.push_back({item.book.view(), item.grid.view(), 1,
+                    std::span<double>(exposure).subspan(static_cast<std::size_t>(i) * values, values)});
+  }
+
+  cuda::KernelSeconds kernels;
+  std::vector<double> exposure_seconds, other_seconds, whole_seconds;
+  {
+    const auto timed =
+        cuda::make_device_backend(cuda::make_timed_device(kernels), precision, {1, std::size_t{512} << 20, 0});
+    for (int i = 0; i < 6; ++i) {
+      kernels = {};
+      timed->evaluate(greeks, jobs);
+      if (i == 0) continue;  // module load and allocation
+      exposure_seconds.push_back(kernels.exposure);
+      other_seconds.push_back(kernels.other);
+    }
+  }
+  {
+    const auto backend = make_cuda_backend(precision);
+    for (int i = 0; i < 4; ++i) {
+      const auto from = Clock::now();
+      backend->evaluate(greeks, jobs);
+      if (i > 0) whole_seconds.push_back(seconds_since(from));
+    }
+  }
+  const double kernel = median(exposure_seconds), other = median(other_seconds), whole = median(whole_seconds);
+  std::printf(
+      "%-16s %2zuG %s: %.4g evaluations/s in the kernel (%.4g s, range %.4g .. %.4g), %.4g end to end (%.4g s)\n",
+      shape.name, greeks.size(), kPrecisionName[static_cast<std::size_t>(precision)], live / kernel, kernel,
+      *std::min_element(exposure_seconds.begin(), exposure_seconds.end()),
+      *std::max_element(exposure_seconds.begin(), exposure_seconds.end()), live / whole, whole);
+  std::ostringstream json;
+  json.precision(6);
+  json << "    {\"shape\": " << quoted(shape.name) << ", \"contracts\": " << shape.expiries * shape.per_expiry
+       << ", \"tickers\": " << shape.tickers << ", \"greeks\": " << greeks.size()
+       << ", \"precision\": " << quoted(kPrecisionName[static_cast<std::size_t>(precision)])
+       << ", \"live_evaluations\": " << live << ", \"kernel_seconds\": " << kernel
+       << ", \"kernel_seconds_min\": " << *std::min_element(exposure_seconds.begin(), exposure_seconds.end())
+       << ", \"kernel_seconds_max\": " << *std::max_element(exposure_seconds.begin(), exposure_seconds.end())
+       << ", \"order_and_sum_seconds\": " << other << ", \"end_to_end_seconds\": " << whole
+       << ", \"evaluations_per_second\": " << live / kernel
+       << ", \"evaluations_per_second_end_to_end\": " << live / whole << "}";
+  return json.str();
+}
+
+std::string environment(const char* name, const char* otherwise) {
+  const char* value = std::getenv(name);
+  return value != nullptr && *value != '\0' ? value : otherwise;
+}
+
+std::string processor() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
+  }
+  return "unknown";
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  bool check_only = false;
+  std::string results = ".";
+  std::string command;
+  for (int i = 0; i < argc; ++i) {
+    if (i > 0) command += ' ';
+    command += argv[i];
+  }
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    if (argument == "--check-only") {
+      check_only = true;
+    } else if (argument == "--results" && i + 1 < argc) {
+      results = argv[++i];
+    } else {
+      std::fprintf(stderr, "unknown argument %s (gpu_check [--check-only] [--results DIR])\n", argv[i]);
+      return 1;
+    }
+  }
+  try {
+    const BackendStatus status = make_cuda_backend(Precision::kFp32)->status();
+    if (!status.usable) {
+      std::fprintf(stderr, "gpu_check cannot run (%s) run it on a machine with an NVIDIA GPU\n", status.detail.c_str());
+      return 1;
+    }
+    std::printf("device: %s\n", status.detail.c_str());
+    const Verdict verdict = check_values();
+    if (check_only || !verdict.passed) return verdict.passed ? 0 : 1;
+
+    const cuda::Ceilings ceilings = cuda::measure_ceilings();
+    std::printf("ceilings: %.4g fp32 fma/s, %.4g fp64 fma/s, %.4g special functions/s\n", ceilings.fp32_fma_per_second,
+                ceilings.fp64_fma_per_second, ceilings.special_function_per_second);
+    std::string rows;
+    for (const Shape& shape : {Shape{"240 contracts", 8, 30, 400}, Shape{"1500 contracts", 15, 100, 200},
+                               Shape{"20000 contracts", 40, 500, 12}}) {
+      for (const GreekSet greeks : {kGreeks3, kGreeks11}) {
+        for (const Precision precision : {Precision::kFp32, Precision::kFp64}) {
+          rows += (rows.empty() ? "" : ",\n") + measure(shape, greeks, precision);
+        }
+      }
+    }
+
+    const std::time_t now = std::time(nullptr);
+    char date[32];
+    std::strftime(date, sizeof date, "%Y-%m-%d", std::gmtime(&now));
+    std::string slug;
+    for (const char c : status.detail.substr(0, status.detail.find(','))) {
+      slug += std::isalnum(static_cast<unsigned char>(c)) ? static_cast<char>(std::tolower(c)) : '-';
+    }
+    const std::string path = results + "/" + slug + "-" + date + ".json";
+    std::ofstream file(path);
+    file << "{\n  \"device\": " << quoted(status.detail) << ",\n  \"processor\": " << quoted(processor())
+         << ",\n  \"processor_threads\": " << std::thread::hardware_concurrency()
+         << ",\n  \"cuda\": " << quoted(cuda::cuda_versions()) << ",\n  \"date\": " << quoted(date)
+         << ",\n  \"commit\": " << quoted(environment("GREEKGRID_COMMIT", "unknown"))
+         << ",\n  \"command\": " << quoted(environment("GREEKGRID_COMMAND", command.c_str()))
+         << ",\n  \"grid\": \"201 spots x 11 IV shifts x 9 times, sticky strike\""
+         << ",\n  \"largest_error_of_surface_maximum\": {\"fp32\": " << verdict.worst[0]
+         << ", \"fp64\": " << verdict.worst[1]
+         << "},\n  \"same_bits_in_repeated_runs\": true,\n  \"fp32_fma_per_second\": " << ceilings.fp32_fma_per_second
+         << ",\n  \"fp64_fma_per_second\": " << ceilings.fp64_fma_per_second
+         << ",\n  \"special_functions_per_second\": " << ceilings.special_function_per_second
+         << ",\n  \"throughput\": [\n"
+         << rows << "\n  ]\n}\n";
+    file.close();
+    if (!file) {
+      std::fprintf(stderr, "cannot write %s\n", path.c_str());
+      return 1;
+    }
+    std::printf("wrote %s\n", path.c_str());
+    return 0;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "gpu_check failed: %s\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,98 @@
+#include <cuda_runtime.h>
+
+#include <utility>
+#include <vector>
+
+#include "cuda_device.hpp"
+#include "greekgrid/kernels/error.hpp"
+#include "timed_device.hpp"
+
+namespace greekgrid::cuda {
+namespace {
+
+class TimedDevice final : public DeviceApi {
+ public:
+  explicit TimedDevice(KernelSeconds& seconds) : device_(make_cuda_device()), seconds_(seconds) {}
+  ~TimedDevice() override {
+    for (const Interval& i : intervals_) destroy(i);
+  }
+
+  DeviceProbe probe() override { return device_->probe(); }
+  void* allocate(std::size_t bytes) override { return device_->allocate(bytes); }
+  void release(void* d_memory) noexcept override { device_->release(d_memory); }
+  void* allocate_pinned(std::size_t bytes) override { return device_->allocate_pinned(bytes); }
+  void release_pinned(void* memory) noexcept override { device_->release_pinned(memory); }
+  Stream create_stream() override { return device_->create_stream(); }
+  void destroy_stream(Stream stream) noexcept override { device_->destroy_stream(stream); }
+  void synchronize(Stream stream) override { device_->synchronize(stream); }
+  Event create_event() override { return device_->create_event(); }
+  void destroy_event(Event event) noexcept override { device_->destroy_event(event); }
+  void record(Event event, Stream stream) override { device_->record(event, stream); }
+  void wait(Event event) override {
+    device_->wait(event);
+    for (const Interval& i : intervals_) {
+      float milliseconds = 0;
+      if (cudaEventElapsedTime(&milliseconds, i.from, i.to) != cudaSuccess)
+        throw BackendError("timing a kernel failed");
+      *i.sum += 1e-3 * milliseconds;
+      destroy(i);
+    }
+    intervals_.clear();
+  }
+  void copy_to_device(void* d_to, const void* from, std::size_t bytes, Stream stream) override {
+    device_->copy_to_device(d_to, from, bytes, stream);
+  }
+  void copy_to_host(void* to, const void* d_from, std::size_t bytes, Stream stream) override {
+    device_->copy_to_host(to, d_from, bytes, stream);
+  }
+  void order_segments(const OrderTables& tables, Stream stream) override {
+    timed(seconds_.other, stream, [&] { device_->order_segments(tables, stream); });
+  }
+  void launch_exposure(KernelKind kind, const Tables& tables, const Queue& queue, std::uint32_t blocks,
+                       std::uint32_t threads, Stream stream) override {
+    timed(seconds_.exposure, stream, [&] { device_->launch_exposure(kind, tables, queue, blocks, threads, stream); });
+  }
+  void launch_sum(const SumBody& body, std::uint32_t blocks, std::uint32_t threads, Stream stream) override {
+    timed(seconds_.other, stream, [&] { device_->launch_sum(body, blocks, threads, stream); });
+  }
+
+ private:
+  struct Interval {
+    cudaEvent_t from, to;
+    double* sum;
+  };
+  static void destroy(const Interval& i) {
+    cudaEventDestroy(i.from);
+    cudaEventDestroy(i.to);
+  }
+  template <class Work>
+  void timed(double& sum, Stream stream, const Work& work) {
+    Interval i{nullptr, nullptr, &sum};
+    if (cudaEventCreate(&i.from) != cudaSuccess || cudaEventCreate(&i.to) != cudaSuccess) {
+      throw BackendError("creating a timing event failed");
+    }
+    cudaEventRecord(i.from, static_cast<cudaStream_t>(stream));
+    work();
+    cudaEventRecord(i.to, static_cast<cudaStream_t>(stream));
+    intervals_.push_back(i);
+  }
+
+  std::unique_ptr<DeviceApi> device_;
+  KernelSeconds& seconds_;
+  std::vector<Interval> intervals_;
+};
+
+}  // namespace
+
+std::unique_ptr<DeviceApi> make_timed_device(KernelSeconds& seconds) {
+  return std::make_unique<TimedDevice>(seconds);
+}
+
+std::string cuda_versions() {
+  int driver = 0, runtime = 0;
+  cudaDriverGetVersion(&driver);
+  cudaRuntimeGetVersion(&runtime);
+  return "driver " + std::to_string(driver) + ", runtime " + std::to_string(runtime);
+}
+
+}  // namespace greekgrid::cuda

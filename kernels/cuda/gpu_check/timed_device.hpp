@@ -1,0 +1,25 @@
+#pragma once
+
+/// @file
+/// A device that also measures, by events on the stream, what its kernels take.
+
+#include <memory>
+#include <string>
+
+#include "device_api.hpp"
+
+namespace greekgrid::cuda {
+
+struct KernelSeconds {
+  double exposure = 0;  ///< exposure kernels
+  double other = 0;     ///< ordering and second pass
+};
+
+/// A CUDA device that adds the time of its kernels to seconds, each time the backend has waited for them.
+/// Give the backend one stream: with several, kernels overlap and their times say nothing.
+std::unique_ptr<DeviceApi> make_timed_device(KernelSeconds& seconds);
+
+/// Versions of driver and runtime, for the record.
+std::string cuda_versions();
+
+}  // namespace greekgrid::cuda

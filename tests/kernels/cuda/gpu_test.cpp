@@ -1,0 +1,55 @@
+// What only silicon can say. Skips, with the reason, where no device answers; scripts/gpu_check.sh turns that into a
+// failure.
+
+#include <gtest/gtest.h>
+
+#include "equivalence.hpp"
+#include "greekgrid/kernels/backend.hpp"
+
+namespace greekgrid {
+namespace {
+
+#define GREEKGRID_REQUIRE_DEVICE(backend) \
+  if (!(backend).status().usable) GTEST_SKIP() << "no device (" << (backend).status().detail << ")"
+
+void expect_all_equivalent(Precision precision, double tolerance) {
+  const auto backend = make_cuda_backend(precision);
+  GREEKGRID_REQUIRE_DEVICE(*backend);
+  const auto reference = make_reference_backend();
+  double worst = 0.0;
+  for (const test::SyntheticCase& item : test::synthetic_cases()) {
+    for (const GreekSet greeks : {kGreeks3, kGreeks11, GreekSet::all()}) {
+      test::expect_equivalent(test::evaluate_alone(*backend, item, greeks),
+                              test::evaluate_alone(*reference, item, greeks), item, greeks, tolerance, worst);
+    }
+  }
+  testing::Test::RecordProperty("worst", testing::PrintToString(worst));
+}
+
+TEST(Gpu, Fp64EquivalentToReference) {
+  expect_all_equivalent(Precision::kFp64, 1e-11);
+}
+TEST(Gpu, Fp32EquivalentToReference) {
+  expect_all_equivalent(Precision::kFp32, 5e-6);
+}
+
+TEST(Gpu, SameBitsTogetherAndAlone) {
+  const auto backend = make_cuda_backend(Precision::kFp32);
+  GREEKGRID_REQUIRE_DEVICE(*backend);
+  const auto cases = test::synthetic_cases();
+  std::vector<std::vector<double>> together(cases.size());
+  std::vector<ExposureJob> jobs;
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    together[i].assign(cases[i].values(kGreeks11), 0.0);
+    jobs.push_back(cases[i].job(together[i]));
+  }
+  for (int repeat = 0; repeat < 3; ++repeat) {
+    backend->evaluate(kGreeks11, jobs);
+    for (std::size_t i = 0; i < cases.size(); ++i) {
+      EXPECT_EQ(together[i], test::evaluate_alone(*backend, cases[i], kGreeks11)) << cases[i].name;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace greekgrid
