@@ -34,5 +34,6 @@ Command add_info(CLI::App& app);
 Command add_synth(CLI::App& app);
 Command add_devices(CLI::App& app);
 Command add_greeks(CLI::App& app);
+Command add_folklore(CLI::App& app);
 
 }  // namespace greekgrid::cli

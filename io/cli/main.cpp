@@ -60,7 +60,7 @@ int main(int argc, char** argv) {
   app.failure_message(CLI::FailureMessage::simple);
   std::map<std::string, Command> commands = {
       {"ingest", add_ingest(app)}, {"run", add_run(app)},         {"levels", add_levels(app)}, {"info", add_info(app)},
-      {"synth", add_synth(app)}, {"devices", add_devices(app)}, {"greeks", add_greeks(app)}};
+      {"synth", add_synth(app)}, {"devices", add_devices(app)}, {"greeks", add_greeks(app)}, {"folklore", add_folklore(app)}};
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
