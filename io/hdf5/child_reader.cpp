@@ -92,7 +92,7 @@ struct Limits {
   std::chrono::seconds wall;
 
   explicit Limits(std::uint64_t file_size)
-      : cpu_seconds(20 + file_size / (4 * kMiB)), wall(static_cast<std::int64_t>(40 + file_size / (2 * kMiB))) {
+      : cpu_seconds(5 + file_size / (4 * kMiB)), wall(static_cast<std::int64_t>(40 + file_size / (2 * kMiB))) {
     if (!kLimitMemory) return;
     // The limit counts all that this process has mapped already; with a GPU that is tens of GiB.
     long pages = 0;
@@ -218,7 +218,7 @@ void read_in_child(const std::filesystem::path& path, const ReadFunction& read, 
   const pid_t parent = ::getpid();
   pid_t child = -1;
   {
-    const std::lock_guard lock(library_mutex());
+    const LibraryLock lock;
     child = ::fork();
     if (child == 0) read_and_exit(file.get(), size, out.get(), read, limits, parent);
   }
