@@ -79,7 +79,15 @@ constexpr int kRead = 0, kRefused = 3, kOutOfMemory = 4;
 constexpr std::uint64_t kMiB = 1 << 20;
 
 // An address sanitizer reserves terabytes of address space and stops a runaway allocation itself.
+#if defined(__has_feature)  // clang
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define GREEKGRID_SANITIZED 1
+#endif
+#endif
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define GREEKGRID_SANITIZED 1
+#endif
+#if defined(GREEKGRID_SANITIZED)
 constexpr bool kLimitMemory = false;
 #else
 constexpr bool kLimitMemory = true;
