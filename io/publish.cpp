@@ -47,7 +47,8 @@ fs::path follow_links(const fs::path& target) {
 
 /// Process id in `.<name>.<pid>.tmp`, or 0 if the file name is not of that form.
 pid_t pid_of_temporary(std::string_view file, std::string_view name) {
-  const std::string begin = "." + std::string(name) + ".";
+  std::string begin(1, '.');
+  begin.append(name).append(1, '.');
   constexpr std::string_view kEnd = ".tmp";
   if (!file.starts_with(begin) || !file.ends_with(kEnd) || file.size() <= begin.size() + kEnd.size()) return 0;
   const std::string_view digits = file.substr(begin.size(), file.size() - begin.size() - kEnd.size());
@@ -98,7 +99,9 @@ PendingFile::PendingFile(fs::path target) : target_(std::move(target)) {
     fail(given, "cannot be written", errno);
   }
   target_ = follow_links(given);
-  temporary_ = directory_of(target_) / ("." + target_.filename().string() + "." + std::to_string(::getpid()) + ".tmp");
+  std::string name(1, '.');
+  name.append(target_.filename().string()).append(1, '.').append(std::to_string(::getpid())).append(".tmp");
+  temporary_ = directory_of(target_) / name;
 
   std::error_code error;
   const fs::path key = fs::weakly_canonical(temporary_, error);

@@ -221,7 +221,7 @@ void write_chain_file(const OptionChain& chain, const std::filesystem::path& tar
     validate(chain);
     PendingFile pending(target);
     {
-      const std::lock_guard lock(h5::library_mutex());
+      const h5::LibraryLock lock;
       h5::Handle file = h5::create_file(pending.path());
       {
         const h5::Handle root = h5::root_group(file);

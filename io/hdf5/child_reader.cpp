@@ -79,7 +79,15 @@ constexpr int kRead = 0, kRefused = 3, kOutOfMemory = 4;
 constexpr std::uint64_t kMiB = 1 << 20;
 
 // An address sanitizer reserves terabytes of address space and stops a runaway allocation itself.
+#if defined(__has_feature)  // clang
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define GREEKGRID_SANITIZED 1
+#endif
+#endif
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define GREEKGRID_SANITIZED 1
+#endif
+#if defined(GREEKGRID_SANITIZED)
 constexpr bool kLimitMemory = false;
 #else
 constexpr bool kLimitMemory = true;
@@ -92,7 +100,7 @@ struct Limits {
   std::chrono::seconds wall;
 
   explicit Limits(std::uint64_t file_size)
-      : cpu_seconds(20 + file_size / (4 * kMiB)), wall(static_cast<std::int64_t>(40 + file_size / (2 * kMiB))) {
+      : cpu_seconds(5 + file_size / (4 * kMiB)), wall(static_cast<std::int64_t>(40 + file_size / (2 * kMiB))) {
     if (!kLimitMemory) return;
     // The limit counts all that this process has mapped already; with a GPU that is tens of GiB.
     long pages = 0;
@@ -218,7 +226,7 @@ void read_in_child(const std::filesystem::path& path, const ReadFunction& read, 
   const pid_t parent = ::getpid();
   pid_t child = -1;
   {
-    const std::lock_guard lock(library_mutex());
+    const LibraryLock lock;
     child = ::fork();
     if (child == 0) read_and_exit(file.get(), size, out.get(), read, limits, parent);
   }

@@ -9,7 +9,7 @@
 /// is an InputError; what it hands over is checked again by the callers.
 ///
 /// Forking while other threads run: the child has one thread, a copy of the one that forked. glibc makes malloc usable
-/// in it, and this process holds library_mutex() over the fork, so that no other thread is inside HDF5. The child
+/// in it, and this process holds the LibraryLock over the fork, so that no other thread is inside HDF5. The child
 /// touches nothing else that another thread may have locked (no stdio, no logging, no locale, no oneTBB) and leaves by
 /// _exit, so that no destructor or exit handler of this process runs twice.
 

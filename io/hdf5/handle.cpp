@@ -4,18 +4,26 @@
 
 namespace greekgrid::h5 {
 
-std::mutex& library_mutex() {
-  static std::mutex mutex;
-  static const bool ready = [] {
-    const std::lock_guard lock(mutex);
-    // HDF5 1.10.8 initialises itself in its first call; the program ends its files itself, so no exit handler.
+namespace {
+
+std::mutex& mutex() {
+  static std::mutex the_mutex;
+  return the_mutex;
+}
+
+}  // namespace
+
+LibraryLock::LibraryLock() : lock_(mutex()) {
+  static const bool started = [] {
+    // Before any other call: files are closed by their owners. After a full disk the library's own exit handler would
+    // try once more to write what could not be written.
     H5dont_atexit();
-    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
     H5PLset_loading_state(0);
     return true;
   }();
-  static_cast<void>(ready);
-  return mutex;
+  thread_local const bool silenced = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;
+  static_cast<void>(started);
+  static_cast<void>(silenced);
 }
 
 void fail(const std::string& what) {

@@ -3,7 +3,7 @@
 /// @file
 /// The HDF5 C library behind move-only handles and one checked wrapper. Private to io/hdf5.
 ///
-/// The library is serial: every call of it, in this process, is made under library_mutex().
+/// The library is used by one thread at a time: every call of it, in this process, is made under a LibraryLock.
 
 #include <hdf5.h>
 
@@ -21,8 +21,15 @@ class Error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// The one lock of the library. The first call also switches off its printing of errors and its loading of plug-ins.
-std::mutex& library_mutex();
+/// Holds the one lock of the library for its lifetime. Taking it also silences the library, which keeps its error
+/// reports per thread where it was built thread-safe (as Debian does), and bars it from loading plug-ins.
+class LibraryLock {
+ public:
+  LibraryLock();
+
+ private:
+  std::unique_lock<std::mutex> lock_;
+};
 
 /// Throws Error with the library's reason. @param what the call, "create dataset gx"
 [[noreturn]] void fail(const std::string& what);

@@ -386,7 +386,7 @@ struct NightWriter::Impl {
     }
     chunks_changed.notify_all();
     if (writer.joinable()) writer.join();
-    const std::lock_guard lock(h5::library_mutex());
+    const h5::LibraryLock lock;
     surface.clear();
     root = {};
     file = {};
@@ -397,7 +397,7 @@ struct NightWriter::Impl {
   }
 
   void create() {
-    const std::lock_guard lock(h5::library_mutex());
+    const h5::LibraryLock lock;
     file = h5::create_file(pending.path());
     root = h5::root_group(file);
     h5::TableWriter table(root.get());
@@ -438,7 +438,7 @@ struct NightWriter::Impl {
   }
 
   std::size_t write_ticker(std::int64_t ticker, const Chunks& chunks) {
-    const std::lock_guard lock(h5::library_mutex());
+    const h5::LibraryLock lock;
     std::size_t bytes = 0, at = 0;
     for (const h5::Handle& dataset : surface) {
       for (hsize_t position = 0; position < header.position.size(); ++position) {
@@ -557,7 +557,7 @@ void NightWriter::finish(const NightTables& tables) {
   }
   try {
     validate(impl_->header, tables);
-    const std::lock_guard lock(h5::library_mutex());
+    const h5::LibraryLock lock;
     const hid_t root = impl_->root.get();
     h5::write_attribute(root, "tool_version", tables.tool_version);
     write_expiries(root, impl_->header, *tables.snapshot);

@@ -2,7 +2,7 @@
 
 /// @file
 /// Tables as HDF5 groups that netCDF readers open: dimension scales on every axis, units, fill values, filters. All
-/// calls are made under library_mutex(). Private to io/hdf5.
+/// calls are made under a LibraryLock. Private to io/hdf5.
 
 #include <cstdint>
 #include <filesystem>

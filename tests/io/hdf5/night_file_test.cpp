@@ -1,0 +1,363 @@
+#include "greekgrid/io/night_file.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <mutex>
+#include <numeric>
+#include <thread>
+
+#include "greekgrid_test/test_data.hpp"
+#include "handle.hpp"
+#include "sample.hpp"
+
+// A file that could not be closed, because the disk is full, stays in the library's memory.
+extern "C" const char* __lsan_default_suppressions();
+extern "C" const char* __lsan_default_suppressions() {
+  return "leak:libhdf5";
+}
+
+namespace greekgrid {
+namespace {
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+std::string read(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+std::string message_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const OutputError& error) {
+    return error.what();
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+void write_night(const fs::path& file, const test::SampleNight& night) {
+  NightWriter writer(file, night.header);
+  for (std::size_t u = 0; u < night.header.ticker.size(); ++u) {
+    writer.write_surfaces(static_cast<std::int64_t>(u), night.cells(u));
+  }
+  writer.finish(night.tables);
+}
+
+/// A surface as the library's own filters decode it.
+std::vector<float> read_surface(const fs::path& file, const std::string& name) {
+  const h5::LibraryLock lock;
+  const h5::Handle opened(H5Fopen(file.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose, "open");
+  const h5::Handle dataset(H5Dopen2(opened.get(), name.c_str(), H5P_DEFAULT), H5Dclose, "open");
+  const h5::Handle space(H5Dget_space(dataset.get()), H5Sclose, "space");
+  std::vector<float> values(static_cast<std::size_t>(H5Sget_simple_extent_npoints(space.get())));
+  h5::check(H5Dread(dataset.get(), H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), "read");
+  return values;
+}
+
+TEST(NightFile, SurfacesComeBackAsFloat32) {
+  const fs::path file = test::scratch_dir("night") / "night.h5";
+  const test::SampleNight night(test::sample_chain(4, 2), 21);
+  write_night(file, night);
+  const std::size_t per_surface = night.header.chunk_cells() * 4;
+  for (const auto& [place, name] : {std::pair{0, "/dx"}, {1, "/gx"}, {11, "/veta"}, {12, "/delta_change"}}) {
+    const std::vector<float> surface = read_surface(file, name);
+    ASSERT_EQ(surface.size(), 4 * per_surface);
+    for (std::size_t u = 0; u < 4; ++u) {
+      const std::vector<double> cells = night.cells(u);
+      for (std::size_t i = 0; i < per_surface; ++i) {
+        ASSERT_EQ(surface[u * per_surface + i],
+                  static_cast<float>(cells[static_cast<std::size_t>(place) * per_surface + i]))
+            << name << " of ticker " << u << ", cell " << i;
+      }
+    }
+  }
+}
+
+TEST(NightFile, SummaryComesBack) {
+  const fs::path file = test::scratch_dir("night") / "night.h5";
+  test::SampleNight night(test::sample_chain(3, 4));
+  night.header.keep_bits = 12;
+  write_night(file, night);
+  const NightSummary summary = read_night_summary(file);
+  const NightHeader &got = summary.header, &put = night.header;
+  EXPECT_EQ(got.title, put.title);
+  EXPECT_EQ(got.quote_time, put.quote_time);
+  EXPECT_EQ(got.file_time, put.file_time);
+  EXPECT_EQ(got.open_interest_settle_date, put.open_interest_settle_date);
+  EXPECT_EQ(got.open_interest_knowledge_time, put.open_interest_knowledge_time);
+  EXPECT_EQ(got.source.size(), put.source.size());
+  EXPECT_EQ(got.ticker, put.ticker);
+  EXPECT_EQ(got.spot_reference, put.spot_reference);
+  EXPECT_EQ(got.spot_basis, put.spot_basis);
+  EXPECT_EQ(got.spot_scale, put.spot_scale);
+  EXPECT_EQ(got.position, put.position);
+  EXPECT_EQ(got.iv_rule, put.iv_rule);
+  EXPECT_EQ(got.iv_rule_parameter, put.iv_rule_parameter);
+  EXPECT_EQ(got.time, put.time);
+  EXPECT_EQ(got.time_axis, put.time_axis);
+  EXPECT_EQ(got.iv_shift, put.iv_shift);
+  EXPECT_EQ(got.iv_shift_term, put.iv_shift_term);
+  EXPECT_EQ(got.iv_shift_term_cap, put.iv_shift_term_cap);
+  EXPECT_EQ(got.iv_floor, put.iv_floor);
+  EXPECT_EQ(got.spot_step, put.spot_step);
+  EXPECT_EQ(got.spot_axis, put.spot_axis);
+  EXPECT_EQ(got.greeks, put.greeks);
+  EXPECT_EQ(got.delta_change, put.delta_change);
+  EXPECT_EQ(got.keep_bits, put.keep_bits);
+  ASSERT_EQ(summary.level.size(), 6U);
+  EXPECT_EQ(summary.level[1].ticker, "T1000");
+  EXPECT_EQ(summary.level[1].position, "unsigned");
+  EXPECT_EQ(summary.level[1].zero_gamma.status, LevelStatus::kNoSignChange);
+  EXPECT_TRUE(std::isnan(summary.level[1].zero_gamma.value));
+  EXPECT_EQ(summary.level[0].zero_gamma.value, 99.5);
+  EXPECT_EQ(summary.level[0].zero_gamma_count, 1);
+  EXPECT_EQ(summary.level[0].put_wall.value, 95.0);
+  ASSERT_EQ(summary.crossing.size(), 3U);
+  EXPECT_EQ(summary.crossing[2].ticker, "T1002");
+  EXPECT_EQ(summary.crossing[2].slope, -2.5);
+  ASSERT_EQ(summary.quality.size(), 4U);
+  EXPECT_EQ(summary.quality[0].rows_in, 5);
+  EXPECT_EQ(summary.quality[0].filled_iv_share, 0.25);
+  EXPECT_EQ(summary.quality[3].status, TickerStatus::kNotInChain);
+  EXPECT_EQ(summary.contracts, 48);
+  EXPECT_EQ(summary.expiries, 6);
+  EXPECT_EQ(summary.run.at("configuration"), night.tables.configuration);
+  EXPECT_THAT(summary.run.at("compressor"), HasSubstr("level 1"));
+  EXPECT_EQ(summary.run.count("warnings"), 0U);
+  EXPECT_EQ(summary.warnings, night.tables.warnings);
+}
+
+TEST(NightFile, EmptyTablesAreGroupsWithoutVariables) {
+  const fs::path file = test::scratch_dir("night") / "night.h5";
+  test::SampleNight night(test::one_contract_chain(), 1);
+  night.tables.crossing.clear();
+  night.tables.level.clear();
+  night.tables.warnings.clear();
+  write_night(file, night);
+  const NightSummary summary = read_night_summary(file);
+  EXPECT_TRUE(summary.crossing.empty());
+  EXPECT_TRUE(summary.level.empty());
+  EXPECT_TRUE(summary.warnings.empty());
+  EXPECT_EQ(summary.contracts, 1);
+}
+
+TEST(NightFile, StoresASubsetOfTheSurfaces) {
+  const fs::path file = test::scratch_dir("night") / "night.h5";
+  test::SampleNight night(test::sample_chain(2, 2));
+  night.header.greeks = {Greek::kCharm, Greek::kVanna};
+  night.header.delta_change = false;
+  night.header.iv_shift_term = "flat";
+  write_night(file, night);
+  const NightSummary summary = read_night_summary(file);
+  EXPECT_EQ(summary.header.greeks, night.header.greeks);
+  EXPECT_FALSE(summary.header.delta_change);
+  EXPECT_EQ(summary.header.keep_bits, 0);
+  EXPECT_EQ(read_surface(file, "/vanna")[0], static_cast<float>(night.cells(0)[night.header.chunk_cells() * 4]));
+}
+
+TEST(NightFile, SameBytesFromAnyOrderAndNumberOfThreads) {
+  const fs::path dir = test::scratch_dir("night");
+  const test::SampleNight night(test::sample_chain(24, 40), 21);
+  write_night(dir / "a.h5", night);
+  const std::string expected = read(dir / "a.h5");
+  std::vector<std::int64_t> order(24);
+  std::iota(order.rbegin(), order.rend(), 0);
+  {
+    NightWriter writer(dir / "b.h5", night.header);
+    for (const std::int64_t ticker : order)
+      writer.write_surfaces(ticker, night.cells(static_cast<std::size_t>(ticker)));
+    writer.finish(night.tables);
+  }
+  EXPECT_TRUE(read(dir / "b.h5") == expected) << "one thread, backwards";
+  for (const std::size_t threads : {2U, 7U}) {
+    NightWriter writer(dir / "c.h5", night.header);
+    std::vector<std::thread> pool;
+    for (std::size_t t = 0; t < threads; ++t) {
+      pool.emplace_back([&, t] {
+        for (std::size_t i = t; i < order.size(); i += threads) {
+          writer.write_surfaces(order[i], night.cells(static_cast<std::size_t>(order[i])));
+        }
+      });
+    }
+    for (std::thread& thread : pool) thread.join();
+    writer.finish(night.tables);
+    EXPECT_TRUE(read(dir / "c.h5") == expected) << threads << " threads";
+  }
+}
+
+TEST(NightFile, TwoNightsAtOnce) {
+  const fs::path dir = test::scratch_dir("night");
+  const test::SampleNight night(test::sample_chain(12, 5), 21);
+  write_night(dir / "alone.h5", night);
+  std::thread other([&] { write_night(dir / "other.h5", night); });
+  write_night(dir / "one.h5", night);
+  const NightSummary summary = read_night_summary(dir / "alone.h5");
+  other.join();
+  EXPECT_EQ(summary.contracts, 240);
+  EXPECT_TRUE(read(dir / "one.h5") == read(dir / "alone.h5"));
+  EXPECT_TRUE(read(dir / "other.h5") == read(dir / "alone.h5"));
+}
+
+TEST(NightFile, RefusesCellsThatFloat32CannotHold) {
+  const fs::path dir = test::scratch_dir("night");
+  const test::SampleNight night(test::sample_chain(2, 2));
+  for (const double bad : {std::nan(""), HUGE_VAL, 1e39}) {
+    NightWriter writer(dir / "night.h5", night.header);
+    writer.write_surfaces(0, night.cells(0));
+    std::vector<double> cells = night.cells(1);
+    // Surface gx, position unsigned, rule sticky_strike, time 2, shift 0, spot 4.
+    cells[((1 * 2 + 1) * 2 + 0) * 45 + 2 * 15 + 4] = bad;
+    EXPECT_THAT(message_of([&] { writer.write_surfaces(1, cells); }),
+                AllOf(HasSubstr("night.h5: "), HasSubstr("surface gx of T1001"),
+                      HasSubstr("[unsigned, sticky_strike, time 2, iv_shift 0, spot_step 4]")));
+    EXPECT_THAT(message_of([&] { writer.finish(night.tables); }), HasSubstr("surfaces of T1001 are missing"));
+  }
+  EXPECT_TRUE(fs::is_empty(dir));
+}
+
+TEST(NightFile, EachTickerExactlyOnce) {
+  const fs::path dir = test::scratch_dir("night");
+  const test::SampleNight night(test::sample_chain(2, 2));
+  NightWriter writer(dir / "night.h5", night.header);
+  writer.write_surfaces(1, night.cells(1));
+  EXPECT_THAT(message_of([&] { writer.write_surfaces(1, night.cells(1)); }), HasSubstr("T1001 came twice"));
+  EXPECT_THAT(message_of([&] { writer.write_surfaces(2, night.cells(1)); }), HasSubstr("does not fit"));
+  EXPECT_THAT(message_of([&] { writer.write_surfaces(-1, night.cells(1)); }), HasSubstr("does not fit"));
+  EXPECT_THAT(message_of([&] { writer.write_surfaces(0, std::vector<double>(3)); }), HasSubstr("does not fit"));
+  EXPECT_THAT(message_of([&] { writer.finish(night.tables); }), HasSubstr("surfaces of T1000 are missing"));
+  writer.write_surfaces(0, night.cells(0));
+  writer.finish(night.tables);
+  EXPECT_EQ(read_night_summary(dir / "night.h5").header.ticker.size(), 2U);
+}
+
+TEST(NightFile, LeavesNothingWhenNotFinished) {
+  const fs::path dir = test::scratch_dir("night");
+  const test::SampleNight night(test::sample_chain(2, 2));
+  { const NightWriter writer(dir / "night.h5", night.header); }
+  {
+    NightWriter writer(dir / "night.h5", night.header);
+    writer.write_surfaces(1, night.cells(1));
+  }
+  EXPECT_TRUE(fs::is_empty(dir));
+}
+
+TEST(NightFile, RefusesHeadersThatBreakTheSchema) {
+  const fs::path file = test::scratch_dir("night") / "night.h5";
+  const test::SampleNight night(test::sample_chain(2, 2));
+  const auto message = [&](const std::function<void(NightHeader&)>& change) {
+    NightHeader header = night.header;
+    change(header);
+    return message_of([&] { const NightWriter writer(file, header); });
+  };
+  EXPECT_EQ(message([](NightHeader&) {}), "no error");
+  EXPECT_THAT(message([](NightHeader& h) { h.ticker.clear(); }), HasSubstr("there is no ticker"));
+  EXPECT_THAT(message([](NightHeader& h) { std::swap(h.ticker[0], h.ticker[1]); }), HasSubstr("not sorted"));
+  EXPECT_THAT(message([](NightHeader& h) { h.ticker[1] = h.ticker[0]; }), HasSubstr("not distinct"));
+  EXPECT_THAT(message([](NightHeader& h) { h.spot_basis.pop_back(); }), HasSubstr("differ in length"));
+  EXPECT_THAT(message([](NightHeader& h) { h.spot_scale[0] = NAN; }), HasSubstr("not finite"));
+  EXPECT_THAT(message([](NightHeader& h) { h.time[0] += 1; }), HasSubstr("time[0] is not quote_time"));
+  EXPECT_THAT(message([](NightHeader& h) { h.time[2] = h.time[1]; }), HasSubstr("time does not increase"));
+  EXPECT_THAT(message([](NightHeader& h) { h.iv_shift[1] = 0.01; }), HasSubstr("does not contain 0"));
+  EXPECT_THAT(message([](NightHeader& h) { h.spot_step.pop_back(); }), HasSubstr("even length"));
+  EXPECT_THAT(message([](NightHeader& h) { h.spot_step[0] -= 1e-12; }), HasSubstr("not symmetric"));
+  EXPECT_THAT(message([](NightHeader& h) { h.greeks = {}, h.delta_change = false; }), HasSubstr("no surface"));
+  EXPECT_THAT(message([](NightHeader& h) { h.keep_bits = 24; }), HasSubstr("keep_bits"));
+  EXPECT_THAT(message([](NightHeader& h) { h.time_axis = "weekly"; }), HasSubstr("unknown time_axis"));
+  EXPECT_THAT(message_of([&] { const NightWriter writer("/nonexistent/night.h5", night.header); }),
+              HasSubstr("No such file"));
+}
+
+TEST(NightFile, RefusesTablesThatDoNotFit) {
+  const fs::path dir = test::scratch_dir("night");
+  const auto message = [&](const std::function<void(test::SampleNight&)>& change) {
+    test::SampleNight night(test::sample_chain(2, 2));
+    NightWriter writer(dir / "night.h5", night.header);
+    for (int u = 0; u < 2; ++u) writer.write_surfaces(u, night.cells(static_cast<std::size_t>(u)));
+    change(night);
+    return message_of([&] { writer.finish(night.tables); });
+  };
+  EXPECT_THAT(message([](auto& night) { night.tables.snapshot = nullptr; }), HasSubstr("no snapshot"));
+  EXPECT_THAT(message([](auto& night) { night.tables.greeks.pop_back(); }), HasSubstr("greeks"));
+  EXPECT_THAT(message([](auto& night) { night.tables.dealer_position.pop_back(); }), HasSubstr("dealer_position"));
+  EXPECT_THAT(message([](auto& night) { night.tables.level[0].call_wall.value = NAN; }),
+              HasSubstr("call_wall of T1000 naive"));
+  EXPECT_TRUE(fs::is_empty(dir));
+}
+
+TEST(NightFile, KeepsTheOldFileWhenTheDiskIsFull) {
+  const fs::path dir = test::scratch_dir("night");
+  const test::SampleNight small(test::sample_chain(1, 1)), large(test::sample_chain(30, 50), 101);
+  write_night(dir / "night.h5", large);
+  const rlim_t whole = fs::file_size(dir / "night.h5");
+  write_night(dir / "night.h5", small);
+  const std::string before = read(dir / "night.h5");
+  struct rlimit old {};
+  ::getrlimit(RLIMIT_FSIZE, &old);
+  const auto handler = ::signal(SIGXFSZ, SIG_IGN);
+  // In the root, among the surfaces, and in the tables.
+  for (const rlim_t most : {rlim_t{1000}, whole / 2, whole - 5000}) {
+    const struct rlimit lower { most, old.rlim_max };
+    ::setrlimit(RLIMIT_FSIZE, &lower);
+    EXPECT_THROW(write_night(dir / "night.h5", large), OutputError) << most;
+    ::setrlimit(RLIMIT_FSIZE, &old);
+  }
+  ::signal(SIGXFSZ, handler);
+  EXPECT_TRUE(read(dir / "night.h5") == before);
+  EXPECT_EQ(std::distance(fs::directory_iterator(dir), {}), 1);
+  write_night(dir / "night.h5", small);
+  EXPECT_TRUE(read(dir / "night.h5") == before);
+}
+
+TEST(NightFile, StatisticsCountWhatIsStored) {
+  const fs::path file = test::scratch_dir("night") / "night.h5";
+  const test::SampleNight night(test::sample_chain(3, 2), 21);
+  NightWriter writer(file, night.header);
+  for (int u = 0; u < 3; ++u) writer.write_surfaces(u, night.cells(static_cast<std::size_t>(u)));
+  writer.finish(night.tables);
+  const NightWriter::Statistics statistics = writer.statistics();
+  EXPECT_EQ(statistics.bytes_raw, 3 * night.cells(0).size() * 4);
+  EXPECT_GT(statistics.bytes_compressed, 0U);
+  EXPECT_LT(statistics.bytes_compressed, fs::file_size(file));
+  EXPECT_GT(statistics.compress_seconds, 0.0);
+  EXPECT_GT(statistics.write_seconds, 0.0);
+}
+
+TEST(NightFile, SummarySurvivesFlippedBits) {
+  const fs::path dir = test::scratch_dir("night");
+  test::SampleNight night(test::one_contract_chain(), 1);
+  night.header.greeks = {Greek::kGamma};
+  night.header.delta_change = false;
+  write_night(dir / "good.h5", night);
+  const std::string good = read(dir / "good.h5");
+  const std::size_t bits = good.size() * 8;
+  constexpr std::size_t kFlips = 300;
+  int refused = 0;
+  for (std::size_t i = 0; i < kFlips; ++i) {
+    const std::size_t bit = (i * bits) / kFlips + (i * 2654435761ULL) % (bits / kFlips);
+    std::string bytes = good;
+    bytes[bit / 8] = static_cast<char>(static_cast<unsigned char>(bytes[bit / 8]) ^ (1U << (bit % 8)));
+    std::ofstream(dir / "bad.h5", std::ios::binary) << bytes;
+    refused += message_of([&] { read_night_summary(dir / "bad.h5"); }) != "no error";
+  }
+  EXPECT_GT(refused, 50);
+  EXPECT_THAT(message_of([&] { read_night_summary(dir / "absent.h5"); }), HasSubstr("No such file"));
+}
+
+TEST(NightFile, RefusesAChainsFile) {
+  const fs::path file = test::scratch_dir("night") / "chains.h5";
+  std::ofstream(file) << "text";
+  EXPECT_THAT(message_of([&] { read_night_summary(file); }), HasSubstr("is no HDF5 file"));
+}
+
+}  // namespace
+}  // namespace greekgrid
