@@ -1,0 +1,413 @@
+// Chains into snapshots, positions, levels, runs: on chains built here, whose answers are known.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <map>
+#include <mutex>
+
+#include "greekgrid/host/levels.hpp"
+#include "greekgrid/host/market.hpp"
+#include "greekgrid/host/night_run.hpp"
+#include "greekgrid/kernels/formulas/black_scholes.hpp"
+
+namespace greekgrid {
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+using testing::ElementsAre;
+
+// Builds chains contract by contract; tickers and expiries must be added in order.
+struct ChainBuilder {
+  OptionChain chain;
+  ChainBuilder() {
+    chain.quote_time = new_york_instant(Date(std::chrono::year(2026) / 7 / 10), 16, 0);
+    chain.file_time = chain.quote_time;
+    chain.source.push_back({"made.csv", std::string(64, '0')});
+  }
+  void ticker(const std::string& name, double spot) {
+    chain.ticker.push_back(name);
+    chain.spot.push_back(spot);
+    chain.contract_begin.push_back(static_cast<std::int64_t>(chain.contracts()));
+    chain.contract_count.push_back(0);
+  }
+  void expiry(std::int64_t seconds_after_quote, const std::string& root) {
+    chain.expiry_ticker.push_back(static_cast<std::int32_t>(chain.tickers() - 1));
+    chain.root.push_back(root);
+    chain.settlement.push_back(chain.quote_time + seconds_after_quote);
+    chain.exercise.push_back(Exercise::kEuropean);
+    chain.style.push_back(SettlementStyle::kPm);
+  }
+  void contract(double strike, int right, double interest, double iv, double bid = kNaN, double ask = kNaN, double multiplier = 100.0) {
+    chain.contract_expiry.push_back(static_cast<std::int32_t>(chain.expiries() - 1));
+    chain.strike.push_back(strike);
+    chain.right.push_back(static_cast<std::int8_t>(right));
+    chain.multiplier.push_back(multiplier);
+    chain.bid.push_back(bid);
+    chain.ask.push_back(ask);
+    chain.last.push_back(kNaN);
+    chain.volume.push_back(kNaN);
+    chain.open_interest.push_back(interest);
+    chain.vendor_iv.push_back(iv);
+    chain.vendor_delta.push_back(kNaN);
+    chain.vendor_gamma.push_back(kNaN);
+    ++chain.contract_count.back();
+    ++chain.rows_in;
+  }
+};
+
+double price(double right, double spot, double strike, double sigma, double days) {
+  return formulas::black_scholes<double>({right, spot, strike, 0.0, 0.0, sigma, days / 365.0}).price;
+}
+
+constexpr std::int64_t kDay = 86400;
+
+TEST(Snapshot, KeepsTheVendorsVolatilityAndFillsInOrder) {
+  ChainBuilder b;
+  b.ticker("AAA", 100.0);
+  b.expiry(30 * kDay, "AAA");
+  b.contract(90.0, -1, 10, 0.25);
+  b.contract(90.0, 1, 20, 0.0);                                                  // from the put at the strike
+  const double mid = price(-1.0, 100.0, 100.0, 0.31, 30.0);
+  b.contract(100.0, -1, 30, 1e-5, mid - 0.05, mid + 0.05);                       // placeholder: from its own mid
+  b.contract(100.0, 1, 40, kNaN);                                                // from the put, which has its own
+  b.contract(120.0, 1, 50, 0.0);                                                 // nothing to fill it from
+  b.contract(130.0, 1, kNaN, 0.4);                                               // open interest unknown
+  const Snapshot s = make_snapshot(b.chain, MarketConfig(), TickerSelection());
+  ASSERT_EQ(s.tickers(), 1U);
+  EXPECT_THAT(s.chain_row, ElementsAre(0, 1, 2, 3));
+  EXPECT_THAT(s.iv_source, ElementsAre(IvSource::kVendor, IvSource::kOppositeRight, IvSource::kOwnMid, IvSource::kOppositeRight));
+  EXPECT_NEAR(s.implied_volatility[1], 0.25, 0.0);
+  EXPECT_NEAR(s.implied_volatility[2], 0.31, 1e-12);
+  EXPECT_EQ(s.implied_volatility[3], s.implied_volatility[2]);
+  ASSERT_EQ(s.diagnostics.size(), 2U);
+  EXPECT_EQ(s.diagnostics[0].rule, "missing_open_interest");
+  EXPECT_EQ(s.diagnostics[1].rule, "no_usable_iv");
+  EXPECT_EQ(s.diagnostics[1].row, 4);
+  const TickerQuality& q = s.quality.at(0);
+  EXPECT_EQ(q.status, TickerStatus::kOk);
+  EXPECT_EQ(q.rows_in, 6);
+  EXPECT_EQ(q.contracts + q.rows_expired + q.rows_refused, q.rows_in);
+  EXPECT_DOUBLE_EQ(q.coverage, 100.0 / 150.0);
+  EXPECT_DOUBLE_EQ(q.filled_iv_share, 90.0 / 100.0);
+}
+
+TEST(Snapshot, WithoutFillOnlyTheFirstSourceCounts) {
+  ChainBuilder b;
+  b.ticker("AAA", 100.0);
+  b.expiry(30 * kDay, "AAA");
+  const double mid = price(-1.0, 100.0, 100.0, 0.31, 30.0);
+  b.contract(100.0, -1, 30, 0.0, mid, mid);
+  b.contract(100.0, 1, 40, 0.3);
+  MarketConfig config;
+  config.iv_fill = false;
+  EXPECT_THAT(make_snapshot(b.chain, config, {}).chain_row, ElementsAre(1));
+  config.iv_source = IvPreference::kOwn;
+  config.minimum_coverage = 0.0;
+  EXPECT_THAT(make_snapshot(b.chain, config, {}).iv_source, ElementsAre(IvSource::kOwnMid));
+}
+
+TEST(Snapshot, ExpiredIsWhatSettlesAtOrBeforeTheQuotes) {
+  ChainBuilder b;
+  b.ticker("AAA", 100.0);
+  b.expiry(-3600, "AAA");
+  b.contract(100.0, 1, 10, 0.3);
+  b.expiry(0, "AAA");
+  b.contract(100.0, 1, 20, 0.3);
+  b.expiry(1, "AAA");  // one second to live
+  b.contract(100.0, 1, 30, 0.3);
+  const Snapshot s = make_snapshot(b.chain, MarketConfig(), {});
+  EXPECT_THAT(s.chain_row, ElementsAre(2));
+  EXPECT_EQ(s.quality[0].rows_expired, 2);
+  EXPECT_DOUBLE_EQ(s.quality[0].expired_share, 0.5);
+}
+
+TEST(Snapshot, RefusesTickersWithTheReason) {
+  ChainBuilder b;
+  b.ticker("EMPTY", 100.0);
+  b.ticker("EXPIRED", 100.0);
+  b.expiry(-kDay, "EXPIRED");
+  b.contract(100.0, 1, 10, 0.3);
+  b.ticker("FINE", 100.0);
+  b.expiry(kDay, "FINE");
+  b.contract(100.0, 1, 10, 0.3);
+  b.ticker("NOIV", 100.0);
+  b.expiry(kDay, "NOIV");
+  b.contract(100.0, 1, 60, 0.0);
+  b.contract(101.0, 1, 40, 0.3);
+  b.ticker("NOOI", 100.0);
+  b.expiry(kDay, "NOOI");
+  b.contract(100.0, 1, 0, 0.3);
+  b.ticker("NOSPOT", kNaN);
+  b.expiry(kDay, "NOSPOT");
+  b.contract(100.0, 1, 10, 0.3);
+  TickerSelection selection;
+  const Snapshot all = make_snapshot(b.chain, MarketConfig(), selection);
+  EXPECT_THAT(all.ticker, ElementsAre("FINE"));
+  std::map<std::string, TickerStatus> status;
+  for (const auto& q : all.quality) status[q.ticker] = q.status;
+  EXPECT_EQ(status["EMPTY"], TickerStatus::kNoContracts);
+  EXPECT_EQ(status["EXPIRED"], TickerStatus::kAllExpired);
+  EXPECT_EQ(status["NOIV"], TickerStatus::kTooLittleIv);
+  EXPECT_EQ(status["NOOI"], TickerStatus::kNoOpenInterest);
+  EXPECT_EQ(status["NOSPOT"], TickerStatus::kNoSpot);
+  selection.tickers = {"GONE", "FINE", "FINE"};
+  const Snapshot named = make_snapshot(b.chain, MarketConfig(), selection);
+  ASSERT_EQ(named.quality.size(), 2U);
+  EXPECT_EQ(named.quality[1].ticker, "GONE");
+  EXPECT_EQ(named.quality[1].status, TickerStatus::kNotInChain);
+}
+
+TEST(Snapshot, TopCountsAcceptedTickersByOpenInterestInDollars) {
+  ChainBuilder b;
+  for (const auto& [name, spot, interest] : {std::tuple{"A", 10.0, 100.0}, {"B", 1000.0, 10.0}, {"C", 100.0, 1.0}, {"D", 5000.0, 90.0}}) {
+    b.ticker(name, spot);
+    b.expiry(kDay, name);
+    b.contract(spot, 1, interest, std::string(name) == "D" ? 0.0 : 0.3);
+  }
+  TickerSelection selection;
+  selection.top = 2;
+  const Snapshot s = make_snapshot(b.chain, MarketConfig(), selection);
+  EXPECT_THAT(s.ticker, ElementsAre("A", "B"));
+  ASSERT_EQ(s.quality.size(), 3U);  // D ranks first, is refused and stays in the account
+  EXPECT_EQ(s.quality[2].status, TickerStatus::kTooLittleIv);
+}
+
+TEST(Snapshot, PlaceholdersOfVendors) {
+  EXPECT_TRUE(is_placeholder_iv(0.0, kNaN, 1, 2));
+  EXPECT_TRUE(is_placeholder_iv(1e-5, kNaN, 1, 2));
+  EXPECT_TRUE(is_placeholder_iv(1e-4, kNaN, 1, 2));
+  EXPECT_FALSE(is_placeholder_iv(0.02, kNaN, 1, 2));
+  EXPECT_TRUE(is_placeholder_iv(0.02, 0.02, 1, 2));
+  EXPECT_TRUE(is_placeholder_iv(0.250010, kNaN, 0, 0));
+  EXPECT_FALSE(is_placeholder_iv(0.250010, kNaN, 0, 0.05));
+  EXPECT_FALSE(is_placeholder_iv(0.2501, kNaN, 0, 0));
+  // A floor is the smallest volatility only when it is frequent.
+  ChainBuilder b;
+  b.ticker("AAA", 100.0);
+  b.expiry(10 * kDay, "AAA");
+  for (int k = 0; k < 21; ++k) b.contract(100.0 + k, 1, 1, 0.02);
+  b.contract(150.0, 1, 100, 0.3);
+  EXPECT_EQ(make_snapshot(b.chain, MarketConfig(), {}).contracts(), 1U);
+}
+
+TEST(Positions, ModelsAndMultipliers) {
+  ChainBuilder b;
+  b.ticker("AAA", 100.0);
+  b.expiry(kDay, "AAA");
+  b.contract(100.0, -1, 7, 0.3, kNaN, kNaN, 10.0);
+  b.contract(100.0, 1, 5, 0.3);
+  b.chain.dealer_position = {-3.0, kNaN};
+  const Snapshot s = make_snapshot(b.chain, MarketConfig(), {});
+  constexpr PositionModel kModels[] = {PositionModel::kNaive, PositionModel::kUnsigned, PositionModel::kAllShort,
+                                       PositionModel::kReversed, PositionModel::kSignedColumn};
+  const auto n = dealer_positions(s, b.chain, kModels);
+  EXPECT_THAT(n, ElementsAre(-7, 7, -7, 7, -3, 5, 5, -5, -5, 0));
+  EXPECT_THAT(exposure_weights(s, 0, n, 5), ElementsAre(-70, 500, 70, 500, -70, -500, 70, -500, -30, 0));
+}
+
+// A book of one call and one put far apart: net gamma changes sign once, at a spot known by bisection.
+TEST(Levels, WallsAndZeroGamma) {
+  ChainBuilder b;
+  b.ticker("AAA", 100.0);
+  b.expiry(20 * kDay, "AAA");
+  b.contract(90.0, -1, 100, 0.3);
+  b.contract(95.0, -1, 10, 0.3);
+  b.contract(105.0, 1, 10, 0.3);
+  b.contract(110.0, 1, 100, 0.3);
+  const Snapshot s = make_snapshot(b.chain, MarketConfig(), {});
+  constexpr PositionModel kNaive[] = {PositionModel::kNaive};
+  const auto n = dealer_positions(s, b.chain, kNaive);
+  const auto weights = exposure_weights(s, 0, n, 1);
+  std::vector<std::int64_t> begin;
+  const BookView book = make_book(s, 0, weights, begin);
+  const Instant time[] = {s.quote_time};
+  GridView grid;
+  grid.time = time;
+  grid.log_spot_begin = -0.2;
+  grid.iv_floor = 0.01;
+  std::vector<double> gamma;
+  for (std::size_t i = 0; i < 4; ++i) {
+    gamma.push_back(formulas::black_scholes<double>({1.0, 100.0, s.strike[i], 0, 0, 0.3, 20.0 / 365.0}).gamma);
+  }
+  const auto sampler = make_cpu_backend(Precision::kFp64);
+  const TickerLevels levels = compute_levels(book, gamma, grid, *sampler);
+  EXPECT_EQ(levels.level.call_wall.value, 110.0);
+  EXPECT_EQ(levels.level.put_wall.value, 90.0);
+  ASSERT_EQ(levels.crossing.size(), 1U);
+  double low = 90.0, high = 110.0;
+  for (int k = 0; k < 100; ++k) {
+    const double middle = 0.5 * (low + high);
+    (gamma_exposure(book, grid, middle).gamma < 0.0 ? low : high) = middle;
+  }
+  EXPECT_NEAR(levels.level.zero_gamma.value, low, 1e-7 * low);
+  EXPECT_GT(levels.level.zero_gamma_slope, 0.0);
+  const double step = 1e-4;
+  const double slope = (gamma_exposure(book, grid, low + step).gamma - gamma_exposure(book, grid, low - step).gamma) / (2 * step);
+  EXPECT_NEAR(levels.level.zero_gamma_slope / slope, 1.0, 1e-5);
+}
+
+TEST(Levels, TiesGoToTheStrikeNearestToSpotThenTheLower) {
+  ChainBuilder b;
+  b.ticker("AAA", 100.0);
+  b.expiry(20 * kDay, "AAA");
+  for (const double strike : {100.0, 102.0, 104.0}) b.contract(strike, 1, 10, 0.3);
+  for (const double strike : {98.0, 102.0}) b.contract(strike, -1, 10, 0.3);
+  const Snapshot s = make_snapshot(b.chain, MarketConfig(), {});
+  constexpr PositionModel kNaive[] = {PositionModel::kNaive};
+  const auto n = dealer_positions(s, b.chain, kNaive);
+  const auto weights = exposure_weights(s, 0, n, 1);
+  std::vector<std::int64_t> begin;
+  const BookView book = make_book(s, 0, weights, begin);
+  const Instant time[] = {s.quote_time};
+  GridView grid;
+  grid.time = time;
+  grid.log_spot_begin = -0.2;
+  grid.iv_floor = 0.01;
+  const auto sampler = make_cpu_backend(Precision::kFp64);
+  const std::vector<double> equal(5, 0.01);
+  const auto levels = compute_levels(book, equal, grid, *sampler);
+  EXPECT_EQ(levels.level.call_wall.value, 100.0);
+  EXPECT_EQ(levels.level.put_wall.value, 98.0);
+  EXPECT_EQ(levels.level.put_wall_unrestricted.value, 98.0) << "98 and 102 are equally near: the lower";
+  EXPECT_EQ(levels.level.absolute_gamma_strike.value, 102.0);
+  const std::vector<double> nothing(5, 0.0);
+  const auto none = compute_levels(book, nothing, grid, *sampler);
+  EXPECT_EQ(none.level.call_wall.status, LevelStatus::kNoContracts);
+  EXPECT_TRUE(std::isnan(none.level.call_wall.value));
+  EXPECT_EQ(none.level.gamma_index_ratio.status, LevelStatus::kNoContracts);
+}
+
+struct Collector final : SurfaceSink {
+  std::mutex mutex;
+  std::map<std::int64_t, std::vector<double>> cells;
+  void write_surfaces(std::int64_t ticker, std::span<const double> c) override {
+    const std::lock_guard lock(mutex);
+    EXPECT_TRUE(cells.emplace(ticker, std::vector<double>(c.begin(), c.end())).second) << "ticker " << ticker << " twice";
+  }
+};
+
+OptionChain three_tickers() {
+  ChainBuilder b;
+  int k = 0;
+  for (const char* name : {"AAA", "BBB", "CCC"}) {
+    const double spot = 50.0 * ++k;
+    b.ticker(name, spot);
+    for (const std::int64_t days : {3, 10, 40}) {
+      b.expiry(days * kDay, name);
+      for (int i = -5; i <= 5; ++i) {
+        b.contract(spot + 0.02 * i * spot, -1, 10 + i, 0.2 - 0.004 * i);
+        b.contract(spot + 0.02 * i * spot, 1, 20 - i, 0.2 - 0.004 * i);
+      }
+    }
+  }
+  return b.chain;
+}
+
+TEST(NightRun, EverySurfaceLiesWhereTheHeaderSays) {
+  const OptionChain chain = three_tickers();
+  RunConfig config;
+  config.scenarios.spots = 21;
+  config.scenarios.iv_shifts = {-0.02, 0.0, 0.02};
+  config.scenarios.sessions = 3;
+  config.scenarios.iv_rules = {{IvRule::kStickyStrike, 1.0}, {IvRule::kRelativeBeta, 10.0}};
+  config.positions = {PositionModel::kNaive, PositionModel::kUnsigned};
+  config.delta_change = true;
+  Snapshot snapshot = make_snapshot(chain, config.market, config.selection);
+  const NightHeader header = make_header(chain, snapshot, config, Calendar());
+  const auto backend = make_cpu_backend(Precision::kFp64);
+  const auto reference = make_reference_backend();
+  Collector whole;
+  std::atomic<bool> stop{false};
+  NightTimings timings;
+  const auto tables = run_night(chain, snapshot, config, header, *backend, whole, std::size_t{1} << 30, [](const NightProgress&) {}, stop, timings);
+  ASSERT_EQ(whole.cells.size(), 3U);
+  const std::size_t cells = header.chunk_cells();
+  // One cell of ticker 2, position 1, rule 1, time 2, shift 2, spot 3, by the formula of a reader.
+  const std::size_t cell = (2 * 3 + 2) * 21 + 3;
+  for (const Greek greek : {Greek::kDelta, Greek::kGamma, Greek::kCharm, Greek::kVanna}) {
+    const double x = header.spot_step[3] * header.spot_scale[2];
+    double expected = 0.0;
+    for (auto i = static_cast<std::size_t>(snapshot.contract_begin[2]); i < static_cast<std::size_t>(snapshot.contract_begin[3]); ++i) {
+      const auto e = static_cast<std::size_t>(snapshot.contract_expiry[i]);
+      const double tau = static_cast<double>(snapshot.settlement[e] - header.time[2]) / 31536000.0;
+      const double sigma = std::max(0.01, snapshot.implied_volatility[i] * (1.0 - 10.0 * x) + 0.02);
+      expected += snapshot.open_interest[i] * 100.0 *
+                  formulas::black_scholes<double>({double(snapshot.right[i]), 150.0 * std::exp(x), snapshot.strike[i], 0, 0, sigma, tau})[greek];
+    }
+    const double actual = whole.cells[2][((header.greeks.index(greek) * 2 + 1) * 2 + 1) * cells + cell];
+    EXPECT_NEAR(actual / expected, 1.0, 1e-9) << name(greek);
+  }
+  // delta_change is 0 at its own reference.
+  const std::size_t reference_cell = 1 * 21 + 10;
+  for (std::size_t wr = 0; wr < 4; ++wr) EXPECT_EQ(whole.cells[0][(4 * 4 + wr) * cells + reference_cell], 0.0);
+  EXPECT_EQ(tables.level.size(), 6U);
+
+  // Blocks of one ticker give the same bits.
+  Collector pieces;
+  const auto again = run_night(chain, snapshot, config, header, *backend, pieces, 1, [](const NightProgress&) {}, stop, timings);
+  EXPECT_EQ(whole.cells, pieces.cells);
+  EXPECT_EQ(tables.greeks, again.greeks);
+
+  stop = true;
+  Collector nothing;
+  EXPECT_THROW(run_night(chain, snapshot, config, header, *backend, nothing, 1, [](const NightProgress&) {}, stop, timings), Stopped);
+}
+
+TEST(NightRun, TimesAreSuccessiveClosesOrFiveMinuteSteps) {
+  const Calendar calendar;
+  ScenarioConfig config;
+  const Instant friday = new_york_instant(Date(std::chrono::year(2023) / 11 / 22), 15, 0);
+  const auto times = make_times(config, calendar, friday);
+  ASSERT_EQ(times.size(), 9U);
+  EXPECT_EQ(times[0], friday);
+  EXPECT_EQ(times[1] - times[0], 3600);
+  EXPECT_EQ(new_york_second_of_day(times[2]), 13 * 3600) << "the day after Thanksgiving is a half day";
+  config.time_axis = TimeAxis::kIntraday;
+  const auto steps = make_times(config, calendar, friday);
+  EXPECT_EQ(steps.size(), 13U);
+  EXPECT_EQ(steps.back() - steps.front(), 3600);
+}
+
+TEST(Scenarios, SpotAxisIsSymmetricWithAnExactZero) {
+  ScenarioConfig config;
+  const auto steps = spot_steps(config);
+  ASSERT_EQ(steps.size(), 201U);
+  EXPECT_EQ(steps[100], 0.0);
+  EXPECT_EQ(steps[101], 0.1);
+  for (std::size_t j = 0; j < 201; ++j) EXPECT_EQ(steps[j], -steps[200 - j]);
+  EXPECT_DOUBLE_EQ(spot_scale(config, 0.2), 0.2 / std::sqrt(252.0));
+  config.spot_axis = SpotAxis::kLogReturn;
+  EXPECT_EQ(spot_scale(config, 0.2), 1.0);
+}
+
+TEST(Scenarios, ClippedCellsAreCountedForLiveContractsOnly) {
+  const OptionChain chain = three_tickers();
+  RunConfig config;
+  config.scenarios.spots = 5;
+  config.scenarios.iv_shifts = {-0.19, 0.0};
+  config.scenarios.iv_floor = 0.01;
+  config.scenarios.sessions = 2;
+  const Snapshot s = make_snapshot(chain, config.market, {});
+  constexpr PositionModel kNaive[] = {PositionModel::kNaive};
+  const auto n = dealer_positions(s, chain, kNaive);
+  const auto weights = exposure_weights(s, 0, n, 1);
+  std::vector<std::int64_t> begin;
+  const BookView book = make_book(s, 0, weights, begin);
+  const std::vector<Instant> time = {s.quote_time, s.quote_time + 4 * kDay};  // the first expiry is settled at the second
+  const GridView grid = make_grid(config.scenarios, {}, time, 0.01);
+  std::int64_t expected = 0;
+  for (std::size_t e = 0; e < 3; ++e) {
+    for (auto i = static_cast<std::size_t>(begin[e]); i < static_cast<std::size_t>(begin[e + 1]); ++i) {
+      if (s.implied_volatility[i] - 0.19 < 0.01 && s.open_interest[i] > 0.0) expected += (e == 0 ? 1 : 2) * 5;
+    }
+  }
+  ASSERT_GT(expected, 0);
+  EXPECT_EQ(count_clipped_cells(book, grid, 1), expected);
+}
+
+}  // namespace
+}  // namespace greekgrid
