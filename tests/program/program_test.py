@@ -1,0 +1,445 @@
+"""The program as its users meet it: exit codes, streams, bytes, signals, kills. One case per call: program_test.py CASE.
+
+GREEKGRID names the program. Exit 77 means skipped, with the reason on standard output.
+"""
+import csv
+import gzip
+import hashlib
+import io
+import json
+import math
+import os
+import pathlib
+import pty
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+PROGRAM = os.environ["GREEKGRID"]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DATA = pathlib.Path(os.environ.get("GREEKGRID_DATA", ROOT / ".." / "shared" / "data"))
+REFERENCE = pathlib.Path(os.environ.get("GREEKGRID_REFERENCE", DATA / ".." / "reference"))
+
+
+class Skip(Exception):
+    pass
+
+
+def run(*args, code=0, cwd=None, stdin=None, env=None):
+    """Runs the program and checks its exit code; (stdout, stderr) as text."""
+    done = subprocess.run([PROGRAM, *map(str, args)], cwd=cwd, input=stdin, capture_output=True, text=True, timeout=300,
+                          env={**os.environ, **(env or {})})
+    assert done.returncode == code, f"{args}: exit {done.returncode} for {code}\n{done.stdout}\n{done.stderr}"
+    return done.stdout, done.stderr
+
+
+def need(path):
+    if not path.exists():
+        raise Skip(f"no file {path.name} (set GREEKGRID_DATA to the folder of chains)")
+    return path
+
+
+def need_modules(*names):
+    for name in names:
+        try:
+            __import__(name)
+        except ImportError:
+            raise Skip(f"no Python module {name}")
+
+
+def sha(path):
+    return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
+
+
+def synth(folder, tickers=4, contracts=800, seed=1):
+    target = folder / "chains.h5"
+    run("synth", "--tickers", tickers, "--contracts", contracts, "--seed", seed, "-o", target)
+    return target
+
+
+def small_config(folder, extra=""):
+    config = folder / "run.toml"
+    config.write_text("[scenarios]\nspots = 21\niv_shifts = [-0.02, 0.0, 0.02]\nsessions = 3\n" + extra)
+    return config
+
+
+def long_csv(rows):
+    header = ("underlying,updated,underlying_price,option_symbol,expiration,right,strike,bid,ask,last,volume,"
+              "open_interest,implied_volatility,delta,gamma,theta,vega\n")
+    return header + "".join(row + "\n" for row in rows)
+
+
+GOOD_ROW = ("AAA,2026-07-10T16:00:00-04:00,100,AAA260821C00100000,2026-08-21,C,100,3.1,3.3,3.2,5,{oi},0.25,0.5,0.03,"
+            "-0.02,0.1")
+
+
+def case_usage(folder):
+    for option in ("--help", "--version"):
+        out, _ = run(option)
+        assert "greekgrid" in out
+    for command in ("ingest", "run", "levels", "info", "synth", "devices", "greeks", "folklore"):
+        assert command in run("--help")[0]
+        assert "Usage" in run(command, "--help")[0]
+    for wrong in ([], ["nonsense"], ["run"], ["run", "x", "-o", "y", "--threads", "0"], ["run", "x", "-o", "y", "--wrong"],
+                  ["synth", "-o", "x", "--tickers", "0"], ["levels"], ["run", "x", "-o", "y", "--backend", "gpu"]):
+        out, err = run(*wrong, code=2, cwd=folder)
+        assert out == "" and err != "", wrong
+    chains = synth(folder)
+    _, err = run("run", chains, "-o", "", code=2)
+    assert "-o" in err
+    _, err = run("run", chains, "-o", chains, code=2)
+    assert "is an input" in err
+    _, err = run("run", chains, "-o", folder / "n.h5", "--quote-time", "yesterday", code=2)
+    assert not (folder / "n.h5").exists()
+    _, err = run("ingest", chains, "-o", folder / "c.h5", "--format", "nonsense", code=2)
+    assert "nonsense" in err
+
+
+def case_devices(folder):
+    out, _ = run("devices")
+    lines = {line.split()[0]: line for line in out.splitlines()}
+    assert lines["cpu"].split()[1] == "yes" and lines["reference"].split()[1] == "yes"
+    assert "cuda" in lines
+    if lines["cuda"].split()[1] == "no":
+        chains = synth(folder)
+        _, err = run("run", chains, "-o", folder / "n.h5", "--backend", "cuda", code=4)
+        reason = " ".join(lines["cuda"].split()[2:])
+        assert reason in err, (reason, err)
+        assert not (folder / "n.h5").exists()
+
+
+def case_greeks(folder):
+    golden = need(REFERENCE / "greeks_golden.csv")
+    out, _ = run("greeks", golden)
+    rows = list(csv.DictReader(io.StringIO(out)))
+    expected = list(csv.DictReader(golden.open()))
+    assert len(rows) == len(expected) == 400
+    assert list(rows[0])[:8] == ["right", "spot", "strike", "rate", "dividend_yield", "iv", "tau", "price"]
+    for row, want in zip(rows, expected):
+        assert row["spot"] == want["spot"] and row["right"] == want["right"]
+        # Positive sums: no cancellation hides behind a plain relative tolerance.
+        for column in ("gamma", "vega"):
+            assert math.isclose(float(row[column]), float(want[column]), rel_tol=1e-11, abs_tol=1e-290), (column, row)
+    text = "right,spot,strike,rate,dividend_yield,iv,tau\nC,100,100,0,0,0.2,1\nX,100,100,0,0,0.2,1\nP,0,100,0,0,0.2,1\nP,nan,100,0,0,.2,1\n-1,100,100,0,0,0.2,0\n"
+    out, err = run("greeks", stdin=text)
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert len(rows) == 5
+    assert abs(float(rows[0]["price"]) - 7.965567455405804) < 1e-12
+    assert all(rows[k]["price"] == "nan" for k in (1, 2, 3))
+    assert float(rows[4]["delta"]) == -0.5
+    for row in (3, 4, 5):
+        assert f"standard input:{row}:" in err
+    run("greeks", "-o", folder / "out.csv", stdin=text)
+    assert (folder / "out.csv").read_text() == out
+    run("greeks", stdin="spot,strike\n1,2\n", code=3)
+    run("greeks", stdin="", code=3)
+    run("greeks", folder / "missing.csv", code=3)
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([PROGRAM, "greeks"], input=text, text=True, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 1 and "standard output" in done.stderr, done
+
+
+def case_run_on_real_chains(folder):
+    need_modules("numpy", "h5py", "xarray")
+    import numpy
+    import xarray
+    files = [need(DATA / "cboe" / f"{name}_20230914_quotedata.csv") for name in ("spx", "spy")]
+    config = folder / "run.toml"
+    config.write_text('[scenarios]\nspots = 41\niv_rules = ["sticky_strike", {rule = "relative_beta", beta = 10.0}]\n'
+                      'iv_shift_term = "sqrt_time"\n[market]\nrate = 0.05\ndividend_yield = 0.015\n'
+                      '[surfaces]\ngreeks = ["all"]\ndelta_change = true\nprecision = "fp64"\n[positions]\nmodels = ["naive", "unsigned"]\n')
+    target = folder / "night.h5"
+    out, err = run("run", *files, "-o", target, "--config", config)
+    assert out == "" and "\r" not in err and "\x1b" not in err
+    record = json.loads((folder / "night.h5.run.json").read_text())
+    assert record["tickers"] == 2 and record["evaluations"] > 0 and record["peak_memory_bytes"] > 0
+    for engine in ("h5netcdf", "netcdf4"):
+        with xarray.open_dataset(target, engine=engine) as night:
+            assert night.gx.dims == ("ticker", "position", "iv_rule", "time", "iv_shift", "spot_step")
+            assert list(night.ticker.values) == ["SPX", "SPY"]
+            assert night.gx.attrs["units"] == "shares USD-1"
+            assert str(night.time.values[0])[:19] == "2023-09-14T20:00:00"
+            assert bool(numpy.isfinite(night.gx).all())
+    recompute_cells(target, 40)
+    levels = json.loads(run("levels", target, "--format", "json")[0])
+    assert len(levels) == 4 and levels[0]["zero_gamma_status"] == "ok"
+    assert "SPX" in run("levels", target)[0] and "call_wall" in run("levels", target, "--format", "csv")[0]
+    assert "quote_time      2023-09-14T20:00:00Z" in run("info", target)[0]
+    run("levels", target, "--tickers", "NOPE", code=3)
+
+
+def recompute_cells(target, count):
+    """A reader's recomputation of cells from /contract and /expiry, in numpy, by the text of the schema alone."""
+    import h5py
+    import numpy as np
+    from math import erfc
+    generator = random.Random(7)
+    with h5py.File(target) as f:
+        spot_reference, spot = f["spot_reference"][:], f["spot"][:]
+        time_axis, shifts = f["time"][:], f["iv_shift"][:]
+        term, floor = f["iv_shift"].attrs["iv_shift_term"], float(f["iv_shift"].attrs["iv_floor"][0])
+        term = term.decode() if isinstance(term, bytes) else term
+        cap = float(f["iv_shift"].attrs["iv_shift_term_cap"][0]) if term == "sqrt_time" else 1.0
+        rules = [r.decode() if isinstance(r, bytes) else r for r in f["iv_rule"][:]]
+        parameters = f["iv_rule_parameter"][:]
+        c, e = f["contract"], f["expiry"]
+        for _ in range(count):
+            u, p, k = generator.randrange(len(spot)), generator.randrange(f["position"].shape[0]), generator.randrange(len(rules))
+            t, v, j = (generator.randrange(n) for n in (len(time_axis), len(shifts), spot.shape[1]))
+            rows = slice(int(c["contract_begin"][u]), int(c["contract_begin"][u] + c["contract_count"][u]))
+            expiry = c["contract_expiry"][rows]
+            settle = e["settlement"][:][expiry]
+            r, q = e["rate"][:][expiry], e["dividend_yield"][:][expiry]
+            tau0, tau = (settle - time_axis[0]) / 31536000, (settle - time_axis[t]) / 31536000
+            S = spot[u, j]
+            x = np.log(S / spot_reference[u])
+            sigma = c["implied_volatility"][rows]
+            if rules[k] == "relative_beta":
+                sigma = sigma * (1 - parameters[k] * x)
+            scale = np.minimum(np.sqrt((30 / 365) / tau0), cap) if term == "sqrt_time" else 1.0
+            sigma = np.maximum(floor, sigma + shifts[v] * scale)
+            K, phi = c["strike"][rows], c["right"][rows].astype(float)
+            weight = c["dealer_position"][rows, p] * c["multiplier"][rows]
+            live = tau > 0
+            with np.errstate(all="ignore"):
+                s = sigma * np.sqrt(tau)
+                d1 = (np.log(S / K) + (r - q) * tau) / s + s / 2
+                d2 = d1 - s
+                n = np.exp(-d1 * d1 / 2) / np.sqrt(2 * np.pi)
+                N = np.array([0.5 * erfc(-a / math.sqrt(2)) for a in np.nan_to_num(phi * d1)])
+                dq = np.exp(-q * tau)
+                values = {
+                    "dx": phi * dq * N, "gx": dq * n / (S * s), "vega": S * dq * n * np.sqrt(tau), "vanna": -dq * n * d2 / sigma,
+                    "charm": phi * q * dq * N - dq * n * (2 * (r - q) * tau - d2 * s) / (2 * tau * s),
+                    "vomma": S * dq * n * np.sqrt(tau) * d1 * d2 / sigma,
+                }
+            at = phi * (np.where(phi * (S - K) > 0, 1.0, np.where(S == K, 0.5, 0.0)))
+            for name, value in values.items():
+                terms = weight * np.where(live, value, np.where((tau == 0) & (name == "dx"), at, 0.0))
+                expected = terms.sum()
+                stored = f[name][u, p, k, t, v, j]
+                # float32 storage, and rounding of a sum that cancels.
+                assert abs(stored - expected) <= 1e-7 * abs(expected) + 1e-11 * np.abs(terms).sum(), (name, u, p, k, t, v, j, stored, expected)
+
+
+def case_same_bytes(folder):
+    chains = synth(folder, tickers=12, contracts=4000)
+    config = small_config(folder, "[surfaces]\ndelta_change = true\nkeep_bits = 12\n[positions]\nmodels = [\"naive\", \"unsigned\"]\n")
+    reference = folder / "a.h5"
+    run("run", chains, "-o", reference, "--config", config, "--threads", 1)
+    other = folder / "elsewhere"
+    other.mkdir()
+    shutil.copy(chains, other / "chains.h5")
+    for threads, env in ((1, {}), (2, {"TZ": "Asia/Tokyo", "LC_ALL": "de_DE.UTF-8"}), (7, {"TZ": "UTC"})):
+        run("run", "chains.h5", "-o", "b.h5", "--config", config, "--threads", threads, cwd=other, env=env)
+        assert sha(other / "b.h5") == sha(reference), threads
+    again = folder / "again"
+    again.mkdir()
+    assert sha(synth(again, tickers=12, contracts=4000)) == sha(chains)
+    source = need(DATA / "cboe" / "amd_20230820_quotedata.csv")
+    for k in (1, 2):
+        run("ingest", source, "-o", folder / f"chains{k}.h5")
+    assert sha(folder / "chains1.h5") == sha(folder / "chains2.h5")
+    run("run", folder / "chains1.h5", "-o", folder / "x.h5", "--config", config)
+    run("run", source, "-o", folder / "y.h5", "--config", config)
+
+
+def case_bad_inputs(folder):
+    chains = synth(folder)
+    good = long_csv([GOOD_ROW.format(oi=10)])
+    bad = {
+        "empty.csv": b"", "binary.csv": bytes(range(256)) * 64, "header.csv": b"a,b,c\n1,2,3\n", "nul.csv": b"\0" * 5000,
+        "truncated.csv.gz": gzip.compress(good.encode())[:-6], "garbage.csv.gz": b"\x1f\x8b" + b"x" * 100,
+        "text.h5": b"\x89HDF\r\n\x1a\n" + b"\0" * 100, "header_only.csv": long_csv([]).encode(),
+        "long_line.csv": long_csv(["A" * (2 << 20)]).encode(), "deep.json": b"[" * 100000,
+        "truncated.h5": chains.read_bytes()[:-2000], "truncated.json": b'{"timestamp":"2023-09-21 03:17:42","data":{"options":[{',
+    }
+    for name, content in bad.items():
+        path = folder / name
+        path.write_bytes(content)
+        for command in (["run", path, "-o", folder / "n.h5"], ["ingest", path, "-o", folder / "c.h5"]):
+            _, err = run(*command, code=3)
+            assert name in err, (name, err)
+        assert not (folder / "n.h5").exists() and not (folder / "c.h5").exists(), name
+    for command in (["run", folder / "missing.csv"], ["run", folder]):
+        _, err = run(*command, "-o", folder / "n.h5", code=3)
+        assert "greekgrid: " in err
+    for command in ("levels", "info"):
+        for name in ("text.h5", "truncated.h5", "missing.h5"):
+            run(command, folder / name, code=3)
+    run("levels", chains, code=3)  # another schema
+
+    config = folder / "bad.toml"
+    for text in ("[scenarios]\nspots = 20\n", "[scenarios]\nspotz = 21\n", "nonsense", "[market]\nrate = \"x\"\n", "[scenarios]\niv_shifts = [0.1]\n",
+                 "[market]\nrate = nan\n", "[surfaces]\ngreeks = [\"lambda\"]\n", "[positions]\nmodels = [\"naive\", \"naive\"]\n"):
+        config.write_text(text)
+        _, err = run("run", chains, "-o", folder / "n.h5", "--config", config, code=3)
+        assert "bad.toml:" in err, err
+
+
+def case_rows_are_refused_with_their_number(folder):
+    rows = [GOOD_ROW.format(oi=10),
+            GOOD_ROW.format(oi=10),  # duplicate
+            GOOD_ROW.format(oi="1e999").replace("C00100000", "C00101000").replace("C,100,", "C,101,"),
+            GOOD_ROW.format(oi="nan").replace("C00100000", "C00102000").replace("C,100,", "C,102,"),
+            GOOD_ROW.format(oi="-5").replace("C00100000", "C00103000").replace("C,100,", "C,103,"),
+            GOOD_ROW.format(oi="7").replace("C,100,", "C,150,"),  # the symbol says 100
+            "AAA,short"]
+    path = folder / "rows.csv"
+    path.write_text(long_csv(rows))
+    out, err = run("ingest", path, "-o", folder / "chains.h5")
+    report = list(csv.DictReader((folder / "chains.h5.rejects.csv").open()))
+    assert "7 rows in = " in out, out
+    kept = int(re.search(r"= (\d+) contracts", out).group(1))
+    assert kept + len(report) == 7, (kept, report)
+    assert {int(r["row"]) for r in report} >= {3, 7, 8}, report
+    assert all(r["rule"] and r["field"] for r in report)
+    assert "refused" in err
+
+
+def case_tickers(folder):
+    chains = synth(folder, tickers=5, contracts=500)
+    config = small_config(folder)
+    out, _ = run("info", chains)
+    assert "tickers         5" in out
+    _, err = run("run", chains, "-o", folder / "n.h5", "--config", config, "--tickers", "NOPE", code=3)
+    assert "NOPE" in err and not (folder / "n.h5").exists()
+    run("run", chains, "-o", folder / "n.h5", "--config", config, "--top", 2)
+    rows = list(csv.DictReader(io.StringIO(run("levels", folder / "n.h5", "--format", "csv")[0])))
+    assert len(rows) == 2
+    one = rows[0]["ticker"]
+    run("run", chains, "-o", folder / "m.h5", "--config", config, "--tickers", f"{one},NOPE")
+    _, err = run("run", chains, "-o", folder / "m.h5", "--config", config, "--tickers", f"{one},NOPE", "--strict", code=5)
+    assert "NOPE refused: not_in_chain" in err
+    assert "not_in_chain" in run("info", folder / "m.h5")[0]
+
+
+def case_targets(folder):
+    chains = synth(folder)
+    config = small_config(folder)
+    _, err = run("run", chains, "-o", folder / "no" / "such" / "n.h5", "--config", config, code=1)
+    assert "n.h5" in err
+    (folder / "directory.h5").mkdir()
+    run("run", chains, "-o", folder / "directory.h5", "--config", config, code=1)
+    run("run", chains, "-o", "/dev/null", "--config", config, code=1)
+    real = folder / "real.h5"
+    real.write_text("old")
+    (folder / "link.h5").symlink_to("real.h5")
+    run("run", chains, "-o", folder / "link.h5", "--config", config)
+    assert (folder / "link.h5").is_symlink() and real.stat().st_size > 1000
+    # A limit on file sizes stands in for a full disk: the write fails, the old target stays.
+    before = sha(real)
+    limited = subprocess.run(["bash", "-c", f'trap "" XFSZ; ulimit -f 20; exec "{PROGRAM}" run "{chains}" -o "{real}"'],
+                             capture_output=True, text=True)
+    assert limited.returncode == 1 and "real.h5" in limited.stderr, limited
+    assert sha(real) == before
+    assert not [p for p in folder.iterdir() if p.name.startswith(".")], list(folder.iterdir())
+
+
+def left_overs(folder):
+    return [p.name for p in folder.iterdir() if p.name.endswith(".tmp")]
+
+
+def case_signals(folder):
+    chains = synth(folder, tickers=40, contracts=60000)
+    for number, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
+        for delay in (0.05, 0.4, 0.9):
+            process = subprocess.Popen([PROGRAM, "run", chains, "-o", folder / "n.h5"], stderr=subprocess.PIPE, text=True)
+            time.sleep(delay)
+            start = time.time()
+            process.send_signal(number)
+            _, err = process.communicate(timeout=60)
+            if process.returncode == 0:
+                continue  # it had finished
+            assert process.returncode == code, (process.returncode, err)
+            assert time.time() - start < 10
+            assert not (folder / "n.h5").exists() and not left_overs(folder)
+        (folder / "n.h5").unlink(missing_ok=True)
+    process = subprocess.Popen([PROGRAM, "run", chains, "-o", folder / "r.h5", "--backend", "reference"], stderr=subprocess.PIPE, text=True)
+    time.sleep(1.0)
+    start = time.time()
+    process.terminate()
+    process.communicate(timeout=60)
+    assert process.returncode == 143 and time.time() - start < 10
+    assert not (folder / "r.h5").exists() and not left_overs(folder)
+
+
+def case_kill_minus_nine(folder):
+    chains = synth(folder, tickers=30, contracts=20000)
+    target = folder / "n.h5"
+    start = time.time()
+    run("run", chains, "-o", target)
+    whole = time.time() - start
+    complete = sha(target)
+    old = b"the old result"
+    generator = random.Random(1)
+    killed = 0
+    for attempt in range(25):
+        target.write_bytes(old)
+        process = subprocess.Popen([PROGRAM, "run", chains, "-o", target], stderr=subprocess.DEVNULL)
+        time.sleep(generator.uniform(0.0, whole * 1.1))
+        process.kill()
+        killed += process.wait() == -9
+        content = target.read_bytes()
+        assert content == old or hashlib.sha256(content).hexdigest() == complete, attempt
+    assert killed > 5
+    run("run", chains, "-o", target)
+    assert sha(target) == complete and not left_overs(folder)
+
+
+def case_progress(folder):
+    chains = synth(folder, tickers=10, contracts=3000)
+    master, slave = pty.openpty()
+    process = subprocess.Popen([PROGRAM, "run", chains, "-o", folder / "n.h5"], stderr=slave, stdout=subprocess.PIPE)
+    os.close(slave)
+    text = b""
+    while True:
+        try:
+            piece = os.read(master, 65536)
+        except OSError:
+            break
+        if not piece:
+            break
+        text += piece
+    assert process.wait() == 0
+    assert b"\r[" in text and b"tickers" in text and b"evaluations/s" in text, text
+    _, err = run("run", chains, "-o", folder / "n.h5")
+    assert "\r" not in err and "\x1b" not in err and "10/10 tickers" in err
+
+
+def case_backends_agree(folder):
+    need_modules("numpy", "h5py")
+    import h5py
+    import numpy
+    chains = synth(folder, tickers=3, contracts=600)
+    config = small_config(folder, '[surfaces]\ngreeks = ["all"]\n')
+    for backend in ("cpu", "reference"):
+        run("run", chains, "-o", folder / f"{backend}.h5", "--config", config, "--backend", backend)
+    with h5py.File(folder / "cpu.h5") as a, h5py.File(folder / "reference.h5") as b:
+        for name in ("dx", "gx", "charm", "vanna", "speed", "zomma", "color", "vega", "vomma", "ultima", "theta", "veta"):
+            for u in range(3):
+                x, y = a[name][u].astype(float), b[name][u].astype(float)
+                assert numpy.abs(x - y).max() <= 5e-6 * numpy.abs(y).max(), (name, u)
+        assert a["run"].attrs["backend"] in ("cpu", b"cpu")
+
+
+CASES = {name[5:]: value for name, value in globals().items() if name.startswith("case_")}
+
+
+def main():
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="greekgrid_program_"))
+    try:
+        CASES[sys.argv[1]](folder)
+    except Skip as reason:
+        print(f"skipped: {reason}")
+        sys.exit(77)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+main()

@@ -1,0 +1,110 @@
+// From real vendor files to exposures: backends against the reference, net gamma against independent numbers.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "greekgrid/host/folklore.hpp"
+#include "greekgrid/host/levels.hpp"
+#include "greekgrid/host/market.hpp"
+#include "greekgrid/host/night_run.hpp"
+#include "greekgrid/io/ingest.hpp"
+#include "greekgrid_test/books.hpp"
+#include "greekgrid_test/test_data.hpp"
+
+namespace greekgrid {
+namespace {
+
+struct LoadedBook {
+  OptionChain chain;
+  Snapshot snapshot;
+  std::vector<double> weights;
+  std::vector<std::int64_t> expiry_begin;
+  BookView view;
+  double scale = 0.0;
+};
+
+LoadedBook load(const std::filesystem::path& path, const MarketConfig& market, std::span<const PositionModel> models) {
+  LoadedBook loaded;
+  loaded.chain = ingest(std::span(&path, 1), Calendar(), IngestOptions());
+  loaded.snapshot = make_snapshot(loaded.chain, market, {});
+  const auto positions = dealer_positions(loaded.snapshot, loaded.chain, models);
+  loaded.weights = exposure_weights(loaded.snapshot, 0, positions, models.size());
+  loaded.view = make_book(loaded.snapshot, 0, loaded.weights, loaded.expiry_begin);
+  loaded.scale = spot_scale(ScenarioConfig(), loaded.snapshot.atm_iv.at(0));
+  return loaded;
+}
+
+constexpr PositionModel kNaive[] = {PositionModel::kNaive};
+
+class RealChain : public testing::TestWithParam<const char*> {};
+
+// Every contract of the chain; fewer spots and shifts than a night's grid, over the same ranges and times.
+TEST_P(RealChain, CpuEquivalentToReference) {
+  const auto path = test::data_dir() / GetParam();
+  GREEKGRID_REQUIRE_FILE(path);
+  MarketConfig market;
+  market.rate = 0.05;
+  market.dividend_yield = 0.015;
+  const LoadedBook loaded = load(path, market, kNaive);
+  ScenarioConfig scenarios;
+  scenarios.spots = 11;
+  scenarios.iv_shifts = {-0.1, 0.0, 0.1};
+  const auto times = make_times(scenarios, Calendar(), loaded.snapshot.quote_time);
+  const auto reference = make_reference_backend();
+  for (const IvRuleChoice rule : {IvRuleChoice{IvRule::kStickyStrike, 1.0}, IvRuleChoice{IvRule::kRelativeBeta, 10.0}}) {
+    const GridView grid = make_grid(scenarios, rule, times, loaded.scale);
+    const auto evaluate = [&](Backend& backend) {
+      std::vector<double> out(kGreekCount * grid.scenarios());
+      const ExposureJob job = {loaded.view, grid, 1, out};
+      backend.evaluate(GreekSet::all(), {&job, 1});
+      return out;
+    };
+    const auto expected = evaluate(*reference);
+    for (const auto& [precision, tolerance] : {std::pair{Precision::kFp32, 5e-6}, std::pair{Precision::kFp64, 1e-11}}) {
+      const auto actual = evaluate(*make_cpu_backend(precision));
+      for (std::size_t g = 0; g < kGreekCount; ++g) {
+        const auto worst = test::compare_surface(std::span(actual).subspan(g * grid.scenarios(), grid.scenarios()),
+                                                 std::span(expected).subspan(g * grid.scenarios(), grid.scenarios()));
+        EXPECT_LE(worst.relative_to_maximum, tolerance) << name(kAllGreeks[g]) << " cell " << worst.cell << ", rule " << name(rule.rule);
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Chains, RealChain,
+                         testing::Values("cboe/spx_20230914_quotedata.csv", "cboe/amd_20230820_quotedata.csv",
+                                         "cboe/ndx_20221212_quotedata.csv", "cboe/spx_20220323_es_quotedata.csv"),
+                         [](const auto& instance) {
+                           const std::string path = instance.param;
+                           return path.substr(5, path.find("_quotedata") - 5);
+                         });
+
+// 16.0775 by an independent script over the vendor's volatilities alone, F = S, calendar time from the close at 16:00.
+TEST(NetGamma, SpxOfSeptember2023) {
+  const auto path = test::data_dir() / "cboe/spx_20230914_quotedata.csv";
+  GREEKGRID_REQUIRE_FILE(path);
+  MarketConfig market;
+  market.iv_fill = false;
+  const LoadedBook loaded = load(path, market, kNaive);
+  const Instant time[] = {loaded.snapshot.quote_time};
+  GridView grid;
+  grid.time = time;
+  grid.iv_floor = 1e-4;
+  const double spot = loaded.view.spot;
+  EXPECT_NEAR(0.01 * spot * spot * gamma_exposure(loaded.view, grid, spot).gamma / 1e9, 16.0775, 2e-3);
+}
+
+// Published for this very file: total gamma -11.00 $bn per 1 %, flip 4,734 (exactly -10.9987 and 4734.48).
+TEST(Folklore, ReproducesThePublishedNumbers) {
+  const auto path = test::data_dir() / "cboe/spx_20240107_quotedata.csv";
+  GREEKGRID_REQUIRE_FILE(path);
+  const OptionChain chain = ingest(std::span(&path, 1), Calendar(), IngestOptions());
+  const FolkloreGamma folklore = folklore_gamma(chain, 0);
+  EXPECT_NEAR(folklore.total, -10.9987, 5e-5);
+  ASSERT_EQ(folklore.flips.size(), 1U);
+  EXPECT_NEAR(folklore.flips[0], 4734.48, 0.005);
+}
+
+}  // namespace
+}  // namespace greekgrid
