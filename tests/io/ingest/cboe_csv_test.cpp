@@ -154,7 +154,7 @@ TEST(CboeCsv, AdjustedAndForeignRootsAreQuarantined) {
   EXPECT_EQ(chain.rows_in, 6);
   EXPECT_EQ(rules(chain), (std::map<std::string, int>{{"adjusted_root", 2}, {"foreign_root", 2}}));
   EXPECT_EQ(chain.rejects[0].row, 6);
-  EXPECT_EQ(chain.rejects[0].value, "AMD1");
+  EXPECT_EQ(chain.rejects[0].value, "AMD1230825C00100000");
   EXPECT_EQ(chain.rejects[0].ticker, "AMD");
   EXPECT_EQ(chain.rejects[0].file, "made.txt");
   // A file of nothing but an adjusted class has nothing to price: the multiplier is not assumed.

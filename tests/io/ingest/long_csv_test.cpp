@@ -283,7 +283,7 @@ TEST(LongCsv, SourcesOfOneInstantMerge) {
     ADD_FAILURE() << "different instants were accepted";
   } catch (const InputError& error) {
     EXPECT_THAT(error.what(),
-                testing::AllOf(testing::StartsWith("other.csv: "), testing::HasSubstr("2026-07-14T20:00:00Z"),
+                testing::AllOf(testing::StartsWith(other.string() + ": "), testing::HasSubstr("2026-07-14T20:00:00Z"),
                                testing::HasSubstr("--quote-time")));
   }
   IngestOptions options;
