@@ -30,7 +30,7 @@ int new_york_second_of_day(Instant instant);
 struct Session {
   Date date;
   Instant open = 0;   ///< 09:30 ET
-  Instant close = 0;  ///< 16:00 ET, 13:00 on half days
+  Instant close = 0;  ///< 16:00 ET, 13:00 on half days (14:00 before 1993)
 };
 
 /// NYSE sessions 1990-2035: holidays, special closings and half days; overridable day by day.
