@@ -82,8 +82,8 @@ TEST(CboeCsv, AStampWithoutAKnownZoneNeedsQuoteTime) {
 }
 
 TEST(CboeCsv, PreambleVariants) {
-  EXPECT_EQ(parse("---Example Data---" + cboe(kCboeRow)).spot[0], 105.6);
-  EXPECT_EQ(parse("\xef\xbb\xbf" + cboe(kCboeRow)).spot[0], 105.6);
+  EXPECT_EQ(parse(std::string("---Example Data---").append(cboe(kCboeRow))).spot[0], 105.6);
+  EXPECT_EQ(parse(std::string("\xef\xbb\xbf").append(cboe(kCboeRow))).spot[0], 105.6);
   EXPECT_EQ(parse(cboe(kCboeRow).substr(1)).spot[0], 105.6);
   EXPECT_EQ(parse(cboe(kCboeRow, "August 18, 2023 at 10:35 PM EDT", "A \"B\", C,Last: 4505.1,Change: 1")).spot[0],
             4505.1);
@@ -119,7 +119,8 @@ TEST(CboeCsv, LineEndsAndTrailingCommas) {
   EXPECT_EQ(parse(crlf).rows_in, 2);
   EXPECT_EQ(parse(text.substr(0, text.rfind("123") + 3)).contracts(), 2u) << "no line end at the end";
   std::string comma = kCboeRow;
-  comma.insert(comma.size() - 1, ",");
+  comma.back() = ',';
+  comma += '\n';
   EXPECT_EQ(parse(cboe(comma)).contracts(), 2u);
 }
 
