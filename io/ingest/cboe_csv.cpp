@@ -257,7 +257,7 @@ void assign_underlying(RowBlock& block, const std::string& given, double spot, s
     if (is != RootStanding::kStandard) {
       block.reject.push_back({"", row.line, std::string(row.right > 0 ? call_field : put_field),
                               std::string(is == RootStanding::kAdjusted ? rule::kAdjustedRoot : rule::kForeignRoot),
-                              block.symbol[static_cast<std::size_t>(row.root)], ticker});
+                              symbol_text(row, block.symbol[static_cast<std::size_t>(row.root)]), ticker});
       continue;
     }
     row.ticker = id;
@@ -278,12 +278,12 @@ SourceRows parse_cboe_csv(std::string head, SourceText& source, const Calendar& 
     if (!next_line(rest, line)) return false;
     ++number;
     if (line.size() > kLineLimit) {
-      throw InputError(source.name() + ":" + std::to_string(number) +
+      throw InputError(source.label() + ":" + std::to_string(number) +
                        ": line longer than 1 MiB (limit) this is not a quote file");
     }
     return true;
   };
-  const auto where = [&] { return source.name() + ":" + std::to_string(number); };
+  const auto where = [&] { return source.label() + ":" + std::to_string(number); };
 
   Preamble preamble;
   std::optional<Layout> layout;
@@ -300,7 +300,7 @@ SourceRows parse_cboe_csv(std::string head, SourceText& source, const Calendar& 
   }
   if (!layout) {
     throw InputError(
-        source.name() +
+        source.label() +
         ": no header with 'Calls' and 'Puts' in the first lines (not a CBOE quote file, or cut short) check "
         "--format");
   }

@@ -87,9 +87,7 @@ class OptionReader {
 
 SourceRows parse_cboe_json(std::string head, SourceText& source, const Calendar& calendar) {
   source.read_all(head);
-  const auto fail = [&source](const std::string& what) { throw InputError(source.name() + ": " + what); };
-  if (head.size() >= simdjson::SIMDJSON_MAXSIZE_BYTES)
-    fail("the JSON text is longer than 4 GiB (limit) split the file");
+  const auto fail = [&source](const std::string& what) { throw InputError(source.label() + ": " + what); };
   dom::parser parser;
   dom::element document;
   // The depth limit holds only for a parser that need not grow.

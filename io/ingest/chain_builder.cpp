@@ -59,15 +59,6 @@ bool same_contract(const Entry& a, const Entry& b) {
   return a.settlement == b.settlement && a.root == b.root && a.contract == b.contract;
 }
 
-std::string symbol_text(const ContractRow& row, const std::string& root) {
-  const Date date = date_of(row.expiration);
-  char text[80];
-  std::snprintf(text, sizeof text, "%s%02d%02u%02u%c%08lld", root.c_str(), static_cast<int>(date.year()) % 100,
-                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), row.right > 0 ? 'C' : 'P',
-                static_cast<long long>(row.strike));
-  return text;
-}
-
 struct SourcedDiagnostic {
   std::size_t source;
   Diagnostic diagnostic;
@@ -81,8 +72,8 @@ void check_same_instant(const std::vector<SourceRows>& sources) {
           ": the stamp cannot be read (no date line with a known time zone) give the instant with --quote-time");
     }
     if (source.quote_time != sources.front().quote_time) {
-      throw InputError(source.name + ": quotes of another instant (" + iso_utc(source.quote_time) + " here, " +
-                       iso_utc(sources.front().quote_time) + " in " + sources.front().name +
+      throw InputError(source.label + ": quotes of another instant (" + iso_utc(source.quote_time) + " here, " +
+                       iso_utc(sources.front().quote_time) + " in " + sources.front().label +
                        ") ingest them apart or give one instant with --quote-time");
     }
   }
@@ -119,7 +110,7 @@ void date_open_interest(const std::vector<SourceRows>& sources, const Calendar& 
     why = "all " + std::to_string(rows_in) + " refused";
     if (most != count.end()) why += ", most often by " + most->first;
   }
-  throw InputError((sources.empty() ? std::string("input") : sources.front().name) + ": no usable row (" + why +
+  throw InputError((sources.empty() ? std::string("input") : sources.front().label) + ": no usable row (" + why +
                    ") check the file and its format");
 }
 
@@ -131,6 +122,15 @@ std::int32_t RowBlock::intern(std::string_view text) {
   symbol.emplace_back(text);
   index_.emplace(std::string(text), id);
   return id;
+}
+
+std::string symbol_text(const ContractRow& row, std::string_view root) {
+  const Date date = date_of(row.expiration);
+  char text[80];
+  std::snprintf(text, sizeof text, "%.*s%02d%02u%02u%c%08lld", static_cast<int>(root.size()), root.data(),
+                static_cast<int>(date.year()) % 100, static_cast<unsigned>(date.month()),
+                static_cast<unsigned>(date.day()), row.right > 0 ? 'C' : 'P', static_cast<long long>(row.strike));
+  return text;
 }
 
 std::string_view store_quantity(ContractRow& row, const Quantity& quantity, const Number& number) {

@@ -48,7 +48,7 @@ struct RowBlock {
 
 /// One source, parsed.
 struct SourceRows {
-  std::string name, sha256;
+  std::string name, label, sha256;  ///< base name; what messages call it; digest
   std::vector<RowBlock> block;
   Instant file_time = 0;     ///< the stamp; 0 if the source has none
   Instant quote_time = 0;    ///< by the rule of the format, before any override; 0 if unknown
@@ -75,6 +75,9 @@ struct Quantity {
 
 /// Stores a number or names the rule that refuses it (empty: stored).
 std::string_view store_quantity(ContractRow& row, const Quantity& quantity, const Number& number);
+
+/// The row's contract as an OSI symbol.
+std::string symbol_text(const ContractRow& row, std::string_view root);
 
 /// A strike text checked against the resolution of 0.001 and, where there is one, the symbol's strike (thousandths).
 /// Empty when `strike` was set.

@@ -16,9 +16,9 @@ SourceRows parse_source(SourceText source, const Calendar& calendar, const Inges
   std::string head;
   source.read(head, kHeadBytes);
   if (head.empty())
-    throw InputError(source.name() + ": the text is empty (0 bytes after decompression) fetch it again");
+    throw InputError(source.label() + ": the text is empty (0 bytes after decompression) fetch it again");
   drop_byte_order_mark(head);
-  const Format format = options.format == Format::kAuto ? detect_format(head, source.name()) : options.format;
+  const Format format = options.format == Format::kAuto ? detect_format(head, source.label()) : options.format;
   SourceRows rows;
   switch (format) {
     case Format::kCboeCsv:
@@ -33,6 +33,7 @@ SourceRows parse_source(SourceText source, const Calendar& calendar, const Inges
       break;
   }
   rows.name = source.name();
+  rows.label = source.label();
   rows.sha256 = source.sha256();
   return rows;
 }

@@ -303,7 +303,7 @@ SourceRows parse_long_csv(std::string head, SourceText& source, const Calendar& 
   std::string_view rest = head;
   std::string_view line;
   next_line(rest, line);
-  const std::string where = source.name() + ":1";
+  const std::string where = source.label() + ":1";
   if (line.size() > kLineLimit) throw InputError(where + ": line longer than 1 MiB (limit) this is not a chain file");
   std::vector<std::string_view> fields;
   std::string unquoted;
@@ -331,7 +331,7 @@ SourceRows parse_long_csv(std::string head, SourceText& source, const Calendar& 
         if (!parcel->problem.empty()) {
           problem = parcel->problem_line == 0
                         ? parcel->problem
-                        : source.name() + ":" + std::to_string(lines + parcel->problem_line) + ": " + parcel->problem;
+                        : source.label() + ":" + std::to_string(lines + parcel->problem_line) + ": " + parcel->problem;
           return;
         }
         for (ContractRow& row : parcel->block.row) row.line += lines;

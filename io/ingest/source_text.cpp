@@ -17,6 +17,7 @@ namespace greekgrid::ingest_detail {
 namespace {
 
 constexpr std::uint64_t kTextLimit = std::uint64_t{64} << 30;
+constexpr std::uint64_t kWholeLimit = (std::uint64_t{4} << 30) - 1024;  // what the JSON parser can index
 constexpr std::uint64_t kRatioLimit = 1000;
 constexpr std::size_t kPiece = std::size_t{1} << 20;
 
@@ -27,7 +28,7 @@ struct DigestDeleter {
 }  // namespace
 
 struct SourceText::State {
-  std::string name;
+  std::string name, label;
   int descriptor = -1;      // -1: memory
   std::string_view memory;  // what is left of it
   std::uint64_t compressed_size = 0;
@@ -51,7 +52,7 @@ struct SourceText::State {
     if (descriptor >= 0) ::close(descriptor);
   }
 
-  [[noreturn]] void fail(const std::string& what) const { throw InputError(name + ": " + what); }
+  [[noreturn]] void fail(const std::string& what) const { throw InputError(label + ": " + what); }
 
   /// Makes `piece` non-empty unless the input has ended.
   void fill() {
@@ -121,14 +122,15 @@ struct SourceText::State {
       inflate.next_out = reinterpret_cast<std::uint8_t*>(out + done);
       inflate.avail_out = static_cast<std::uint32_t>(slice);
       const int code = isal_inflate(&inflate);
+      // After an error the library's counters mean nothing: avail_in has been seen to wrap below zero.
+      if (code < 0 || inflate.avail_in > piece.size() || inflate.avail_out > slice) {
+        fail(code == ISAL_INCORRECT_CHECKSUM ? "the gzip data are corrupt (checksum differs) fetch the file again"
+                                             : "the gzip data are corrupt (invalid block) fetch the file again");
+      }
       const std::size_t produced = slice - inflate.avail_out;
       const bool consumed = inflate.avail_in != piece.size();
       done += produced;
       piece.remove_prefix(piece.size() - inflate.avail_in);
-      if (code < 0) {
-        fail(code == ISAL_INCORRECT_CHECKSUM ? "the gzip data are corrupt (checksum differs) fetch the file again"
-                                             : "the gzip data are corrupt (invalid block) fetch the file again");
-      }
       if (code > ISAL_OUT_OVERFLOW) fail("the gzip header is not readable (unusual flags) compress the file again");
       if (inflate.block_state != ISAL_BLOCK_FINISH && produced == 0 && !consumed && input_ended) {
         fail("the gzip data are truncated (the trailer is missing) fetch the file again");
@@ -168,7 +170,8 @@ SourceText::~SourceText() = default;
 SourceText SourceText::from_file(const std::filesystem::path& path) {
   auto state = std::make_unique<State>();
   state->name = path.filename().string();
-  if (state->name.empty()) state->name = path.string();
+  state->label = path.string();
+  if (state->name.empty()) state->name = state->label;
   // O_NONBLOCK: opening a pipe must not wait for its writer.
   state->descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (state->descriptor < 0) {
@@ -184,6 +187,7 @@ SourceText SourceText::from_file(const std::filesystem::path& path) {
 
 SourceText SourceText::from_memory(std::string_view bytes, std::string name) {
   auto state = std::make_unique<State>();
+  state->label = name;
   state->name = std::move(name);
   state->memory = bytes;
   state->compressed_size = bytes.size();
@@ -193,6 +197,9 @@ SourceText SourceText::from_memory(std::string_view bytes, std::string name) {
 
 const std::string& SourceText::name() const {
   return state_->name;
+}
+const std::string& SourceText::label() const {
+  return state_->label;
 }
 bool SourceText::ended() const {
   return state_->ended;
@@ -213,7 +220,10 @@ void SourceText::read(std::string& text, std::size_t count) {
 }
 
 void SourceText::read_all(std::string& text) {
-  while (!state_->ended) read(text, std::size_t{4} << 20);
+  while (!state_->ended) {
+    read(text, std::size_t{4} << 20);
+    if (text.size() >= kWholeLimit) state_->fail("the text is longer than 4 GiB (limit of this format) split the file");
+  }
 }
 
 std::string SourceText::sha256() {

@@ -27,11 +27,14 @@ class SourceText {
   SourceText& operator=(SourceText&&) noexcept;
   ~SourceText();
 
-  /// Base name, for messages.
+  /// Base name, for diagnostics and provenance.
   const std::string& name() const;
+  /// The path as it was given, for messages.
+  const std::string& label() const;
   /// Appends up to `count` bytes of text (fewer only at the end). @throws InputError
   void read(std::string& text, std::size_t count);
-  /// Everything that is left.
+  /// Everything that is left, for formats of one underlying that are parsed as a whole.
+  /// @throws InputError beyond 4 GiB
   void read_all(std::string& text);
   /// True once the text has ended.
   bool ended() const;

@@ -82,8 +82,8 @@ TEST(CboeCsv, AStampWithoutAKnownZoneNeedsQuoteTime) {
 }
 
 TEST(CboeCsv, PreambleVariants) {
-  EXPECT_EQ(parse("---Example Data---" + cboe(kCboeRow)).spot[0], 105.6);
-  EXPECT_EQ(parse("\xef\xbb\xbf" + cboe(kCboeRow)).spot[0], 105.6);
+  EXPECT_EQ(parse(std::string("---Example Data---").append(cboe(kCboeRow))).spot[0], 105.6);
+  EXPECT_EQ(parse(std::string("\xef\xbb\xbf").append(cboe(kCboeRow))).spot[0], 105.6);
   EXPECT_EQ(parse(cboe(kCboeRow).substr(1)).spot[0], 105.6);
   EXPECT_EQ(parse(cboe(kCboeRow, "August 18, 2023 at 10:35 PM EDT", "A \"B\", C,Last: 4505.1,Change: 1")).spot[0],
             4505.1);
@@ -119,7 +119,8 @@ TEST(CboeCsv, LineEndsAndTrailingCommas) {
   EXPECT_EQ(parse(crlf).rows_in, 2);
   EXPECT_EQ(parse(text.substr(0, text.rfind("123") + 3)).contracts(), 2u) << "no line end at the end";
   std::string comma = kCboeRow;
-  comma.insert(comma.size() - 1, ",");
+  comma.back() = ',';
+  comma += '\n';
   EXPECT_EQ(parse(cboe(comma)).contracts(), 2u);
 }
 
@@ -154,7 +155,7 @@ TEST(CboeCsv, AdjustedAndForeignRootsAreQuarantined) {
   EXPECT_EQ(chain.rows_in, 6);
   EXPECT_EQ(rules(chain), (std::map<std::string, int>{{"adjusted_root", 2}, {"foreign_root", 2}}));
   EXPECT_EQ(chain.rejects[0].row, 6);
-  EXPECT_EQ(chain.rejects[0].value, "AMD1");
+  EXPECT_EQ(chain.rejects[0].value, "AMD1230825C00100000");
   EXPECT_EQ(chain.rejects[0].ticker, "AMD");
   EXPECT_EQ(chain.rejects[0].file, "made.txt");
   // A file of nothing but an adjusted class has nothing to price: the multiplier is not assumed.

@@ -228,7 +228,7 @@ TEST(LongCsv, RowsOfAnyOrderAreSorted) {
 std::string many_rows() {
   std::string text = kLongHeader;
   for (int i = 0; i < 60000; ++i) {
-    const std::string ticker = "T" + std::string(1, static_cast<char>('A' + i / 4000));
+    const std::string ticker{'T', static_cast<char>('A' + i / 4000)};
     char symbol[64], strike[32];
     std::snprintf(symbol, sizeof symbol, "%s260717C%08d", ticker.c_str(), (i % 4000 + 1) * 500);
     std::snprintf(strike, sizeof strike, "%.3f", (i % 4000 + 1) * 0.5);
@@ -283,7 +283,7 @@ TEST(LongCsv, SourcesOfOneInstantMerge) {
     ADD_FAILURE() << "different instants were accepted";
   } catch (const InputError& error) {
     EXPECT_THAT(error.what(),
-                testing::AllOf(testing::StartsWith("other.csv: "), testing::HasSubstr("2026-07-14T20:00:00Z"),
+                testing::AllOf(testing::StartsWith(other.string() + ": "), testing::HasSubstr("2026-07-14T20:00:00Z"),
                                testing::HasSubstr("--quote-time")));
   }
   IngestOptions options;

@@ -18,8 +18,8 @@ using Instant = std::int64_t;  ///< seconds since 1970-01-01 00:00:00 UTC
 enum class SettlementStyle : std::int8_t { kUnknown = 0, kAm = 1, kPm = 2 };
 enum class Exercise : std::int8_t { kEuropean = 0, kAmerican = 1 };
 
-/// Instant of a New York wall-clock time. In the hour that DST repeats the earlier instant is meant; in the hour it skips,
-/// the instant of the change.
+/// Instant of a New York wall-clock time. In the hour that DST repeats the earlier instant is meant; in the hour it
+/// skips, the instant of the change.
 Instant new_york_instant(Date date, int hour, int minute, int second = 0);
 /// New York calendar date of an instant.
 Date new_york_date(Instant instant);
@@ -30,7 +30,7 @@ int new_york_second_of_day(Instant instant);
 struct Session {
   Date date;
   Instant open = 0;   ///< 09:30 ET
-  Instant close = 0;  ///< 16:00 ET, 13:00 on half days
+  Instant close = 0;  ///< 16:00 ET, 13:00 on half days (14:00 before 1993)
 };
 
 /// NYSE sessions 1990-2035: holidays, special closings and half days; overridable day by day.
@@ -54,8 +54,8 @@ class Calendar {
   Session next_session(Date date) const;
   /// The n first session closes strictly after an instant.
   std::vector<Instant> closes_after(Instant instant, int n) const;
-  /// Instants every `step` seconds strictly after `instant` up to and including the close of the session that contains it
-  /// (or of the next session, then starting at its open).
+  /// Instants every `step` seconds strictly after `instant` up to and including the close of the session that contains
+  /// it (or of the next session, then starting at its open).
   std::vector<Instant> intraday_after(Instant instant, int step) const;
   /// quote_time rule: the stamp if it falls inside a session [open, close], otherwise the last close at or before it.
   Instant quote_time(Instant stamp) const;
@@ -72,8 +72,8 @@ struct RootRule {
   SettlementStyle style = SettlementStyle::kPm;
   Exercise exercise = Exercise::kAmerican;
 };
-/// Conventions of an option root: SPX, NDX, RUT, ... monthlies and VIX AM European; SPXW, NDXP, RUTW, XSP, ... PM European;
-/// everything else PM American.
+/// Conventions of an option root: SPX, NDX, RUT, ... monthlies and VIX AM European; SPXW, NDXP, RUTW, XSP, ... PM
+/// European; everything else PM American.
 RootRule root_rule(std::string_view root);
 
 }  // namespace greekgrid
