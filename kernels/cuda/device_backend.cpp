@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "exposure_body.hpp"
 #include "moments.hpp"
 
 namespace greekgrid::cuda {
@@ -274,9 +275,13 @@ class DeviceBackend final : public Backend {
 
     std::size_t widest = 0;
     for (const ExposureJob* job : chunk) widest = std::max(widest, job->grid.spots);
-    const auto threads =
-        std::min(kMaxThreads,
-                 static_cast<std::uint32_t>((std::min<std::size_t>(widest, kMaxThreads) + kWarp - 1) / kWarp * kWarp));
+    std::uint32_t threads[2], block_spots[2];
+    for (const int rule : {0, 1}) {
+      const std::uint32_t per_thread = spots_per_thread(precision_ == Precision::kFp64, rule == 1);
+      const std::size_t warps = (widest + per_thread * kWarp - 1) / (per_thread * kWarp);
+      threads[rule] = static_cast<std::uint32_t>(std::min<std::size_t>(kMaxThreads / kWarp, warps)) * kWarp;
+      block_spots[rule] = per_thread * threads[rule];
+    }
 
     // Segments of either IV rule go to their own kernel: sticky strike lies first in the tables.
     std::uint32_t rule_segments[2] = {0, 0};
@@ -301,7 +306,8 @@ class DeviceBackend final : public Backend {
         sum_end += own.values;
         sum_jobs[at.sum_jobs] = {sum_end, at.values, at.partials, own.values, static_cast<std::uint32_t>(own.segments)};
       }
-      const std::uint32_t spot_tiles = (static_cast<std::uint32_t>(job.grid.spots) + threads - 1) / threads;
+      const std::uint32_t spot_tiles =
+          (static_cast<std::uint32_t>(job.grid.spots) + block_spots[rule] - 1) / block_spots[rule];
       for (std::uint32_t s = 0; s < own.segments; ++s) {
         const std::uint32_t skipped = s * kSegmentTiles;
         const auto count = std::min<std::uint32_t>(kSegmentTiles, static_cast<std::uint32_t>(own.tiles) - skipped);
@@ -373,7 +379,7 @@ class DeviceBackend final : public Backend {
       ordering.count = count;
       device_->order_segments(ordering, lane.stream);
       device_->launch_exposure(kind, tables, {ordering.segment, ordering.item_end, count},
-                               static_cast<std::uint32_t>(rule_items[spot_rule]), threads, lane.stream);
+                               static_cast<std::uint32_t>(rule_items[spot_rule]), threads[spot_rule], lane.stream);
       segment_first += count;
     }
     if (size.sum_jobs > 0) {
