@@ -15,6 +15,11 @@
 namespace greekgrid::cuda {
 namespace {
 
+// The bodies keep their own copies of these, so that nvcc reads no more headers than it needs.
+static_assert(kSecondsPerCommonYear == kSecondsPerYear);
+static_assert(static_cast<int>(kGreekCount) == kTwelveGreeks);
+static_assert(kGreeks3.bits() == (1U << kThreeGreeks) - 1U && kGreeks11.bits() == (1U << kElevenGreeks) - 1U);
+
 constexpr std::uint32_t kMaxThreads = 256;
 constexpr std::uint32_t kWarp = 32;
 constexpr std::uint32_t kSumThreads = 256;
@@ -180,11 +185,11 @@ class DeviceBackend final : public Backend {
   }
 
   void evaluate(GreekSet greeks, std::span<const ExposureJob> jobs) override {
-    const DeviceProbe probe = device_->probe();
-    if (!probe.usable) {
-      throw BackendError("backend cuda cannot run (" + probe.detail + ") take backend cpu on this machine");
-    }
     if (budget_ == 0) {
+      const DeviceProbe probe = device_->probe();
+      if (!probe.usable) {
+        throw BackendError("backend cuda cannot run (" + probe.detail + ") take backend cpu on this machine");
+      }
       budget_ = options_.device_bytes != 0 ? options_.device_bytes : probe.free_bytes / 5 * 3;
     }
     try {
