@@ -128,7 +128,9 @@ void lower_limit(int resource, rlim_t most) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(kOutOfMemory);
   // A crash here is an answer, not an event: no handler of this program, no core.
-  for (const int crash : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGTERM, SIGINT, SIGXCPU}) ::signal(crash, SIG_DFL);
+  for (const int crash : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGXCPU}) ::signal(crash, SIG_DFL);
+  // A signal to the whole process group is for the parent to answer; its end is the end of this process too.
+  for (const int stop : {SIGINT, SIGTERM}) ::signal(stop, SIG_IGN);
   lower_limit(RLIMIT_CORE, 0);
   lower_limit(RLIMIT_CPU, limits.cpu_seconds);
   if (limits.memory != RLIM_INFINITY) lower_limit(RLIMIT_AS, limits.memory);

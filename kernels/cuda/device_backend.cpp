@@ -9,10 +9,16 @@
 #include <utility>
 #include <vector>
 
+#include "exposure_body.hpp"
 #include "moments.hpp"
 
 namespace greekgrid::cuda {
 namespace {
+
+// The bodies keep their own copies of these, so that nvcc reads no more headers than it needs.
+static_assert(kSecondsPerCommonYear == kSecondsPerYear);
+static_assert(static_cast<int>(kGreekCount) == kTwelveGreeks);
+static_assert(kGreeks3.bits() == (1U << kThreeGreeks) - 1U && kGreeks11.bits() == (1U << kElevenGreeks) - 1U);
 
 constexpr std::uint32_t kMaxThreads = 256;
 constexpr std::uint32_t kWarp = 32;
@@ -179,11 +185,11 @@ class DeviceBackend final : public Backend {
   }
 
   void evaluate(GreekSet greeks, std::span<const ExposureJob> jobs) override {
-    const DeviceProbe probe = device_->probe();
-    if (!probe.usable) {
-      throw BackendError("backend cuda cannot run (" + probe.detail + ") take backend cpu on this machine");
-    }
     if (budget_ == 0) {
+      const DeviceProbe probe = device_->probe();
+      if (!probe.usable) {
+        throw BackendError("backend cuda cannot run (" + probe.detail + ") take backend cpu on this machine");
+      }
       budget_ = options_.device_bytes != 0 ? options_.device_bytes : probe.free_bytes / 5 * 3;
     }
     try {
@@ -274,9 +280,13 @@ class DeviceBackend final : public Backend {
 
     std::size_t widest = 0;
     for (const ExposureJob* job : chunk) widest = std::max(widest, job->grid.spots);
-    const auto threads =
-        std::min(kMaxThreads,
-                 static_cast<std::uint32_t>((std::min<std::size_t>(widest, kMaxThreads) + kWarp - 1) / kWarp * kWarp));
+    std::uint32_t threads[2], block_spots[2];
+    for (const int rule : {0, 1}) {
+      const std::uint32_t per_thread = spots_per_thread(precision_ == Precision::kFp64, rule == 1);
+      const std::size_t warps = (widest + per_thread * kWarp - 1) / (per_thread * kWarp);
+      threads[rule] = static_cast<std::uint32_t>(std::min<std::size_t>(kMaxThreads / kWarp, warps)) * kWarp;
+      block_spots[rule] = per_thread * threads[rule];
+    }
 
     // Segments of either IV rule go to their own kernel: sticky strike lies first in the tables.
     std::uint32_t rule_segments[2] = {0, 0};
@@ -301,7 +311,8 @@ class DeviceBackend final : public Backend {
         sum_end += own.values;
         sum_jobs[at.sum_jobs] = {sum_end, at.values, at.partials, own.values, static_cast<std::uint32_t>(own.segments)};
       }
-      const std::uint32_t spot_tiles = (static_cast<std::uint32_t>(job.grid.spots) + threads - 1) / threads;
+      const std::uint32_t spot_tiles =
+          (static_cast<std::uint32_t>(job.grid.spots) + block_spots[rule] - 1) / block_spots[rule];
       for (std::uint32_t s = 0; s < own.segments; ++s) {
         const std::uint32_t skipped = s * kSegmentTiles;
         const auto count = std::min<std::uint32_t>(kSegmentTiles, static_cast<std::uint32_t>(own.tiles) - skipped);
@@ -373,7 +384,7 @@ class DeviceBackend final : public Backend {
       ordering.count = count;
       device_->order_segments(ordering, lane.stream);
       device_->launch_exposure(kind, tables, {ordering.segment, ordering.item_end, count},
-                               static_cast<std::uint32_t>(rule_items[spot_rule]), threads, lane.stream);
+                               static_cast<std::uint32_t>(rule_items[spot_rule]), threads[spot_rule], lane.stream);
       segment_first += count;
     }
     if (size.sum_jobs > 0) {

@@ -8,6 +8,13 @@
 #include "greekgrid/kernels/formulas/erfcx.hpp"
 #include "greekgrid/kernels/scalar_math.hpp"
 
+/// Before a loop of constant length over registers: left rolled it would index them at run time, through local memory.
+#if defined(__CUDA_ARCH__)
+#define GREEKGRID_UNROLL _Pragma("unroll")
+#else
+#define GREEKGRID_UNROLL
+#endif
+
 namespace greekgrid::cuda {
 
 inline constexpr double kInverseSqrtTwoPi = 0.39894228040143267794;

@@ -1,7 +1,7 @@
 #pragma once
 
 /// @file
-/// The brute-force kernel: one block evaluates one work item, a lane is a spot.
+/// The brute-force kernel: one block evaluates one work item, a thread one spot or two.
 ///
 /// Phase 0 finds the item; then, per tile of contracts, one phase stages what depends on the contract (in fp64) and one
 /// sums the moments over the tile in the precision of the kernel and folds them into fp64 exposures. The order of the
@@ -23,31 +23,45 @@ inline constexpr double kSecondsPerCommonYear = 31536000.0;
 /// Relative beta: d1 and a depend on the spot, so moneyness and volatility are staged instead.
 template <class Real>
 struct alignas(16) StagedContract {
+  // In groups of 16 bytes in fp32: the first two are all that delta, gamma and charm read.
   Real slope;     ///< a h; relative beta: the step h of ln S
   Real at_pivot;  ///< d1 at the pivot; relative beta: ln(F/K) there
   Real pivot;     ///< the index of the spot nearest d1 = 0: far from it only relative accuracy of d1 matters
-  Real total;     ///< sigma sqrt(tau)
-  Real u;
+  Real us;        ///< u / a
+  Real u;         ///< weight e^{-q tau}
   Real ua;
   Real call_u;  ///< u of a call, 0 of a put
   Real put_u;   ///< -u of a put, 0 of a call
-  Real us;      ///< u / a
+  Real total;   ///< sigma sqrt(tau) = 1 / a
   Real uaa;
   Real call_bond;  ///< weight K e^{-r tau} of a call
   Real put_bond;
 };
+
+/// Spots of a thread: two in fp32 under sticky strike, so that each read of a staged contract serves two evaluations
+/// and their latencies overlap; one where registers are short.
+constexpr std::uint32_t spots_per_thread(bool fp64, bool spot_rule) {
+  return fp64 || spot_rule ? 1 : 2;
+}
 
 template <class Real, int Greeks, bool kSpotRule>
 struct ExposureBody {
   Tables tables;
   Queue queue;
 
-  struct State {
+  static constexpr int kSpots = spots_per_thread(sizeof(Real) == 8, kSpotRule);
+  static constexpr std::uint32_t kWarp = 32;
+
+  struct SpotState {
     double sum[Greeks];
     double log_move;  ///< ln(S/S0)
     double spot;      ///< S e^b
     double inverse_spot;
-    std::uint32_t j;
+  };
+  struct State {
+    SpotState of[kSpots];  ///< of spots first, first + threads
+    std::uint32_t first;
+    int live;  ///< spots that some thread of the warp has: the same in a whole warp, so that no warp diverges
   };
 
   struct Shared {
@@ -78,12 +92,16 @@ struct ExposureBody {
       return true;
     }
     if (shared.expiry.tau > 0.0) {
-      accumulate(state, shared);
+      if (kSpots == 1 || state.live == kSpots) {
+        accumulate<kSpots>(at, state, shared);
+      } else {
+        accumulate<1>(at, state, shared);
+      }
     } else if (shared.expiry.tau == 0.0) {
       accumulate_settling(state, shared);
     }
     if (tile + 1 < shared.segment.tiles) return true;
-    write(state, shared);
+    write(at, state, shared);
     return false;
   }
 
@@ -112,11 +130,20 @@ struct ExposureBody {
   }
 
   GREEKGRID_HD void begin(ThreadCoord at, State& state, const Shared& shared) const {
-    for (int g = 0; g < Greeks; ++g) state.sum[g] = 0.0;
-    state.j = shared.spot_tile * at.threads + at.thread;
-    state.log_move = shared.job.log_spot_begin + static_cast<double>(state.j) * shared.job.log_spot_step;
-    state.spot = shared.job.vendor_spot * math::exp(state.log_move) * shared.job.basis_growth;
-    state.inverse_spot = 1.0 / state.spot;
+    state.first = shared.spot_tile * at.threads * kSpots + at.thread;
+    const std::uint32_t warp_first = shared.spot_tile * at.threads * kSpots + at.thread / kWarp * kWarp;
+    state.live = 1;
+    GREEKGRID_UNROLL
+    for (int k = 0; k < kSpots; ++k) {
+      SpotState& s = state.of[k];
+      const std::uint32_t ahead = static_cast<std::uint32_t>(k) * at.threads;
+      if (k > 0 && warp_first + ahead < shared.job.spots) state.live = k + 1;
+      GREEKGRID_UNROLL
+      for (int g = 0; g < Greeks; ++g) s.sum[g] = 0.0;
+      s.log_move = shared.job.log_spot_begin + static_cast<double>(state.first + ahead) * shared.job.log_spot_step;
+      s.spot = shared.job.vendor_spot * math::exp(s.log_move) * shared.job.basis_growth;
+      s.inverse_spot = 1.0 / s.spot;
+    }
   }
 
   GREEKGRID_HD void stage(std::uint32_t tile_index, ThreadCoord at, Shared& shared) const {
@@ -186,59 +213,75 @@ struct ExposureBody {
     }
   }
 
-  GREEKGRID_HD void accumulate(State& state, const Shared& shared) const {
-    Moments<Real> m;
-    const Real j = static_cast<Real>(state.j);
-    const Real spot = static_cast<Real>(state.spot);
+  template <int kCount>
+  GREEKGRID_HD void accumulate(ThreadCoord at, State& state, const Shared& shared) const {
+    Moments<Real> m[kCount];
+    Real j[kCount];
+    Real spot[kCount];
+    GREEKGRID_UNROLL
+    for (int k = 0; k < kCount; ++k) {
+      j[k] = static_cast<Real>(state.first + static_cast<std::uint32_t>(k) * at.threads);
+      spot[k] = static_cast<Real>(state.of[k].spot);
+    }
     const std::uint32_t count = shared.count;
     for (std::uint32_t i = 0; i < count; ++i) {
-      const StagedContract<Real>& c = shared.contract[i];
-      Real d = math::fma(j - c.pivot, c.slope, c.at_pivot);
-      Real total, ua, us, uaa;
-      if constexpr (kSpotRule) {
-        const double sigma =
-            math::max(shared.job.iv_floor, math::fma(shared.iv_slope[i], state.log_move, shared.iv_base[i]));
-        total = static_cast<Real>(sigma * shared.expiry.sqrt_tau);
-        const Real a = Real(1) / total;
-        d = math::fma(d, a, Real(0.5) * total);
-        ua = c.u * a;
-        us = c.u * total;
-        uaa = ua * a;
-      } else {
-        total = c.total;
-        ua = c.ua;
-        us = c.us;
-        uaa = c.uaa;
-      }
-      const Real e = bell(d);
-      const Real tail = e * mills(math::abs(d));
-      // right N(right d) from the tail on either side, so that an out-of-the-money put keeps its own small value.
-      m.c1 += d >= Real(0) ? math::fma(-c.u, tail, c.call_u) : math::fma(c.u, tail, c.put_u);
-      const Real de = d * e;
-      m.mn_0 = math::fma(us, e, m.mn_0);
-      m.m0_1 = math::fma(c.u, de, m.m0_1);
-      m.m1_0 = math::fma(ua, e, m.m1_0);
-      if constexpr (Greeks >= kElevenGreeks) {
-        const Real d2e = d * de;
-        const Real d3e = d * d2e;
-        const Real d4e = d * d3e;
-        m.m0_0 = math::fma(c.u, e, m.m0_0);
-        m.m0_2 = math::fma(c.u, d2e, m.m0_2);
-        m.m1_1 = math::fma(ua, de, m.m1_1);
-        m.m1_2 = math::fma(ua, d2e, m.m1_2);
-        m.m1_3 = math::fma(ua, d3e, m.m1_3);
-        m.m2_0 = math::fma(uaa, e, m.m2_0);
-        m.m2_1 = math::fma(uaa, de, m.m2_1);
-        m.m2_2 = math::fma(uaa, d2e, m.m2_2);
-        m.m2_4 = math::fma(uaa, d4e, m.m2_4);
-        // K e^{-r tau} n(d2) = S e^{-q tau} n(d1): the second distribution needs no exponential of its own.
-        const Real d2 = d - total;
-        const Real bond_tail = spot * (c.u * e) * mills(math::abs(d2));
-        m.c2 += d2 >= Real(0) ? c.call_bond - bond_tail : c.put_bond + bond_tail;
-        if constexpr (Greeks >= kTwelveGreeks) m.mn_1 = math::fma(us, de, m.mn_1);
+      const StagedContract<Real> c = shared.contract[i];
+      GREEKGRID_UNROLL
+      for (int k = 0; k < kCount; ++k) {
+        Real d = math::fma(j[k] - c.pivot, c.slope, c.at_pivot);
+        Real total = c.total, ua = c.ua, us = c.us, uaa = c.uaa;
+        if constexpr (kSpotRule) {
+          const double sigma =
+              math::max(shared.job.iv_floor, math::fma(shared.iv_slope[i], state.of[k].log_move, shared.iv_base[i]));
+          total = static_cast<Real>(sigma * shared.expiry.sqrt_tau);
+          const Real a = Real(1) / total;
+          d = math::fma(d, a, Real(0.5) * total);
+          ua = c.u * a;
+          us = c.u * total;
+          uaa = ua * a;
+        }
+        add_contract(c, d, total, ua, us, uaa, spot[k], m[k]);
       }
     }
-    add_exposures<Greeks>(m, shared.expiry, state.spot, state.inverse_spot, state.sum);
+    GREEKGRID_UNROLL
+    for (int k = 0; k < kCount; ++k) {
+      SpotState& s = state.of[k];
+      add_exposures<Greeks>(m[k], shared.expiry, s.spot, s.inverse_spot, s.sum);
+    }
+  }
+
+  GREEKGRID_HD void add_contract(const StagedContract<Real>& c, Real d, Real total, Real ua, Real us, Real uaa,
+                                 Real spot, Moments<Real>& m) const {
+    const Real e = bell(d);
+    const Real tail = e * mills(math::abs(d));
+    // right N(right d) from the tail on either side, so that an out-of-the-money put keeps its own small value.
+    const bool above = d >= Real(0);
+    m.c1 += math::fma(math::select(above, -c.u, c.u), tail, math::select(above, c.call_u, c.put_u));
+    const Real de = d * e;
+    m.mn_0 = math::fma(us, e, m.mn_0);
+    m.m0_1 = math::fma(c.u, de, m.m0_1);
+    m.m1_0 = math::fma(ua, e, m.m1_0);
+    if constexpr (Greeks >= kElevenGreeks) {
+      const Real d2e = d * de;
+      const Real d3e = d * d2e;
+      const Real d4e = d * d3e;
+      m.m0_0 = math::fma(c.u, e, m.m0_0);
+      m.m0_2 = math::fma(c.u, d2e, m.m0_2);
+      m.m1_1 = math::fma(ua, de, m.m1_1);
+      m.m1_2 = math::fma(ua, d2e, m.m1_2);
+      m.m1_3 = math::fma(ua, d3e, m.m1_3);
+      m.m2_0 = math::fma(uaa, e, m.m2_0);
+      m.m2_1 = math::fma(uaa, de, m.m2_1);
+      m.m2_2 = math::fma(uaa, d2e, m.m2_2);
+      m.m2_4 = math::fma(uaa, d4e, m.m2_4);
+      // K e^{-r tau} n(d2) = S e^{-q tau} n(d1): the second distribution needs no exponential of its own.
+      const Real d2 = d - total;
+      const Real scale = spot * (c.u * e);
+      const bool above2 = d2 >= Real(0);
+      m.c2 += math::fma(math::select(above2, -scale, scale), mills(math::abs(d2)),
+                        math::select(above2, c.call_bond, c.put_bond));
+      if constexpr (Greeks >= kTwelveGreeks) m.mn_1 = math::fma(us, de, m.mn_1);
+    }
   }
 
   /// The instant of settlement: the exercise indicator, in fp64, and nothing but delta.
@@ -246,27 +289,36 @@ struct ExposureBody {
     const double* weights = tables.weight + shared.job.weight + std::uint64_t{shared.position} * shared.job.contracts;
     for (std::uint32_t i = 0; i < shared.count; ++i) {
       const std::uint32_t contract = shared.first + i;
-      state.sum[0] +=
-          weights[contract - shared.job.contract] *
-          formulas::settled_delta(static_cast<double>(tables.right[contract]), state.spot, tables.strike[contract]);
+      const double weight = weights[contract - shared.job.contract];
+      const double right = static_cast<double>(tables.right[contract]);
+      const double strike = tables.strike[contract];
+      GREEKGRID_UNROLL
+      for (int k = 0; k < kSpots; ++k) {
+        state.of[k].sum[0] += weight * formulas::settled_delta(right, state.of[k].spot, strike);
+      }
     }
   }
 
-  GREEKGRID_HD void write(const State& state, const Shared& shared) const {
+  GREEKGRID_HD void write(ThreadCoord at, const State& state, const Shared& shared) const {
     const Job& job = shared.job;
-    if (state.j >= job.spots) return;
     const std::uint64_t row = (std::uint64_t{shared.position} * job.times + shared.instant) * job.shifts + shared.shift;
     const std::uint64_t stride = std::uint64_t{job.positions} * job.times * job.shifts * job.spots;
     double* slots = shared.segment.index == 0 ? tables.exposure + job.output
                                               : tables.partial + job.partial + (shared.segment.index - 1) * job.values;
-    slots += row * job.spots + state.j;
+    slots += row * job.spots;
     const double b1 = job.basis_growth;
     const double b2 = b1 * b1;
     // e^(b j) with j derivatives in S, in the order of the enumeration Greek.
     const double growth[12] = {b1, b2, b1, b1, b2 * b1, b2, b2, 1.0, 1.0, 1.0, 1.0, 1.0};
-    for (int g = 0; g < Greeks; ++g) {
-      if (tables.greek_slot[g] >= 0) {
-        slots[static_cast<std::uint64_t>(tables.greek_slot[g]) * stride] = state.sum[g] * growth[g];
+    GREEKGRID_UNROLL
+    for (int k = 0; k < kSpots; ++k) {
+      const std::uint32_t j = state.first + static_cast<std::uint32_t>(k) * at.threads;
+      if (j >= job.spots) continue;
+      GREEKGRID_UNROLL
+      for (int g = 0; g < Greeks; ++g) {
+        if (tables.greek_slot[g] >= 0) {
+          slots[static_cast<std::uint64_t>(tables.greek_slot[g]) * stride + j] = state.of[k].sum[g] * growth[g];
+        }
       }
     }
   }

@@ -334,7 +334,7 @@ def case_targets(folder):
     assert (folder / "link.h5").is_symlink() and real.stat().st_size > 1000
     # A limit on file sizes stands in for a full disk: the write fails, the old target stays.
     before = sha(real)
-    limited = subprocess.run(["bash", "-c", f'trap "" XFSZ; ulimit -f 20; exec "{PROGRAM}" run "{chains}" -o "{real}"'],
+    limited = subprocess.run(["bash", "-c", f'trap "" XFSZ; ulimit -f 400; exec "{PROGRAM}" run "{chains}" -o "{real}"'],
                              capture_output=True, text=True)
     assert limited.returncode == 1 and "real.h5" in limited.stderr, limited
     assert sha(real) == before

@@ -18,12 +18,14 @@ bool is_hdf5_file(const std::filesystem::path& path);
 /// @throws InputError for a file without one.
 std::string read_schema_name(const std::filesystem::path& path);
 
-/// Writes chains.h5 atomically; equal chains give equal bytes. @throws OutputError
+/// Writes chains.h5 atomically; equal chains give equal bytes.
+/// @throws OutputError also for a chain that is not what OptionChain promises, or has no contract
 void write_chain_file(const OptionChain& chain, const std::filesystem::path& target);
 
 /// Reads and validates chains.h5: schema and version, dimensions against the file size, order, indices, values.
-/// The file is first opened by a child process under limits of time and memory, because the HDF5 library is not safe on
-/// corrupt metadata. `rejects` of the result is empty and rows_in is its number of contracts.
+/// The HDF5 library never opens the file in this process: a child process reads it under limits of time and memory and
+/// hands over plain values, because the library is not safe on corrupt metadata; what it hands over is validated here.
+/// `rejects` of the result is empty and rows_in is its number of contracts.
 /// @throws InputError
 OptionChain read_chain_file(const std::filesystem::path& path);
 

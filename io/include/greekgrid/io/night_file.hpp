@@ -28,13 +28,15 @@ class NightWriter {
   NightWriter(const NightWriter&) = delete;
   NightWriter& operator=(const NightWriter&) = delete;
 
-  /// Converts to float32, rounds, shuffles, deflates and queues the surfaces of one ticker. Thread-safe; tickers may come in
-  /// any order, each exactly once. `cells` is C-ordered (surface, position, iv_rule, time, iv_shift, spot_step), surfaces
-  /// in the order of NightHeader.
-  /// @throws OutputError also for an earlier failure of the writer thread.
+  /// Converts to float32, rounds, shuffles, deflates and queues the surfaces of one ticker. Thread-safe; tickers may
+  /// come in any order, each exactly once. `cells` is C-ordered (surface, position, iv_rule, time, iv_shift,
+  /// spot_step), surfaces in the order of NightHeader. Waits while 256 MiB of encoded chunks are queued and the writer
+  /// thread has its next ticker; tickers that run ahead of a missing one stay in memory.
+  /// @throws OutputError for a cell that float32 cannot hold, and for an earlier failure of the writer thread.
   void write_surfaces(std::int64_t ticker, std::span<const double> cells);
 
-  /// Writes the groups, closes and publishes. @throws OutputError
+  /// Writes the groups, closes and publishes.
+  /// @throws OutputError also if a ticker's surfaces are missing or the tables do not fit the header
   void finish(const NightTables& tables);
 
   struct Statistics {

@@ -8,9 +8,9 @@
 
 namespace greekgrid {
 
-/// A file in the making, beside its target. Written under `.<name>.<pid>.tmp` in the target's directory, then published by
-/// fsync, rename and fsync of the directory. A symbolic link as target is followed: the link stays, the file it names is
-/// replaced. Left-overs of dead processes to the same target are removed at construction.
+/// A file in the making, beside its target. Written under `.<name>.<pid>.tmp` in the target's directory, then published
+/// by fsync, rename and fsync of the directory. A symbolic link as target is followed: the link stays, the file it
+/// names is replaced. Left-overs of dead processes to the same target are removed at construction.
 class PendingFile {
  public:
   /// Checks that the target can be replaced and reserves the temporary name.
@@ -23,9 +23,11 @@ class PendingFile {
 
   /// Where to write.
   const std::filesystem::path& path() const { return temporary_; }
+  /// The file that is replaced: the target given, symbolic links followed.
   const std::filesystem::path& target() const { return target_; }
   /// Makes the finished (closed) temporary file the target, durably.
-  /// @throws OutputError; the old target is then untouched and the temporary file removed.
+  /// @throws OutputError; the old target is then untouched and the temporary file removed (unless only the last step,
+  /// the fsync of the directory, failed: the message then says that the target was replaced).
   void publish();
 
  private:

@@ -41,13 +41,12 @@ struct Price {
   Real slope;       ///< db/ds
 };
 
-/// b, its complement and slope at x <= 0, s > 0. Three forms, none of which subtracts nearly equal numbers:
-/// a Taylor series in t of the difference of Mills ratios, that difference, and the bound less two tails.
+/// b, its complement and slope at x <= 0, s > 0, with root = e^(x/2). Three forms, none of which subtracts nearly equal
+/// numbers: a Taylor series in t of the difference of Mills ratios, that difference, and the bound less two tails.
 template <class Real>
-GREEKGRID_HD Price<Real> price(Real x, Real s) {
+GREEKGRID_HD Price<Real> price(Real x, Real s, Real root) {
   const Real h = x / s;
   const Real t = Real(0.5) * s;
-  const Real root = math::exp(Real(0.5) * x);
   const Real slope = Real(kInverseSqrtTwoPi) * math::exp(Real(-0.5) * math::fma(h, h, t * t));
   if (t < Real(0.375)) {
     // The odd moments of exp(h u - u^2/2) over u > 0, each times t^2k/(2k+1)!, by their recurrence in k.
@@ -120,7 +119,7 @@ GREEKGRID_HD bool is_finite(Real x) {
 template <class Real>
 GREEKGRID_HD Real normalised_black(Real x, Real s) {
   if (s == Real(0)) return Real(0);
-  return iv_detail::price(-math::abs(x), s).value;
+  return iv_detail::price(-math::abs(x), s, math::exp(Real(-0.5) * math::abs(x))).value;
 }
 
 /// Normalised price of either side: right (+1 call, -1 put) and x of any sign; in the money the intrinsic value is
@@ -182,7 +181,7 @@ GREEKGRID_HD Real implied_total_deviation(Real beta, Real x) {
 
   const bool upper_tail = bound - beta < Real(0.5) * bound && !lower;
   for (int iteration = 0; iteration < 24; ++iteration) {
-    const auto at = iv_detail::price(x, s);
+    const auto at = iv_detail::price(x, s, bound);
     const Real x2 = x * x;
     const Real s2 = s * s;
     const Real bend = x2 / (s2 * s) - Real(0.25) * s;                                  // b''/b'
