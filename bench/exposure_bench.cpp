@@ -1,5 +1,6 @@
 // Brute-force exposure evaluation by backend, precision, set of Greeks and chain shape, beside the peaks of the core, a
-// scalar libm loop and QuantLib's analytic engine, all in one run. One thread; evaluations/s count live evaluations only.
+// scalar libm loop and QuantLib's analytic engine, all in one run. One thread; evaluations/s count live evaluations
+// only.
 //
 //   exposure_bench [--benchmark_filter=...] [--benchmark_out=FILE --benchmark_out_format=json]
 
@@ -32,32 +33,34 @@ double live_evaluations(const Book& book, const GridView& grid) {
 }
 
 void set_rate(benchmark::State& state, double evaluations) {
-  state.counters["evals_per_s"] = benchmark::Counter(evaluations * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["evals_per_s"] =
+      benchmark::Counter(evaluations * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
 }
 
 void BM_PeakFmaFp32(benchmark::State& state) {
   const std::size_t count = 100000;
   for (auto _ : state) benchmark::DoNotOptimize(run_fma_fp32(count));
-  state.counters["vector_instructions_per_s"] =
-      benchmark::Counter(16.0 * static_cast<double>(count) * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
-  state.counters["flop_per_s"] = benchmark::Counter(
-      32.0 * static_cast<double>(lanes_fp32() * count) * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["vector_instructions_per_s"] = benchmark::Counter(
+      16.0 * static_cast<double>(count) * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["flop_per_s"] =
+      benchmark::Counter(32.0 * static_cast<double>(lanes_fp32() * count) * static_cast<double>(state.iterations()),
+                         benchmark::Counter::kIsRate);
 }
 BENCHMARK(BM_PeakFmaFp32);
 
 void BM_PeakFmaFp64(benchmark::State& state) {
   const std::size_t count = 100000;
   for (auto _ : state) benchmark::DoNotOptimize(run_fma_fp64(count));
-  state.counters["vector_instructions_per_s"] =
-      benchmark::Counter(16.0 * static_cast<double>(count) * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["vector_instructions_per_s"] = benchmark::Counter(
+      16.0 * static_cast<double>(count) * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
 }
 BENCHMARK(BM_PeakFmaFp64);
 
 void BM_PeakIssueFp32(benchmark::State& state) {
   const std::size_t count = 100000;
   for (auto _ : state) benchmark::DoNotOptimize(run_issue_fp32(count));
-  state.counters["vector_instructions_per_s"] =
-      benchmark::Counter(16.0 * static_cast<double>(count) * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["vector_instructions_per_s"] = benchmark::Counter(
+      16.0 * static_cast<double>(count) * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
 }
 BENCHMARK(BM_PeakIssueFp32);
 
@@ -80,8 +83,12 @@ void run_backend(benchmark::State& state, Backend& backend) {
   set_rate(state, live_evaluations(book, view));
 }
 
-void BM_CpuFp32(benchmark::State& state) { run_backend(state, *make_cpu_backend(Precision::kFp32)); }
-void BM_CpuFp64(benchmark::State& state) { run_backend(state, *make_cpu_backend(Precision::kFp64)); }
+void BM_CpuFp32(benchmark::State& state) {
+  run_backend(state, *make_cpu_backend(Precision::kFp32));
+}
+void BM_CpuFp64(benchmark::State& state) {
+  run_backend(state, *make_cpu_backend(Precision::kFp64));
+}
 BENCHMARK(BM_CpuFp32)->ArgNames({"greeks", "contracts"})->ArgsProduct({{3, 11}, {240, 1500, 20000}});
 BENCHMARK(BM_CpuFp64)->ArgNames({"greeks", "contracts"})->ArgsProduct({{3, 11}, {240, 1500, 20000}});
 
@@ -99,9 +106,11 @@ void BM_ScalarLibm(benchmark::State& state) {
       const double spot = book.spot * std::exp(grid.log_spot_begin + static_cast<double>(j) * grid.log_spot_step);
       for (std::size_t e = 0; e < book.settlement.size(); ++e) {
         const double tau = static_cast<double>(book.settlement[e] - grid.time[0]) / kSecondsPerYear;
-        for (auto i = static_cast<std::size_t>(book.expiry_begin[e]); i < static_cast<std::size_t>(book.expiry_begin[e + 1]); ++i) {
-          const auto g = formulas::black_scholes<double>({static_cast<double>(book.right[i]), spot, book.strike[i], book.rate[e],
-                                                          book.dividend_yield[e], book.implied_volatility[i], tau});
+        for (auto i = static_cast<std::size_t>(book.expiry_begin[e]);
+             i < static_cast<std::size_t>(book.expiry_begin[e + 1]); ++i) {
+          const auto g =
+              formulas::black_scholes<double>({static_cast<double>(book.right[i]), spot, book.strike[i], book.rate[e],
+                                               book.dividend_yield[e], book.implied_volatility[i], tau});
           for (const Greek greek : kAllGreeks) sums[static_cast<std::size_t>(greek)] += book.weight[0][i] * g[greek];
         }
       }

@@ -63,10 +63,18 @@ float Issue(std::size_t count) {
   return hn::GetLane(hn::SumOfLanes(d, hn::Add(sum, hn::ConvertTo(d, isum))));
 }
 
-float Fma32(std::size_t count) { return Fma<float>(count); }
-double Fma64(std::size_t count) { return Fma<double>(count); }
-std::size_t Lanes32() { return hn::Lanes(hn::ScalableTag<float>()); }
-std::size_t Lanes64() { return hn::Lanes(hn::ScalableTag<double>()); }
+float Fma32(std::size_t count) {
+  return Fma<float>(count);
+}
+double Fma64(std::size_t count) {
+  return Fma<double>(count);
+}
+std::size_t Lanes32() {
+  return hn::Lanes(hn::ScalableTag<float>());
+}
+std::size_t Lanes64() {
+  return hn::Lanes(hn::ScalableTag<double>());
+}
 
 }  // namespace HWY_NAMESPACE
 }  // namespace greekgrid::bench
@@ -79,10 +87,20 @@ HWY_EXPORT(Fma64);
 HWY_EXPORT(Issue);
 HWY_EXPORT(Lanes32);
 HWY_EXPORT(Lanes64);
-std::size_t lanes_fp32() { return HWY_DYNAMIC_DISPATCH(Lanes32)(); }
-std::size_t lanes_fp64() { return HWY_DYNAMIC_DISPATCH(Lanes64)(); }
-float run_fma_fp32(std::size_t count) { return HWY_DYNAMIC_DISPATCH(Fma32)(count); }
-double run_fma_fp64(std::size_t count) { return HWY_DYNAMIC_DISPATCH(Fma64)(count); }
-float run_issue_fp32(std::size_t count) { return HWY_DYNAMIC_DISPATCH(Issue)(count); }
+std::size_t lanes_fp32() {
+  return HWY_DYNAMIC_DISPATCH(Lanes32)();
+}
+std::size_t lanes_fp64() {
+  return HWY_DYNAMIC_DISPATCH(Lanes64)();
+}
+float run_fma_fp32(std::size_t count) {
+  return HWY_DYNAMIC_DISPATCH(Fma32)(count);
+}
+double run_fma_fp64(std::size_t count) {
+  return HWY_DYNAMIC_DISPATCH(Fma64)(count);
+}
+float run_issue_fp32(std::size_t count) {
+  return HWY_DYNAMIC_DISPATCH(Issue)(count);
+}
 }  // namespace greekgrid::bench
 #endif

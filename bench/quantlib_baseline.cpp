@@ -1,5 +1,7 @@
 #include "quantlib_baseline.hpp"
 
+#include <cmath>
+#include <memory>
 #include <ql/exercise.hpp>
 #include <ql/instruments/vanillaoption.hpp>
 #include <ql/pricingengines/vanilla/analyticeuropeanengine.hpp>
@@ -10,9 +12,6 @@
 #include <ql/termstructures/yield/flatforward.hpp>
 #include <ql/time/calendars/nullcalendar.hpp>
 #include <ql/time/daycounters/actual365fixed.hpp>
-
-#include <cmath>
-#include <memory>
 #include <vector>
 
 namespace greekgrid::bench {
@@ -40,14 +39,16 @@ Setup make_setup(const test::Book& book) {
   for (std::size_t e = 0; e < book.settlement.size(); ++e) {
     const int days = std::max(1, static_cast<int>((book.settlement[e] - test::kQuoteTime) / 86400));
     const ql::Handle<ql::YieldTermStructure> r(ql::ext::make_shared<ql::FlatForward>(today, book.rate[e], count));
-    const ql::Handle<ql::YieldTermStructure> q(ql::ext::make_shared<ql::FlatForward>(today, book.dividend_yield[e], count));
+    const ql::Handle<ql::YieldTermStructure> q(
+        ql::ext::make_shared<ql::FlatForward>(today, book.dividend_yield[e], count));
     const auto exercise = ql::ext::make_shared<ql::EuropeanExercise>(today + days);
-    for (auto i = static_cast<std::size_t>(book.expiry_begin[e]); i < static_cast<std::size_t>(book.expiry_begin[e + 1]); ++i) {
+    for (auto i = static_cast<std::size_t>(book.expiry_begin[e]);
+         i < static_cast<std::size_t>(book.expiry_begin[e + 1]); ++i) {
       const ql::Handle<ql::BlackVolTermStructure> vol(
           ql::ext::make_shared<ql::BlackConstantVol>(today, ql::NullCalendar(), book.implied_volatility[i], count));
       const auto process = ql::ext::make_shared<ql::BlackScholesMertonProcess>(spot, q, r, vol);
-      const auto payoff = ql::ext::make_shared<ql::PlainVanillaPayoff>(book.right[i] > 0 ? ql::Option::Call : ql::Option::Put,
-                                                                       book.strike[i]);
+      const auto payoff = ql::ext::make_shared<ql::PlainVanillaPayoff>(
+          book.right[i] > 0 ? ql::Option::Call : ql::Option::Put, book.strike[i]);
       auto option = ql::ext::make_shared<ql::VanillaOption>(payoff, exercise);
       option->setPricingEngine(ql::ext::make_shared<ql::AnalyticEuropeanEngine>(process));
       setup.options.push_back({option, book.weight[0][i]});

@@ -5,10 +5,18 @@
 
 namespace greekgrid {
 
-std::string_view name(SpotAxis axis) { return axis == SpotAxis::kExpectedMove ? "expected_move" : "log_return"; }
-std::string_view name(TimeAxis axis) { return axis == TimeAxis::kSessions ? "sessions" : "intraday"; }
-std::string_view name(IvShiftTerm term) { return term == IvShiftTerm::kFlat ? "flat" : "sqrt_time"; }
-std::string_view name(IvRule rule) { return rule == IvRule::kStickyStrike ? "sticky_strike" : "relative_beta"; }
+std::string_view name(SpotAxis axis) {
+  return axis == SpotAxis::kExpectedMove ? "expected_move" : "log_return";
+}
+std::string_view name(TimeAxis axis) {
+  return axis == TimeAxis::kSessions ? "sessions" : "intraday";
+}
+std::string_view name(IvShiftTerm term) {
+  return term == IvShiftTerm::kFlat ? "flat" : "sqrt_time";
+}
+std::string_view name(IvRule rule) {
+  return rule == IvRule::kStickyStrike ? "sticky_strike" : "relative_beta";
+}
 
 std::vector<double> spot_steps(const ScenarioConfig& config) {
   const auto half = static_cast<std::ptrdiff_t>(config.spots / 2);
@@ -45,21 +53,23 @@ std::int64_t count_clipped_cells(const BookView& book, const GridView& grid, std
   const std::size_t n = book.contracts();
   std::int64_t clipped = 0;
   for (std::size_t e = 0; e < book.expiries(); ++e) {
-    const auto alive = std::count_if(grid.time.begin(), grid.time.end(),
-                                     [&](std::int64_t time) { return book.settlement[e] > time; });
+    const auto alive =
+        std::count_if(grid.time.begin(), grid.time.end(), [&](std::int64_t time) { return book.settlement[e] > time; });
     if (alive == 0) continue;
     const double tau0 = static_cast<double>(book.settlement[e] - grid.time[0]) / kSecondsPerYear;
     const double scale = grid.iv_shift_term == IvShiftTerm::kFlat
                              ? 1.0
                              : std::min(std::sqrt(30.0 / 365.0 / tau0), grid.iv_shift_term_cap);
-    for (auto i = static_cast<std::size_t>(book.expiry_begin[e]); i < static_cast<std::size_t>(book.expiry_begin[e + 1]); ++i) {
+    for (auto i = static_cast<std::size_t>(book.expiry_begin[e]);
+         i < static_cast<std::size_t>(book.expiry_begin[e + 1]); ++i) {
       bool weighted = false;
       for (std::size_t w = 0; w < positions; ++w) weighted = weighted || book.weight[w * n + i] != 0.0;
       if (!weighted) continue;
       for (const double shift : grid.iv_shift) {
         const double shifted = shift * scale;
         if (grid.iv_rule == IvRule::kStickyStrike) {
-          if (book.implied_volatility[i] + shifted < grid.iv_floor) clipped += alive * static_cast<std::int64_t>(grid.spots);
+          if (book.implied_volatility[i] + shifted < grid.iv_floor)
+            clipped += alive * static_cast<std::int64_t>(grid.spots);
           continue;
         }
         for (std::size_t j = 0; j < grid.spots; ++j) {

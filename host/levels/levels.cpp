@@ -13,8 +13,8 @@ namespace greekgrid {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr std::size_t kSamples = 2001;  // step <= 0.02 % of spot over +-20 %
-constexpr double kRootTolerance = 1e-9; // of spot
+constexpr std::size_t kSamples = 2001;   // step <= 0.02 % of spot over +-20 %
+constexpr double kRootTolerance = 1e-9;  // of spot
 
 struct StrikeGamma {
   double call = 0.0, put = 0.0;  // sum n m gamma over expiries and roots
@@ -29,8 +29,8 @@ Level largest_strike(const std::map<std::int64_t, StrikeGamma>& strikes, double 
     const double strike = static_cast<double>(thousandths) / 1000.0;
     const double value = score(gamma);
     if (!allowed(strike) || !(value > 0.0)) continue;
-    const bool nearer = best.status == LevelStatus::kOk && value == best_score &&
-                        std::abs(strike - spot) < std::abs(best.value - spot);
+    const bool nearer =
+        best.status == LevelStatus::kOk && value == best_score && std::abs(strike - spot) < std::abs(best.value - spot);
     if (best.status != LevelStatus::kOk || value > best_score || nearer) {
       best = {strike, LevelStatus::kOk};
       best_score = value;
@@ -72,7 +72,8 @@ GammaPoint gamma_exposure(const BookView& book, const GridView& grid, double spo
   for (std::size_t e = 0; e < book.expiries(); ++e) {
     const double tau = static_cast<double>(book.settlement[e] - grid.time[0]) / kSecondsPerYear;
     if (!(tau > 0.0)) continue;
-    for (auto i = static_cast<std::size_t>(book.expiry_begin[e]); i < static_cast<std::size_t>(book.expiry_begin[e + 1]); ++i) {
+    for (auto i = static_cast<std::size_t>(book.expiry_begin[e]);
+         i < static_cast<std::size_t>(book.expiry_begin[e + 1]); ++i) {
       if (book.weight[i] == 0.0) continue;
       const auto g = formulas::black_scholes<double>({static_cast<double>(book.right[i]), effective, book.strike[i],
                                                       book.rate[e], book.dividend_yield[e],
@@ -86,7 +87,8 @@ GammaPoint gamma_exposure(const BookView& book, const GridView& grid, double spo
   return sum;
 }
 
-TickerLevels compute_levels(const BookView& book, std::span<const double> gamma, const GridView& grid, Backend& sampler) {
+TickerLevels compute_levels(const BookView& book, std::span<const double> gamma, const GridView& grid,
+                            Backend& sampler) {
   TickerLevels result;
   LevelRow& level = result.level;
   const double spot = book.spot;
@@ -107,12 +109,14 @@ TickerLevels compute_levels(const BookView& book, std::span<const double> gamma,
   const auto call = [](const StrikeGamma& g) { return std::abs(g.call); };
   const auto put = [](const StrikeGamma& g) { return std::abs(g.put); };
   const auto anywhere = [](double) { return true; };
-  level.call_wall = largest_strike(strikes, spot, [&](double k) { return k >= spot; }, call);
-  level.put_wall = largest_strike(strikes, spot, [&](double k) { return k <= spot; }, put);
+  level.call_wall = largest_strike(
+      strikes, spot, [&](double k) { return k >= spot; }, call);
+  level.put_wall = largest_strike(
+      strikes, spot, [&](double k) { return k <= spot; }, put);
   level.call_wall_unrestricted = largest_strike(strikes, spot, anywhere, call);
   level.put_wall_unrestricted = largest_strike(strikes, spot, anywhere, put);
-  level.absolute_gamma_strike = largest_strike(
-      strikes, spot, anywhere, [](const StrikeGamma& g) { return std::abs(g.call) + std::abs(g.put); });
+  level.absolute_gamma_strike =
+      largest_strike(strikes, spot, anywhere, [](const StrikeGamma& g) { return std::abs(g.call) + std::abs(g.put); });
 
   GridView line = grid;
   constexpr double kNoShift[] = {0.0};
@@ -126,7 +130,8 @@ TickerLevels compute_levels(const BookView& book, std::span<const double> gamma,
   const ExposureJob job = {book, line, 1, samples};
   sampler.evaluate({Greek::kGamma}, {&job, 1});
 
-  // Samples of exactly 0 (underflow far from every strike) have no sign; a change is between the signed ones around them.
+  // Samples of exactly 0 (underflow far from every strike) have no sign; a change is between the signed ones around
+  // them.
   std::size_t before = line.spots;
   const auto spot_at = [&](std::size_t j) {
     return spot * std::exp(line.log_spot_begin + static_cast<double>(j) * line.log_spot_step);

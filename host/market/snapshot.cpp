@@ -17,16 +17,23 @@ namespace greekgrid {
 
 std::string_view name(PositionModel model) {
   switch (model) {
-    case PositionModel::kNaive: return "naive";
-    case PositionModel::kUnsigned: return "unsigned";
-    case PositionModel::kAllShort: return "all_short";
-    case PositionModel::kReversed: return "reversed";
-    case PositionModel::kSignedColumn: return "signed_column";
+    case PositionModel::kNaive:
+      return "naive";
+    case PositionModel::kUnsigned:
+      return "unsigned";
+    case PositionModel::kAllShort:
+      return "all_short";
+    case PositionModel::kReversed:
+      return "reversed";
+    case PositionModel::kSignedColumn:
+      return "signed_column";
   }
   return "";
 }
 
-std::string_view name(IvPreference preference) { return preference == IvPreference::kVendor ? "vendor" : "own"; }
+std::string_view name(IvPreference preference) {
+  return preference == IvPreference::kVendor ? "vendor" : "own";
+}
 
 bool is_placeholder_iv(double iv, double floor, double bid, double ask) {
   if (!(iv > 1e-4)) return true;
@@ -63,7 +70,10 @@ struct TickerPiece {
 class TickerJudge {
  public:
   TickerJudge(const OptionChain& chain, const MarketConfig& config, std::size_t ticker)
-      : chain_(chain), config_(config), ticker_(ticker), begin_(chain.contract_begin[ticker]),
+      : chain_(chain),
+        config_(config),
+        ticker_(ticker),
+        begin_(chain.contract_begin[ticker]),
         end_(begin_ + chain.contract_count[ticker]) {}
 
   TickerPiece judge() {
@@ -78,7 +88,8 @@ class TickerJudge {
     const double total = live_interest_ + expired_interest_;
     piece_.quality.expired_share = total > 0.0 ? expired_interest_ / total : 0.0;
     if (piece_.quality.rows_expired == piece_.quality.rows_in) {
-      return refuse(TickerStatus::kAllExpired, "settlement", "all_expired", text(static_cast<double>(piece_.quality.rows_expired)));
+      return refuse(TickerStatus::kAllExpired, "settlement", "all_expired",
+                    text(static_cast<double>(piece_.quality.rows_expired)));
     }
     if (!(live_interest_ > 0.0)) return refuse(TickerStatus::kNoOpenInterest, "open_interest", "no_open_interest", "0");
     piece_.quality.coverage = priced_interest_ / live_interest_;
@@ -102,7 +113,8 @@ class TickerJudge {
     piece_.quality.status = status;
     piece_.quality.contracts = 0;
     piece_.contracts.clear();
-    piece_.diagnostics.push_back({"", static_cast<std::int64_t>(ticker_), field, rule, std::move(value), chain_.ticker[ticker_]});
+    piece_.diagnostics.push_back(
+        {"", static_cast<std::int64_t>(ticker_), field, rule, std::move(value), chain_.ticker[ticker_]});
     return std::move(piece_);
   }
 
@@ -126,7 +138,8 @@ class TickerJudge {
 
   std::optional<double> vendor(std::int64_t i) const {
     const double iv = chain_.vendor_iv[at(i)];
-    if (!std::isfinite(iv) || is_placeholder_iv(iv, vendor_floor_, chain_.bid[at(i)], chain_.ask[at(i)])) return std::nullopt;
+    if (!std::isfinite(iv) || is_placeholder_iv(iv, vendor_floor_, chain_.bid[at(i)], chain_.ask[at(i)]))
+      return std::nullopt;
     return iv;
   }
 
@@ -203,8 +216,8 @@ class TickerJudge {
     }
   }
 
-  // At-the-money volatility at 30 days: mean of the contracts at the strike nearest to spot of each expiry, linear in total
-  // variance between the expiries around 30 days, the nearest expiry's beyond them. It only scales the spot axis.
+  // At-the-money volatility at 30 days: mean of the contracts at the strike nearest to spot of each expiry, linear in
+  // total variance between the expiries around 30 days, the nearest expiry's beyond them. It only scales the spot axis.
   double atm_iv() const {
     struct Point {
       double tau, sigma;

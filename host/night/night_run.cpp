@@ -18,7 +18,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 // A ticker's book with the arrays that only its view needs.
 struct TickerBook {
@@ -31,9 +33,11 @@ double live_evaluations(const BookView& book, const GridView& grid, std::size_t 
   double live = 0.0;
   const std::size_t n = book.contracts();
   for (std::size_t e = 0; e < book.expiries(); ++e) {
-    const auto alive = std::count_if(grid.time.begin(), grid.time.end(), [&](Instant t) { return book.settlement[e] > t; });
+    const auto alive =
+        std::count_if(grid.time.begin(), grid.time.end(), [&](Instant t) { return book.settlement[e] > t; });
     for (std::size_t w = 0; w < positions; ++w) {
-      for (auto i = static_cast<std::size_t>(book.expiry_begin[e]); i < static_cast<std::size_t>(book.expiry_begin[e + 1]); ++i) {
+      for (auto i = static_cast<std::size_t>(book.expiry_begin[e]);
+           i < static_cast<std::size_t>(book.expiry_begin[e + 1]); ++i) {
         if (book.weight[w * n + i] != 0.0) live += static_cast<double>(alive);
       }
     }
@@ -52,7 +56,8 @@ std::vector<Instant> make_times(const ScenarioConfig& config, const Calendar& ca
   return times;
 }
 
-NightHeader make_header(const OptionChain& chain, const Snapshot& snapshot, const RunConfig& config, const Calendar& calendar) {
+NightHeader make_header(const OptionChain& chain, const Snapshot& snapshot, const RunConfig& config,
+                        const Calendar& calendar) {
   NightHeader header;
   const ScenarioConfig& scenarios = config.scenarios;
   header.title = "Dealer exposure surfaces";
@@ -121,7 +126,8 @@ NightTables run_night(const OptionChain& chain, Snapshot& snapshot, const RunCon
   timings.evaluations = state.evaluations;
 
   // Two blocks of buffers: one is evaluated into while the other is compressed and queued.
-  const std::size_t block = std::clamp<std::size_t>(block_bytes / std::max<std::size_t>(ticker_cells * sizeof(double), 1), 1, 256);
+  const std::size_t block =
+      std::clamp<std::size_t>(block_bytes / std::max<std::size_t>(ticker_cells * sizeof(double), 1), 1, 256);
   std::vector<std::vector<double>> buffers[2];
   for (auto& buffer : buffers) buffer.resize(std::min(block, std::max<std::size_t>(tickers, 1)));
   oneapi::tbb::task_group draining;
@@ -176,9 +182,8 @@ NightTables run_night(const OptionChain& chain, Snapshot& snapshot, const RunCon
       draining.wait();
       timings.drain_seconds += seconds_since(waiting);
       draining.run([&sink, &buffer, begin, end] {
-        oneapi::tbb::parallel_for(begin, end, [&](std::size_t u) {
-          sink.write_surfaces(static_cast<std::int64_t>(u), buffer[u - begin]);
-        });
+        oneapi::tbb::parallel_for(
+            begin, end, [&](std::size_t u) { sink.write_surfaces(static_cast<std::int64_t>(u), buffer[u - begin]); });
       });
       state.tickers_done = end;
       progress(state);
@@ -200,7 +205,8 @@ NightTables run_night(const OptionChain& chain, Snapshot& snapshot, const RunCon
     const auto first = static_cast<std::size_t>(snapshot.contract_begin[u]);
     for (std::size_t e = 0; e < book.expiries(); ++e) {
       const double tau = static_cast<double>(book.settlement[e] - header.quote_time) / kSecondsPerYear;
-      for (auto i = static_cast<std::size_t>(book.expiry_begin[e]); i < static_cast<std::size_t>(book.expiry_begin[e + 1]); ++i) {
+      for (auto i = static_cast<std::size_t>(book.expiry_begin[e]);
+           i < static_cast<std::size_t>(book.expiry_begin[e + 1]); ++i) {
         const auto g = formulas::black_scholes<double>(
             {static_cast<double>(book.right[i]), book.spot * std::exp(book.spot_basis), book.strike[i], book.rate[e],
              book.dividend_yield[e], std::max(header.iv_floor, book.implied_volatility[i]), tau});

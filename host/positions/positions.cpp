@@ -9,18 +9,24 @@ namespace {
 
 double signed_contracts(PositionModel model, double right, double open_interest, double column) {
   switch (model) {
-    case PositionModel::kNaive: return right * open_interest;
-    case PositionModel::kUnsigned: return open_interest;
-    case PositionModel::kAllShort: return -open_interest;
-    case PositionModel::kReversed: return -right * open_interest;
-    case PositionModel::kSignedColumn: return std::isfinite(column) ? column : 0.0;
+    case PositionModel::kNaive:
+      return right * open_interest;
+    case PositionModel::kUnsigned:
+      return open_interest;
+    case PositionModel::kAllShort:
+      return -open_interest;
+    case PositionModel::kReversed:
+      return -right * open_interest;
+    case PositionModel::kSignedColumn:
+      return std::isfinite(column) ? column : 0.0;
   }
   return 0.0;
 }
 
 }  // namespace
 
-std::vector<double> dealer_positions(const Snapshot& snapshot, const OptionChain& chain, std::span<const PositionModel> models) {
+std::vector<double> dealer_positions(const Snapshot& snapshot, const OptionChain& chain,
+                                     std::span<const PositionModel> models) {
   std::vector<double> n;  // (N, W)
   n.reserve(snapshot.contracts() * models.size());
   for (std::size_t i = 0; i < snapshot.contracts(); ++i) {
@@ -33,14 +39,15 @@ std::vector<double> dealer_positions(const Snapshot& snapshot, const OptionChain
   return n;
 }
 
-std::vector<double> exposure_weights(const Snapshot& snapshot, std::size_t ticker, std::span<const double> dealer_position,
-                                     std::size_t models) {
+std::vector<double> exposure_weights(const Snapshot& snapshot, std::size_t ticker,
+                                     std::span<const double> dealer_position, std::size_t models) {
   const auto begin = static_cast<std::size_t>(snapshot.contract_begin[ticker]);
   const auto end = static_cast<std::size_t>(snapshot.contract_begin[ticker + 1]);
   std::vector<double> weights;  // (W, n)
   weights.reserve((end - begin) * models);
   for (std::size_t w = 0; w < models; ++w) {
-    for (std::size_t i = begin; i < end; ++i) weights.push_back(dealer_position[i * models + w] * snapshot.multiplier[i]);
+    for (std::size_t i = begin; i < end; ++i)
+      weights.push_back(dealer_position[i * models + w] * snapshot.multiplier[i]);
   }
   return weights;
 }

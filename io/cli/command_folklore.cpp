@@ -43,10 +43,9 @@ std::string compare(const OptionChain& chain, std::size_t ticker, const RunConfi
     const auto sampler = make_cpu_backend(Precision::kFp64);
     const TickerLevels levels = compute_levels(book, gamma, grid, *sampler);
     ours_total = fmt::format("{:+.2f}", 0.01 * book.spot * book.spot * at_spot.gamma / 1e9);
-    ours_flip = levels.level.zero_gamma.status == LevelStatus::kOk || !levels.crossing.empty()
-                    ? ""
-                    : "no sign change";
-    for (const CrossingRow& crossing : levels.crossing) ours_flip += fmt::format("{}{:.2f}", ours_flip.empty() ? "" : " ", crossing.price);
+    ours_flip = levels.level.zero_gamma.status == LevelStatus::kOk || !levels.crossing.empty() ? "" : "no sign change";
+    for (const CrossingRow& crossing : levels.crossing)
+      ours_flip += fmt::format("{}{:.2f}", ours_flip.empty() ? "" : " ", crossing.price);
   }
   text += format_table({{"", "folklore", "ours"},
                         {"net gamma, 1e9 USD per 1 %", fmt::format("{:+.2f}", folklore.total), ours_total},
@@ -64,7 +63,8 @@ Command add_folklore(CLI::App& app) {
     std::vector<std::string> tickers;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("folklore", "Net gamma and its flip as the widely copied script has them, beside ours");
+  CLI::App* command =
+      app.add_subcommand("folklore", "Net gamma and its flip as the widely copied script has them, beside ours");
   command->add_option("files", options->source.files, "One chains.h5, or vendor files")->required();
   command->add_option("--config", options->config, "Run configuration of our side, TOML");
   command->add_option("--tickers", options->tickers, "Only these, separated by commas")->delimiter(',');
@@ -82,11 +82,13 @@ Command add_folklore(CLI::App& app) {
     }
     print(
         "Why they differ:\n"
-        "  gamma       folklore adds up the vendor's gammas, printed to 4 decimals and of the vendor's own forward and clock;\n"
+        "  gamma       folklore adds up the vendor's gammas, printed to 4 decimals and of the vendor's own forward and "
+        "clock;\n"
         "              ours come from the volatilities, so that total, profile and flip belong to one function\n"
         "  clock       weekdays/262 with 0DTE a whole day, against calendar minutes to each contract's own settlement\n"
         "  quote time  folklore counts from the file's date, ours from the instant the quotes were alive\n"
-        "  missing IV  a volatility of 0 drops the contract there; here the mid or the other right at the strike fills it\n"
+        "  missing IV  a volatility of 0 drops the contract there; here the mid or the other right at the strike fills "
+        "it\n"
         "  flip        linear between 60 spots, against a bracketed root of the evaluated exposure\n");
     return kDone;
   };

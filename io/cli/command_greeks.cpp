@@ -28,9 +28,12 @@ std::vector<std::string> split(const std::string& line) {
   std::vector<std::string> cells(1);
   bool quoted = false;
   for (const char c : line) {
-    if (c == '"') quoted = !quoted;
-    else if (c == ',' && !quoted) cells.emplace_back();
-    else if (c != '\r') cells.back() += c;
+    if (c == '"')
+      quoted = !quoted;
+    else if (c == ',' && !quoted)
+      cells.emplace_back();
+    else if (c != '\r')
+      cells.back() += c;
   }
   for (std::string& cell : cells) {
     const auto first = cell.find_first_not_of(" \t");
@@ -58,7 +61,8 @@ bool read_line(std::istream& in, std::string& line, const std::string& name, std
   char c;
   while (in.get(c)) {
     if (c == '\n') return true;
-    if (line.size() == kLineLimit) throw InputError(fmt::format("{}:{}: line longer than 1 MiB (not a CSV of options)", name, row));
+    if (line.size() == kLineLimit)
+      throw InputError(fmt::format("{}:{}: line longer than 1 MiB (not a CSV of options)", name, row));
     line += c;
   }
   return !line.empty();
@@ -69,21 +73,24 @@ int run_greeks(const std::string& input, const std::string& output) {
   const std::string name = input.empty() || input == "-" ? "standard input" : input;
   if (name == input) {
     std::error_code ignored;
-    if (!std::filesystem::is_regular_file(input, ignored)) throw InputError(input + ": no such file (not a regular file) check the path");
+    if (!std::filesystem::is_regular_file(input, ignored))
+      throw InputError(input + ": no such file (not a regular file) check the path");
     file.open(input, std::ios::binary);
     if (!file) throw InputError(input + ": cannot be opened");
   }
   std::istream& in = name == input ? file : std::cin;
 
   std::string line;
-  if (!read_line(in, line, name, 1)) throw InputError(name + ": empty (no header) begin with right,spot,strike,rate,dividend_yield,iv,tau");
+  if (!read_line(in, line, name, 1))
+    throw InputError(name + ": empty (no header) begin with right,spot,strike,rate,dividend_yield,iv,tau");
   if (line.rfind("\xEF\xBB\xBF", 0) == 0) line.erase(0, 3);
   const auto header = split(line);
   std::array<std::size_t, kInputs.size()> column{};
   for (std::size_t k = 0; k < kInputs.size(); ++k) {
     const auto found = std::find(header.begin(), header.end(), kInputs[k]);
     if (found == header.end()) {
-      throw InputError(fmt::format("{}:1: no column {} (the header must name right,spot,strike,rate,dividend_yield,iv,tau)", name, kInputs[k]));
+      throw InputError(fmt::format(
+          "{}:1: no column {} (the header must name right,spot,strike,rate,dividend_yield,iv,tau)", name, kInputs[k]));
     }
     column[k] = static_cast<std::size_t>(found - header.begin());
   }
@@ -92,8 +99,10 @@ int run_greeks(const std::string& input, const std::string& output) {
   std::string whole;  // collected when the output is a file, which appears whole or not at all
   const bool to_file = !output.empty() && output != "-";
   const auto emit = [&] {
-    if (to_file) whole += text;
-    else print(text);
+    if (to_file)
+      whole += text;
+    else
+      print(text);
     text.clear();
   };
   for (const auto input_name : kInputs) text += fmt::format("{},", input_name);
@@ -114,21 +123,26 @@ int run_greeks(const std::string& input, const std::string& output) {
     std::array<double, kInputs.size()> value{};
     for (std::size_t k = 0; k < kInputs.size() && problem.empty(); ++k) {
       const auto parsed = k == 0 ? right_of(given[k]) : number(given[k]);
-      if (!parsed) problem = fmt::format("{} = \"{}\" is not {}", kInputs[k], given[k], k == 0 ? "C, P, +1 or -1" : "a finite number");
-      else value[k] = *parsed;
+      if (!parsed)
+        problem =
+            fmt::format("{} = \"{}\" is not {}", kInputs[k], given[k], k == 0 ? "C, P, +1 or -1" : "a finite number");
+      else
+        value[k] = *parsed;
     }
     if (problem.empty() && !(value[1] > 0.0)) problem = fmt::format("spot = {} is not positive", given[1]);
     if (problem.empty() && !(value[2] > 0.0)) problem = fmt::format("strike = {} is not positive", given[2]);
     if (problem.empty() && value[5] < 0.0) problem = fmt::format("iv = {} is negative", given[5]);
     for (const std::string& cell : given) text += fmt::format("{},", cell);
     if (problem.empty()) {
-      const auto g = formulas::black_scholes<double>({value[0], value[1], value[2], value[3], value[4], value[5], value[6]});
+      const auto g =
+          formulas::black_scholes<double>({value[0], value[1], value[2], value[3], value[4], value[5], value[6]});
       text += fmt::format("{:.17g}", g.price);
       for (const Greek greek : kAllGreeks) text += fmt::format(",{:.17g}", g[greek]);
       text += fmt::format(",{:.17g}\n", g.rho);
     } else {
       ++unusable;
-      std::fprintf(stderr, "greekgrid: %s:%zu: %s (the row is NaN in the output)\n", name.c_str(), row, problem.c_str());
+      std::fprintf(stderr, "greekgrid: %s:%zu: %s (the row is NaN in the output)\n", name.c_str(), row,
+                   problem.c_str());
       text += "nan";
       for (std::size_t k = 0; k < kGreekCount + 1; ++k) text += ",nan";
       text += '\n';

@@ -19,7 +19,8 @@ namespace {
 
 std::string sources(const std::vector<ChainSource>& list) {
   std::string text;
-  for (const ChainSource& source : list) text += fmt::format("source          {}  sha256 {}\n", source.name, source.sha256);
+  for (const ChainSource& source : list)
+    text += fmt::format("source          {}  sha256 {}\n", source.name, source.sha256);
   return text;
 }
 
@@ -39,17 +40,22 @@ std::string of_chain(const std::string& file, const OptionChain& chain) {
              chain.open_interest_settle_date.empty() ? "unknown" : chain.open_interest_settle_date,
              chain.open_interest_knowledge_time.empty() ? "unknown" : chain.open_interest_knowledge_time) +
          sources(chain.source) +
-         fmt::format("tickers         {}\nexpiries        {}\ncontracts       {} ({} expired at quote_time, {} without a vendor IV)\n"
-                     "open interest   {:.0f} contracts\n",
-                     chain.tickers(), chain.expiries(), chain.contracts(), expired, missing_iv, interest);
+         fmt::format(
+             "tickers         {}\nexpiries        {}\ncontracts       {} ({} expired at quote_time, {} without a "
+             "vendor IV)\n"
+             "open interest   {:.0f} contracts\n",
+             chain.tickers(), chain.expiries(), chain.contracts(), expired, missing_iv, interest);
 }
 
 std::string of_night(const std::string& file, const NightSummary& night) {
   const NightHeader& h = night.header;
-  std::string text = fmt::format("{}: {}\nquote_time      {}\nfile_time       {}\n", file, h.title, utc_text(h.quote_time), utc_text(h.file_time));
+  std::string text = fmt::format("{}: {}\nquote_time      {}\nfile_time       {}\n", file, h.title,
+                                 utc_text(h.quote_time), utc_text(h.file_time));
   text += sources(h.source);
-  text += fmt::format("axes            {} tickers x {} positions x {} IV rules x {} times ({}) x {} IV shifts x {} spots ({})\n", h.ticker.size(),
-                      h.position.size(), h.iv_rule.size(), h.time.size(), h.time_axis, h.iv_shift.size(), h.spot_step.size(), h.spot_axis);
+  text += fmt::format(
+      "axes            {} tickers x {} positions x {} IV rules x {} times ({}) x {} IV shifts x {} spots ({})\n",
+      h.ticker.size(), h.position.size(), h.iv_rule.size(), h.time.size(), h.time_axis, h.iv_shift.size(),
+      h.spot_step.size(), h.spot_axis);
   text += "surfaces        ";
   for (const Greek greek : kAllGreeks) {
     if (!h.greeks.contains(greek)) continue;
@@ -71,8 +77,10 @@ std::string of_night(const std::string& file, const NightSummary& night) {
   }
   std::stable_sort(worst.begin(), worst.end(), [](const auto* a, const auto* b) { return a->coverage < b->coverage; });
   for (std::size_t i = 0; i < std::min<std::size_t>(worst.size(), 3); ++i) {
-    text += fmt::format("  lowest cover  {} {:.1f} % of live OI priced, {:.1f} % with filled IV, {:.1f} % of OI expired\n", worst[i]->ticker,
-                        100.0 * worst[i]->coverage, 100.0 * worst[i]->filled_iv_share, 100.0 * worst[i]->expired_share);
+    text +=
+        fmt::format("  lowest cover  {} {:.1f} % of live OI priced, {:.1f} % with filled IV, {:.1f} % of OI expired\n",
+                    worst[i]->ticker, 100.0 * worst[i]->coverage, 100.0 * worst[i]->filled_iv_share,
+                    100.0 * worst[i]->expired_share);
   }
   for (const auto& [key, value] : night.run) {
     if (key != "configuration") text += fmt::format("{:<15} {}\n", key, value);

@@ -25,7 +25,8 @@ Command add_ingest(CLI::App& app) {
   command->add_option("files", options->source.files, "Vendor files, plain or gzip")->required();
   command->add_option("-o,--output", options->target, "Target chains.h5")->required();
   command->add_option("--format", options->source.format, "auto, cboe-csv, cboe-json, long-csv")->capture_default_str();
-  command->add_option("--quote-time", options->source.quote_time, "Quote instant, ISO 8601 with zone; overrides the stamp's rule");
+  command->add_option("--quote-time", options->source.quote_time,
+                      "Quote instant, ISO 8601 with zone; overrides the stamp's rule");
   command->add_option("--rejects", options->rejects, "Reject report, CSV (default: <output>.rejects.csv)");
   return [options] {
     check_target(options->target, options->source.files);
@@ -40,11 +41,12 @@ Command add_ingest(CLI::App& app) {
     write_reject_report(chain.rejects, report);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     log_rejects(chain.rejects, "rows");
-    print(fmt::format("{}: {} tickers, {} expiries, {} contracts at {}\n{} rows in = {} contracts + {} refused ({})\n"
-                      "read {:.2f} s, total {:.2f} s, peak memory {}\n",
-                      options->target, chain.tickers(), chain.expiries(), chain.contracts(), utc_text(chain.quote_time), chain.rows_in,
-                      chain.contracts(), chain.rejects.size(), report, read_seconds, seconds,
-                      bytes_text(static_cast<double>(peak_memory_bytes()))));
+    print(
+        fmt::format("{}: {} tickers, {} expiries, {} contracts at {}\n{} rows in = {} contracts + {} refused ({})\n"
+                    "read {:.2f} s, total {:.2f} s, peak memory {}\n",
+                    options->target, chain.tickers(), chain.expiries(), chain.contracts(), utc_text(chain.quote_time),
+                    chain.rows_in, chain.contracts(), chain.rejects.size(), report, read_seconds, seconds,
+                    bytes_text(static_cast<double>(peak_memory_bytes()))));
     return kDone;
   };
 }

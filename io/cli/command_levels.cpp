@@ -14,16 +14,21 @@ namespace {
 
 std::string_view name(LevelStatus status) {
   switch (status) {
-    case LevelStatus::kOk: return "ok";
-    case LevelStatus::kNoSignChange: return "no_sign_change";
-    case LevelStatus::kNoContracts: return "no_contracts";
-    case LevelStatus::kOutsideGrid: return "outside_grid";
+    case LevelStatus::kOk:
+      return "ok";
+    case LevelStatus::kNoSignChange:
+      return "no_sign_change";
+    case LevelStatus::kNoContracts:
+      return "no_contracts";
+    case LevelStatus::kOutsideGrid:
+      return "outside_grid";
   }
   return "";
 }
 
 std::string level_text(const Level& level, int digits) {
-  return level.status == LevelStatus::kOk ? fmt::format("{:.{}f}", level.value, digits) : std::string(name(level.status));
+  return level.status == LevelStatus::kOk ? fmt::format("{:.{}f}", level.value, digits)
+                                          : std::string(name(level.status));
 }
 
 struct NamedLevel {
@@ -44,12 +49,14 @@ double spot_of(const NightSummary& night, const std::string& ticker) {
 }
 
 std::string table(const NightSummary& night, const std::vector<LevelRow>& rows) {
-  std::vector<std::vector<std::string>> cells = {{"ticker", "position", "spot", "gamma_index", "net/gross", "put_wall", "call_wall",
-                                                  "abs_gamma", "zero_gamma", "roots"}};
+  std::vector<std::vector<std::string>> cells = {{"ticker", "position", "spot", "gamma_index", "net/gross", "put_wall",
+                                                  "call_wall", "abs_gamma", "zero_gamma", "roots"}};
   for (const LevelRow& row : rows) {
-    cells.push_back({row.ticker, row.position, fmt::format("{:.2f}", spot_of(night, row.ticker)), fmt::format("{:+.4g}", row.gamma_index),
-                     level_text(row.gamma_index_ratio, 3), level_text(row.put_wall, 2), level_text(row.call_wall, 2),
-                     level_text(row.absolute_gamma_strike, 2), level_text(row.zero_gamma, 2), fmt::format("{}", row.zero_gamma_count)});
+    cells.push_back({row.ticker, row.position, fmt::format("{:.2f}", spot_of(night, row.ticker)),
+                     fmt::format("{:+.4g}", row.gamma_index), level_text(row.gamma_index_ratio, 3),
+                     level_text(row.put_wall, 2), level_text(row.call_wall, 2),
+                     level_text(row.absolute_gamma_strike, 2), level_text(row.zero_gamma, 2),
+                     fmt::format("{}", row.zero_gamma_count)});
   }
   return format_table(cells, 2) +
          "gamma_index: 1e9 USD per 1 % of spot. Levels: USD, at the quote instant, sticky strike.\n";
@@ -88,10 +95,12 @@ std::string json(const NightSummary& night, const std::vector<LevelRow>& rows) {
     entry["gamma_index"] = row.gamma_index;
     for (const NamedLevel& level : kLevels) {
       const Level& value = row.*level.level;
-      entry[level.column] = value.status == LevelStatus::kOk ? nlohmann::ordered_json(value.value) : nlohmann::ordered_json();
+      entry[level.column] =
+          value.status == LevelStatus::kOk ? nlohmann::ordered_json(value.value) : nlohmann::ordered_json();
       entry[std::string(level.column) + "_status"] = name(value.status);
     }
-    entry["zero_gamma_slope"] = std::isnan(row.zero_gamma_slope) ? nlohmann::ordered_json() : nlohmann::ordered_json(row.zero_gamma_slope);
+    entry["zero_gamma_slope"] =
+        std::isnan(row.zero_gamma_slope) ? nlohmann::ordered_json() : nlohmann::ordered_json(row.zero_gamma_slope);
     entry["crossings"] = nlohmann::ordered_json::array();
     for (const CrossingRow& crossing : night.crossing) {
       if (crossing.ticker == row.ticker && crossing.position == row.position) {
@@ -115,9 +124,12 @@ Command add_levels(CLI::App& app) {
   CLI::App* command = app.add_subcommand("levels", "Gamma levels of a night.h5: table, CSV or JSON");
   command->add_option("file", options->file, "night.h5")->required();
   command->add_option("--tickers", options->tickers, "Only these, separated by commas")->delimiter(',');
-  command->add_option("--format", options->format)->check(CLI::IsMember({"table", "csv", "json"}))->capture_default_str();
+  command->add_option("--format", options->format)
+      ->check(CLI::IsMember({"table", "csv", "json"}))
+      ->capture_default_str();
   command->add_option("--sort", options->sort, "ticker, or gamma_index (largest magnitude first)")
-      ->check(CLI::IsMember({"ticker", "gamma_index"}))->capture_default_str();
+      ->check(CLI::IsMember({"ticker", "gamma_index"}))
+      ->capture_default_str();
   command->add_option("--limit", options->limit, "At most so many rows; 0 for all")->capture_default_str();
   return [options] {
     const NightSummary night = read_night_summary(options->file);
@@ -133,11 +145,14 @@ Command add_levels(CLI::App& app) {
       });
     }
     if (options->sort == "gamma_index") {
-      std::stable_sort(rows.begin(), rows.end(),
-                       [](const LevelRow& a, const LevelRow& b) { return std::abs(a.gamma_index) > std::abs(b.gamma_index); });
+      std::stable_sort(rows.begin(), rows.end(), [](const LevelRow& a, const LevelRow& b) {
+        return std::abs(a.gamma_index) > std::abs(b.gamma_index);
+      });
     }
     if (options->limit > 0 && rows.size() > options->limit) rows.resize(options->limit);
-    print(options->format == "csv" ? csv(night, rows) : options->format == "json" ? json(night, rows) : table(night, rows));
+    print(options->format == "csv"    ? csv(night, rows)
+          : options->format == "json" ? json(night, rows)
+                                      : table(night, rows));
     return kDone;
   };
 }

@@ -40,7 +40,9 @@ struct Options {
 class FileSink final : public SurfaceSink {
  public:
   explicit FileSink(NightWriter& writer) : writer_(writer) {}
-  void write_surfaces(std::int64_t ticker, std::span<const double> cells) override { writer_.write_surfaces(ticker, cells); }
+  void write_surfaces(std::int64_t ticker, std::span<const double> cells) override {
+    writer_.write_surfaces(ticker, cells);
+  }
 
  private:
   NightWriter& writer_;
@@ -58,7 +60,9 @@ std::unique_ptr<Backend> choose_backend(const std::string& wanted, Precision pre
   return cpu;
 }
 
-std::string now_text() { return utc_text(static_cast<Instant>(std::time(nullptr))); }
+std::string now_text() {
+  return utc_text(static_cast<Instant>(std::time(nullptr)));
+}
 
 int run(const Options& options) {
   check_target(options.target, options.source.files);
@@ -73,7 +77,8 @@ int run(const Options& options) {
     return seconds;
   };
   const int threads = options.threads > 0 ? options.threads : oneapi::tbb::info::default_concurrency();
-  const oneapi::tbb::global_control limit(oneapi::tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(threads));
+  const oneapi::tbb::global_control limit(oneapi::tbb::global_control::max_allowed_parallelism,
+                                          static_cast<std::size_t>(threads));
 
   RunConfig config = options.config.empty() ? RunConfig() : read_config(options.config);
   if (!options.tickers.empty()) config.selection.tickers = options.tickers;
@@ -108,7 +113,8 @@ int run(const Options& options) {
   if (snapshot.tickers() == 0) {
     std::string why;
     for (const auto& [reason, count] : reasons) why += fmt::format("{}{} {}", why.empty() ? "" : ", ", count, reason);
-    throw InputError(fmt::format("{}: no ticker left ({})", options.source.files.front(), why.empty() ? "the chain is empty" : why));
+    throw InputError(
+        fmt::format("{}: no ticker left ({})", options.source.files.front(), why.empty() ? "the chain is empty" : why));
   }
   if (stop_requested()) throw Stopped{};
 
@@ -119,9 +125,10 @@ int run(const Options& options) {
   NightTables tables = [&] {
     Progress progress("run");
     constexpr std::size_t kBlockBytes = std::size_t{256} << 20;
-    return run_night(chain, snapshot, config, header, *backend, sink, kBlockBytes,
-                     [&](const NightProgress& p) { progress.update(p.tickers_done, p.tickers, p.evaluations_done, p.evaluations); },
-                     stop_requested(), timings);
+    return run_night(
+        chain, snapshot, config, header, *backend, sink, kBlockBytes,
+        [&](const NightProgress& p) { progress.update(p.tickers_done, p.tickers, p.evaluations_done, p.evaluations); },
+        stop_requested(), timings);
   }();
   seconds["evaluate"] = timings.evaluate_seconds;
   seconds["levels"] = timings.levels_seconds;
@@ -132,7 +139,8 @@ int run(const Options& options) {
   tables.build = GREEKGRID_BUILD;
   tables.backend = backend->status().name;
   tables.precision = options.backend == "reference" || config.precision == Precision::kFp64 ? "fp64" : "fp32";
-  for (const auto& [reason, count] : reasons) tables.warnings.push_back(fmt::format("{} tickers refused: {}", count, reason));
+  for (const auto& [reason, count] : reasons)
+    tables.warnings.push_back(fmt::format("{} tickers refused: {}", count, reason));
   std::map<std::string, std::size_t> rules;
   for (const Diagnostic& diagnostic : snapshot.diagnostics) ++rules[diagnostic.rule];
   if (const auto found = rules.find("no_usable_iv"); found != rules.end()) {
@@ -166,7 +174,8 @@ int run(const Options& options) {
   record["greeks"] = config.greeks.size();
   record["scenarios_per_ticker"] = header.chunk_cells() * config.scenarios.iv_rules.size();
   record["evaluations"] = timings.evaluations;
-  record["evaluations_per_second"] = timings.evaluate_seconds > 0.0 ? timings.evaluations / timings.evaluate_seconds : 0.0;
+  record["evaluations_per_second"] =
+      timings.evaluate_seconds > 0.0 ? timings.evaluations / timings.evaluate_seconds : 0.0;
   record["surface_bytes_raw"] = statistics.bytes_raw;
   record["surface_bytes_compressed"] = statistics.bytes_compressed;
   record["compress_thread_seconds"] = statistics.compress_seconds;
@@ -174,9 +183,11 @@ int run(const Options& options) {
   record["peak_memory_bytes"] = peak_memory_bytes();
   publish_text(options.target + ".run.json", record.dump(2) + "\n");
 
-  spdlog::info("{}: {} tickers, {} contracts, {:.3g} evaluations in {:.2f} s ({:.3g}/s), total {:.2f} s, peak memory {}", options.target,
-               snapshot.tickers(), snapshot.contracts(), timings.evaluations, timings.evaluate_seconds,
-               timings.evaluations / std::max(timings.evaluate_seconds, 1e-9), total, bytes_text(static_cast<double>(peak_memory_bytes())));
+  spdlog::info(
+      "{}: {} tickers, {} contracts, {:.3g} evaluations in {:.2f} s ({:.3g}/s), total {:.2f} s, peak memory {}",
+      options.target, snapshot.tickers(), snapshot.contracts(), timings.evaluations, timings.evaluate_seconds,
+      timings.evaluations / std::max(timings.evaluate_seconds, 1e-9), total,
+      bytes_text(static_cast<double>(peak_memory_bytes())));
   return refused > 0 && options.strict ? kTickersRefused : kDone;
 }
 
@@ -184,16 +195,22 @@ int run(const Options& options) {
 
 Command add_run(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("run", "Chains to a night.h5: exposure surfaces, gamma levels, the audit trail");
-  command->add_option("files", options->source.files, "One chains.h5, or vendor files (ingested in memory)")->required();
-  command->add_option("-o,--output", options->target, "Target night.h5; its run record is written beside it")->required();
+  CLI::App* command =
+      app.add_subcommand("run", "Chains to a night.h5: exposure surfaces, gamma levels, the audit trail");
+  command->add_option("files", options->source.files, "One chains.h5, or vendor files (ingested in memory)")
+      ->required();
+  command->add_option("-o,--output", options->target, "Target night.h5; its run record is written beside it")
+      ->required();
   command->add_option("--config", options->config, "Run configuration, TOML (docs/configuration.md)");
   command->add_option("--tickers", options->tickers, "Only these, separated by commas")->delimiter(',');
-  command->add_option("--top", options->top, "Only the largest so many by open interest in USD")->check(CLI::Range(1, 1000000000));
+  command->add_option("--top", options->top, "Only the largest so many by open interest in USD")
+      ->check(CLI::Range(1, 1000000000));
   command->add_option("--backend", options->backend, "auto, cpu, cuda, reference")
-      ->check(CLI::IsMember({"auto", "cpu", "cuda", "reference"}))->capture_default_str();
+      ->check(CLI::IsMember({"auto", "cpu", "cuda", "reference"}))
+      ->capture_default_str();
   command->add_option("--threads", options->threads, "Threads (default: one a core)")->check(CLI::Range(1, 4096));
-  command->add_option("--format", options->source.format, "Of vendor files: auto, cboe-csv, cboe-json, long-csv")->capture_default_str();
+  command->add_option("--format", options->source.format, "Of vendor files: auto, cboe-csv, cboe-json, long-csv")
+      ->capture_default_str();
   command->add_option("--quote-time", options->source.quote_time, "Quote instant of vendor files, ISO 8601 with zone");
   command->add_option("--rejects", options->rejects, "Report of refused rows, contracts and tickers, CSV");
   command->add_flag("--strict", options->strict, "Exit 5 if a ticker was refused");

@@ -35,7 +35,8 @@ std::string format_table(const std::vector<std::vector<std::string>>& rows, std:
     std::string line;
     for (std::size_t c = 0; c < row.size(); ++c) {
       line += c == 0 ? "" : "  ";
-      line += c < left_aligned_columns ? fmt::format("{:<{}}", row[c], width[c]) : fmt::format("{:>{}}", row[c], width[c]);
+      line +=
+          c < left_aligned_columns ? fmt::format("{:<{}}", row[c], width[c]) : fmt::format("{:>{}}", row[c], width[c]);
     }
     line.erase(line.find_last_not_of(' ') + 1);
     text += line + "\n";
@@ -67,17 +68,20 @@ std::string utc_text(Instant instant) {
   const auto day = floor<days>(time);
   const year_month_day date{day};
   const hh_mm_ss clock{time - day};
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                     static_cast<unsigned>(date.day()), clock.hours().count(), clock.minutes().count(), clock.seconds().count());
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), clock.hours().count(),
+                     clock.minutes().count(), clock.seconds().count());
 }
 
 Instant parse_instant(const std::string& text) {
   int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, zone_hour = 0, zone_minute = 0, used = 0;
   char sign = 0;
   const auto fail = [&]() -> Instant {
-    throw UsageError("--quote-time " + text + ": not an instant (write ISO 8601 with a zone, such as 2026-07-10T16:00:00-04:00)");
+    throw UsageError("--quote-time " + text +
+                     ": not an instant (write ISO 8601 with a zone, such as 2026-07-10T16:00:00-04:00)");
   };
-  if (std::sscanf(text.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d%n", &year, &month, &day, &hour, &minute, &second, &used) != 6) return fail();
+  if (std::sscanf(text.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d%n", &year, &month, &day, &hour, &minute, &second, &used) != 6)
+    return fail();
   const std::string zone = text.substr(static_cast<std::size_t>(used));
   int zone_seconds = 0;
   if (zone != "Z") {
@@ -88,8 +92,8 @@ Instant parse_instant(const std::string& text) {
     }
     zone_seconds = (zone_hour * 3600 + zone_minute * 60) * (sign == '-' ? -1 : 1);
   }
-  const std::chrono::year_month_day date =
-      std::chrono::year(year) / std::chrono::month(static_cast<unsigned>(month)) / std::chrono::day(static_cast<unsigned>(day));
+  const std::chrono::year_month_day date = std::chrono::year(year) / std::chrono::month(static_cast<unsigned>(month)) /
+                                           std::chrono::day(static_cast<unsigned>(day));
   if (!date.ok() || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59) return fail();
   const auto days = std::chrono::sys_days(date).time_since_epoch().count();
   return static_cast<Instant>(days) * 86400 + hour * 3600 + minute * 60 + second - zone_seconds;
@@ -97,13 +101,20 @@ Instant parse_instant(const std::string& text) {
 
 std::string_view name(TickerStatus status) {
   switch (status) {
-    case TickerStatus::kOk: return "ok";
-    case TickerStatus::kNoContracts: return "no_contracts";
-    case TickerStatus::kAllExpired: return "all_expired";
-    case TickerStatus::kNoSpot: return "no_spot";
-    case TickerStatus::kTooLittleIv: return "too_little_iv";
-    case TickerStatus::kNotInChain: return "not_in_chain";
-    case TickerStatus::kNoOpenInterest: return "no_open_interest";
+    case TickerStatus::kOk:
+      return "ok";
+    case TickerStatus::kNoContracts:
+      return "no_contracts";
+    case TickerStatus::kAllExpired:
+      return "all_expired";
+    case TickerStatus::kNoSpot:
+      return "no_spot";
+    case TickerStatus::kTooLittleIv:
+      return "too_little_iv";
+    case TickerStatus::kNotInChain:
+      return "not_in_chain";
+    case TickerStatus::kNoOpenInterest:
+      return "no_open_interest";
   }
   return "";
 }

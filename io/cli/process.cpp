@@ -37,8 +37,12 @@ void watch_signals() {
   }).detach();
 }
 
-const std::atomic<bool>& stop_requested() { return g_stop; }
-int stop_exit_code() { return g_exit_code; }
+const std::atomic<bool>& stop_requested() {
+  return g_stop;
+}
+int stop_exit_code() {
+  return g_exit_code;
+}
 
 std::uint64_t peak_memory_bytes() {
   rusage usage{};

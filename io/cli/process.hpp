@@ -9,9 +9,9 @@
 
 namespace greekgrid::cli {
 
-/// Blocks SIGTERM and SIGINT for all threads and starts the one that waits for them. On a signal the stop flag is raised;
-/// if the command has not ended a few seconds later, pending files are removed and the process exits. SIGPIPE is ignored:
-/// a failed write is an error like any other. Call once, before any other thread exists.
+/// Blocks SIGTERM and SIGINT for all threads and starts the one that waits for them. On a signal the stop flag is
+/// raised; if the command has not ended a few seconds later, pending files are removed and the process exits. SIGPIPE
+/// is ignored: a failed write is an error like any other. Call once, before any other thread exists.
 void watch_signals();
 /// Raised by SIGTERM or SIGINT.
 const std::atomic<bool>& stop_requested();

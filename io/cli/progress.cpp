@@ -8,10 +8,15 @@
 
 namespace greekgrid::cli {
 
-bool stderr_is_terminal() { return ::isatty(STDERR_FILENO) == 1; }
+bool stderr_is_terminal() {
+  return ::isatty(STDERR_FILENO) == 1;
+}
 
 Progress::Progress(std::string what)
-    : what_(std::move(what)), terminal_(stderr_is_terminal()), start_(std::chrono::steady_clock::now()), last_(start_) {}
+    : what_(std::move(what)),
+      terminal_(stderr_is_terminal()),
+      start_(std::chrono::steady_clock::now()),
+      last_(start_) {}
 
 Progress::~Progress() {
   if (shown_) std::fputc('\n', stderr);
@@ -26,8 +31,8 @@ void Progress::update(std::size_t items_done, std::size_t items, double done, do
   const double seconds = std::chrono::duration<double>(now - start_).count();
   const double share = total > 0.0 ? done / total : 1.0;
   const double left = share > 0.0 ? seconds * (1.0 - share) / share : 0.0;
-  const std::string text = fmt::format("{} {}/{} tickers, {:.0f} %, {:.3g} evaluations/s, {:.0f} s left", what_, items_done, items,
-                                       100.0 * share, seconds > 0.0 ? done / seconds : 0.0, left);
+  const std::string text = fmt::format("{} {}/{} tickers, {:.0f} %, {:.3g} evaluations/s, {:.0f} s left", what_,
+                                       items_done, items, 100.0 * share, seconds > 0.0 ? done / seconds : 0.0, left);
   if (!terminal_) {
     spdlog::info("{}", text);
     return;

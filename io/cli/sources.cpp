@@ -15,7 +15,8 @@ namespace fs = std::filesystem;
 
 OptionChain read_chain(const SourceOptions& options, const Calendar& calendar) {
   const auto format = format_from_name(options.format);
-  if (!format) throw UsageError("--format " + options.format + ": unknown (choose auto, cboe-csv, cboe-json, long-csv)");
+  if (!format)
+    throw UsageError("--format " + options.format + ": unknown (choose auto, cboe-csv, cboe-json, long-csv)");
   std::vector<fs::path> paths(options.files.begin(), options.files.end());
   std::size_t chains = 0;
   for (const fs::path& path : paths) {
@@ -31,8 +32,10 @@ OptionChain read_chain(const SourceOptions& options, const Calendar& calendar) {
     if (!options.quote_time.empty()) ingest_options.quote_time = parse_instant(options.quote_time);
     return ingest(paths, calendar, ingest_options);
   }
-  if (paths.size() > 1) throw UsageError("several inputs with an HDF5 file among them (one chains.h5, or vendor files only)");
-  if (!options.quote_time.empty()) throw UsageError("--quote-time with a chains.h5 (its quote instant was fixed by ingest)");
+  if (paths.size() > 1)
+    throw UsageError("several inputs with an HDF5 file among them (one chains.h5, or vendor files only)");
+  if (!options.quote_time.empty())
+    throw UsageError("--quote-time with a chains.h5 (its quote instant was fixed by ingest)");
   return read_chain_file(paths.front());
 }
 
@@ -40,7 +43,8 @@ void check_target(const std::string& target, const std::vector<std::string>& inp
   if (target.empty()) throw UsageError("-o: empty (name the file to write)");
   for (const std::string& input : inputs) {
     std::error_code ignored;
-    if (fs::equivalent(input, target, ignored)) throw UsageError("-o " + target + ": is an input (choose another target)");
+    if (fs::equivalent(input, target, ignored))
+      throw UsageError("-o " + target + ": is an input (choose another target)");
   }
 }
 

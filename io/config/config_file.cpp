@@ -2,13 +2,14 @@
 
 #include "greekgrid/io/config_file.hpp"
 
+#include <toml++/toml.h>
+
 #include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <functional>
 #include <set>
 #include <sstream>
-#include <toml++/toml.h>
 
 namespace greekgrid {
 namespace {
@@ -56,7 +57,9 @@ class Section {
     if (!node->is_integer()) fail(node, key, "is not a whole number");
     const std::int64_t given = *node->value<std::int64_t>();
     if (given < low || given > high) {
-      fail(node, key, "= " + std::to_string(given) + " is out of range (" + std::to_string(low) + " to " + std::to_string(high) + ")");
+      fail(node, key,
+           "= " + std::to_string(given) + " is out of range (" + std::to_string(low) + " to " + std::to_string(high) +
+               ")");
     }
     value = static_cast<Integer>(given);
   }
@@ -83,7 +86,8 @@ class Section {
       if (given && name(c) == *given) return c;
       known += (known.empty() ? "" : ", ") + std::string(name(c));
     }
-    fail(node, key, (given ? "= \"" + *given + "\" is unknown" : std::string("is not a string")) + " (choose " + known + ")");
+    fail(node, key,
+         (given ? "= \"" + *given + "\" is unknown" : std::string("is not a string")) + " (choose " + known + ")");
   }
 
   const toml::array* array(const std::string& key) {
@@ -120,7 +124,8 @@ void read_scenarios(Section& s, ScenarioConfig& c) {
   if (c.spot_axis == SpotAxis::kLogReturn) c.spot_half_width = 0.2;
   s.number("spot_half_width", c.spot_half_width, 1e-6, c.spot_axis == SpotAxis::kLogReturn ? 3.0 : 100.0);
   s.integer("spots", c.spots, 1, 100001);
-  if (c.spots % 2 == 0) s.fail(s.find("spots"), "spots", "is even (the middle spot is the reference: choose an odd number)");
+  if (c.spots % 2 == 0)
+    s.fail(s.find("spots"), "spots", "is even (the middle spot is the reference: choose an odd number)");
   if (const toml::array* shifts = s.array("iv_shifts")) {
     c.iv_shifts.clear();
     for (const toml::node& node : *shifts) c.iv_shifts.push_back(s.number_of(&node, "iv_shifts", -10.0, 10.0));
@@ -160,7 +165,8 @@ void read_scenarios(Section& s, ScenarioConfig& c) {
         if (choice.rule == IvRule::kRelativeBeta) choice.parameter = 10.0;
       }
       for (const IvRuleChoice& other : c.iv_rules) {
-        if (other.rule == choice.rule && other.parameter == choice.parameter) s.fail(&node, "iv_rules", "names a rule twice");
+        if (other.rule == choice.rule && other.parameter == choice.parameter)
+          s.fail(&node, "iv_rules", "names a rule twice");
       }
       c.iv_rules.push_back(choice);
     }
@@ -210,16 +216,19 @@ RunConfig parse_config(std::string_view text, std::string_view file) {
         continue;
       }
       const auto greek = given ? greek_from_name(*given) : std::nullopt;
-      if (!greek) surfaces.fail(&node, "greeks", "names no Greek of this program (" + given.value_or("not a string") + ")");
+      if (!greek)
+        surfaces.fail(&node, "greeks", "names no Greek of this program (" + given.value_or("not a string") + ")");
       config.greeks.insert(*greek);
     }
-    for (const Greek needed : {Greek::kDelta, Greek::kGamma, Greek::kCharm, Greek::kVanna}) config.greeks.insert(needed);
+    for (const Greek needed : {Greek::kDelta, Greek::kGamma, Greek::kCharm, Greek::kVanna})
+      config.greeks.insert(needed);
   }
   surfaces.boolean("delta_change", config.delta_change);
   surfaces.integer("keep_bits", config.keep_bits, 0, 23);
   if (const toml::node* precision = surfaces.find("precision")) {
     const auto given = precision->value<std::string>();
-    if (!given || (*given != "fp32" && *given != "fp64")) surfaces.fail(precision, "precision", "is unknown (choose fp32, fp64)");
+    if (!given || (*given != "fp32" && *given != "fp64"))
+      surfaces.fail(precision, "precision", "is unknown (choose fp32, fp64)");
     config.precision = *given == "fp32" ? Precision::kFp32 : Precision::kFp64;
   }
   surfaces.refuse_unknown();
@@ -228,9 +237,10 @@ RunConfig parse_config(std::string_view text, std::string_view file) {
   if (const toml::array* models = positions.array("models")) {
     config.positions.clear();
     for (const toml::node& node : *models) {
-      const PositionModel model = positions.choice_of(
-          &node, "models", {PositionModel::kNaive, PositionModel::kUnsigned, PositionModel::kAllShort, PositionModel::kReversed,
-                            PositionModel::kSignedColumn});
+      const PositionModel model =
+          positions.choice_of(&node, "models",
+                              {PositionModel::kNaive, PositionModel::kUnsigned, PositionModel::kAllShort,
+                               PositionModel::kReversed, PositionModel::kSignedColumn});
       if (std::find(config.positions.begin(), config.positions.end(), model) != config.positions.end()) {
         positions.fail(&node, "models", "names a model twice");
       }
@@ -252,8 +262,9 @@ RunConfig parse_config(std::string_view text, std::string_view file) {
   selection.refuse_unknown();
 
   Section calendar = section(root, "calendar", file);
-  for (const auto& [key, kind] : {std::pair{"closed", Calendar::DayKind::kClosed}, std::pair{"half", Calendar::DayKind::kHalf},
-                                  std::pair{"full", Calendar::DayKind::kFull}}) {
+  for (const auto& [key, kind] :
+       {std::pair{"closed", Calendar::DayKind::kClosed}, std::pair{"half", Calendar::DayKind::kHalf},
+        std::pair{"full", Calendar::DayKind::kFull}}) {
     if (const toml::array* days = calendar.array(key)) {
       for (const toml::node& node : *days) config.calendar.push_back({date_of(calendar, node, key), kind});
     }
@@ -273,7 +284,8 @@ RunConfig read_config(const std::filesystem::path& path) {
   if (!std::filesystem::is_regular_file(path, error)) {
     throw InputError(path.string() + ": no such file (a configuration is a TOML file) check --config");
   }
-  if (std::filesystem::file_size(path, error) > (1U << 20)) throw InputError(path.string() + ": larger than 1 MiB (no configuration)");
+  if (std::filesystem::file_size(path, error) > (1U << 20))
+    throw InputError(path.string() + ": larger than 1 MiB (no configuration)");
   std::ifstream in(path, std::ios::binary);
   std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
   if (!in.good() && !in.eof()) throw InputError(path.string() + ": cannot be read");
@@ -327,8 +339,9 @@ std::string to_toml(const RunConfig& config) {
   positions.insert("models", std::move(models));
 
   toml::table calendar;
-  for (const auto& [key, kind] : {std::pair{"closed", Calendar::DayKind::kClosed}, std::pair{"half", Calendar::DayKind::kHalf},
-                                  std::pair{"full", Calendar::DayKind::kFull}}) {
+  for (const auto& [key, kind] :
+       {std::pair{"closed", Calendar::DayKind::kClosed}, std::pair{"half", Calendar::DayKind::kHalf},
+        std::pair{"full", Calendar::DayKind::kFull}}) {
     toml::array days;
     for (const CalendarOverride& day : config.calendar) {
       if (day.kind != kind) continue;

@@ -246,7 +246,8 @@ std::string read_schema_name(const std::filesystem::path& path) {
       path,
       [](hid_t file, std::uint64_t file_size, h5::ArchiveWriter& out) {
         const h5::FileReader reader(file, file_size);
-        if (!reader.has_attribute("/", "schema")) throw h5::Error("is no file of this program (it has no schema attribute)");
+        if (!reader.has_attribute("/", "schema"))
+          throw h5::Error("is no file of this program (it has no schema attribute)");
         out(reader.text_attribute("/", "schema"));
       },
       [&](h5::ArchiveReader& in) { in(name); });

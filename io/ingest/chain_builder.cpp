@@ -183,9 +183,9 @@ OptionChain build_chain(std::vector<SourceRows> sources, const Calendar& calenda
   std::vector<SourcedDiagnostic> rejects;
   const auto refuse = [&rejects, &name](const Entry& entry, std::uint32_t ticker, std::string_view why,
                                         const std::string& file) {
-    rejects.push_back(
-        {entry.source,
-         {file, entry.row->line, "contract", std::string(why), symbol_text(*entry.row, name[entry.root]), name[ticker]}});
+    rejects.push_back({entry.source,
+                       {file, entry.row->line, "contract", std::string(why), symbol_text(*entry.row, name[entry.root]),
+                        name[ticker]}});
   };
 
   std::size_t total = 0;

@@ -1,5 +1,5 @@
-// The CPU backend: splits jobs into scenario rows, spreads the rows over threads and adds the expiries of a row in order,
-// so that the bits of a result depend on its job alone.
+// The CPU backend: splits jobs into scenario rows, spreads the rows over threads and adds the expiries of a row in
+// order, so that the bits of a result depend on its job alone.
 
 #include <oneapi/tbb/enumerable_thread_specific.h>
 #include <oneapi/tbb/parallel_for.h>
@@ -23,8 +23,8 @@ using cpu::ScenarioRow;
 // One position model of one book without its zero weights, ready for every row.
 struct PreparedPosition {
   std::vector<double> log_moneyness, moneyness, strike, sigma, weight;  // (n), and a vector's lanes more to read
-  std::vector<std::size_t> begin;                            // (E + 1)
-  std::vector<double> signed_weight, signed_weight_strike;   // (E)
+  std::vector<std::size_t> begin;                                       // (E + 1)
+  std::vector<double> signed_weight, signed_weight_strike;              // (E)
 };
 
 // A job with what all of its rows share.
@@ -92,8 +92,8 @@ class CpuBackend final : public Backend {
       row_begin[k + 1] = row_begin[k] + jobs[k].grid.time.size() * jobs[k].grid.iv_shift.size();
     }
     oneapi::tbb::parallel_for(std::size_t{0}, row_begin.back(), [&](std::size_t row) {
-      const auto k = static_cast<std::size_t>(std::upper_bound(row_begin.begin(), row_begin.end(), row) -
-                                              row_begin.begin() - 1);
+      const auto k =
+          static_cast<std::size_t>(std::upper_bound(row_begin.begin(), row_begin.end(), row) - row_begin.begin() - 1);
       evaluate_row(greeks, jobs[k], prepared[k], row - row_begin[k]);
     });
   }
@@ -129,9 +129,9 @@ class CpuBackend final : public Backend {
         const double scale = grid.iv_shift_term == IvShiftTerm::kFlat
                                  ? 1.0
                                  : std::min(std::sqrt(30.0 / 365.0 / tau0), grid.iv_shift_term_cap);
-        const ExpiryContracts contracts = {
-            &p.log_moneyness[begin], &p.moneyness[begin], &p.strike[begin],   &p.sigma[begin],
-            &p.weight[begin],        count,               p.signed_weight[e], p.signed_weight_strike[e]};
+        const ExpiryContracts contracts = {&p.log_moneyness[begin], &p.moneyness[begin],      &p.strike[begin],
+                                           &p.sigma[begin],         &p.weight[begin],         count,
+                                           p.signed_weight[e],      p.signed_weight_strike[e]};
         const ScenarioRow scenario = {tau,
                                       book.rate[e],
                                       book.dividend_yield[e],
@@ -161,7 +161,8 @@ class CpuBackend final : public Backend {
       const double weight = book.weight[w * book.contracts() + i] * basis;
       if (weight == 0.0) continue;
       for (std::size_t j = 0; j < spots; ++j) {
-        out[j] += weight * formulas::settled_delta(static_cast<double>(book.right[i]), prepared.spot[j], book.strike[i]);
+        out[j] +=
+            weight * formulas::settled_delta(static_cast<double>(book.right[i]), prepared.spot[j], book.strike[i]);
       }
     }
   }
@@ -172,6 +173,8 @@ class CpuBackend final : public Backend {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_cpu_backend(Precision precision) { return std::make_unique<CpuBackend>(precision); }
+std::unique_ptr<Backend> make_cpu_backend(Precision precision) {
+  return std::make_unique<CpuBackend>(precision);
+}
 
 }  // namespace greekgrid

@@ -30,8 +30,8 @@ template <class Real>
 struct StagedContracts {
   std::vector<Real> centre, step, d0, um1, u0, u1, u2, s, ratio, bond;  // (n)
   std::vector<Real> sigma, carry_log;                                   // (n) general loop only
-  std::size_t affine = 0;  // contracts of the affine loop: the first ones
-  std::size_t general_begin = 0, general_end = 0;  // contracts of the general loop
+  std::size_t affine = 0;                                               // contracts of the affine loop: the first ones
+  std::size_t general_begin = 0, general_end = 0;                       // contracts of the general loop
   std::array<std::vector<Real>*, 12> columns() {
     return {&centre, &step, &d0, &um1, &u0, &u1, &u2, &s, &ratio, &bond, &sigma, &carry_log};
   }
@@ -44,8 +44,8 @@ struct StagedContracts {
 struct Scratch {
   StagedContracts<float> fp32;
   StagedContracts<double> fp64;
-  std::vector<double> moments;         // (kMomentCount, J padded)
-  std::vector<float> growth32, x32;    // (J padded) exp(x), x
+  std::vector<double> moments;       // (kMomentCount, J padded)
+  std::vector<float> growth32, x32;  // (J padded) exp(x), x
   std::vector<double> growth64, x64;
 };
 
@@ -74,31 +74,31 @@ struct Constants<double> {
   static constexpr double kClamp = 37.0;
 };
 
-// Polynomials from the highest power down. Exp2: 2^f on [-1/2, 1/2], relative error 7.5e-8 (fp32) and 3e-18 (fp64). Mills:
-// N(-x) exp(x^2/2) as a polynomial in x (fp32) or in (x - 4)/(x + 4) (fp64); its error times exp(-x^2/2) is below 6.6e-8
-// (fp32) and 3e-16 (fp64) on [0, infinity).
+// Polynomials from the highest power down. Exp2: 2^f on [-1/2, 1/2], relative error 7.5e-8 (fp32) and 3e-18 (fp64).
+// Mills: N(-x) exp(x^2/2) as a polynomial in x (fp32) or in (x - 4)/(x + 4) (fp64); its error times exp(-x^2/2) is
+// below 6.6e-8 (fp32) and 3e-16 (fp64) on [0, infinity).
 template <class Real>
 inline constexpr Real kExp2[] = {};
 template <>
-inline constexpr float kExp2<float>[] = {
-      0.001327646905f, 0.009675541406f, 0.05550713289f, 0.2402211972f, 0.693146967f, 1.000000072f};
+inline constexpr float kExp2<float>[] = {0.001327646905f, 0.009675541406f, 0.05550713289f,
+                                         0.2402211972f,   0.693146967f,    1.000000072f};
 template <>
 inline constexpr double kExp2<double>[] = {
-      4.4352797236099687745e-10, 7.0741056275206038311e-9, 1.0178198042978264061e-7, 1.3215433089711255789e-6,
-      1.5252733489932703191e-5, 1.5403530462514018700e-4, 1.3333558146789986955e-3, 9.6181291075883359910e-3,
-      0.055504108664819921280, 0.24022650695910156200, 0.69314718055994533046, 1.0};
+    4.4352797236099687745e-10, 7.0741056275206038311e-9, 1.0178198042978264061e-7, 1.3215433089711255789e-6,
+    1.5252733489932703191e-5,  1.5403530462514018700e-4, 1.3333558146789986955e-3, 9.6181291075883359910e-3,
+    0.055504108664819921280,   0.24022650695910156200,   0.69314718055994533046,   1.0};
 template <class Real>
 inline constexpr Real kMills[] = {};
 template <>
-inline constexpr float kMills<float>[] = {
-      1.631705442e-6f, -3.520805032e-5f, 3.397403298e-4f, -0.001974634563f, 0.00793940681f, -0.0243139523f,
-      0.06115490483f, -0.1325138071f, 0.2499167955f, -0.398936515f, 0.4999999341f};
+inline constexpr float kMills<float>[] = {1.631705442e-6f, -3.520805032e-5f, 3.397403298e-4f, -0.001974634563f,
+                                          0.00793940681f,  -0.0243139523f,   0.06115490483f,  -0.1325138071f,
+                                          0.2499167955f,   -0.398936515f,    0.4999999341f};
 template <>
 inline constexpr double kMills<double>[] = {
-      1.0323392234313038212e-7, 3.4017418762870115151e-6, 2.3226711075436409667e-5, 5.5226441955211718575e-5,
-      -1.9921036676241084645e-5, -1.6971899497608083913e-4, 6.4734215223947215855e-4, 5.1053255096439544568e-4,
-      -8.4913739873624508938e-3, 0.030864920662875436788, -0.071707395955452392839, 0.12437925586462119198,
-      -0.17039772154894225004, 0.094410641301387847359};
+    1.0323392234313038212e-7,  3.4017418762870115151e-6,  2.3226711075436409667e-5, 5.5226441955211718575e-5,
+    -1.9921036676241084645e-5, -1.6971899497608083913e-4, 6.4734215223947215855e-4, 5.1053255096439544568e-4,
+    -8.4913739873624508938e-3, 0.030864920662875436788,   -0.071707395955452392839, 0.12437925586462119198,
+    -0.17039772154894225004,   0.094410641301387847359};
 
 // K values of K contracts, worked on in step: a single one's chain of dependent operations is longer than the window in
 // which a core finds independent ones.
@@ -262,7 +262,9 @@ void AffineMoments(const StagedContracts<Real>& staged, const Real* HWY_RESTRICT
       V acc[kMomentCount];
       for (V& a : acc) a = hn::Zero(d);
       for (std::size_t i = begin; i < end; i += K) {
-        const auto load = [&](const Real* HWY_RESTRICT from, int k) { return hn::Set(d, from[i + static_cast<std::size_t>(k)]); };
+        const auto load = [&](const Real* HWY_RESTRICT from, int k) {
+          return hn::Set(d, from[i + static_cast<std::size_t>(k)]);
+        };
         Several<V, K> d1;
         for (int k = 0; k < K; ++k) d1.at[k] = hn::MulAdd(hn::Sub(index, load(centre, k)), load(step, k), load(d0, k));
         Several<V, K> d2 = d1;
@@ -367,8 +369,9 @@ HWY_INLINE void StoreAs(hn::Vec<hn::ScalableTag<double>> value, Real* HWY_RESTRI
   }
 }
 
-// From contracts to what the loops broadcast, in fp64 throughout; d is formed around the spot nearest to its zero. Columns
-// are written by whole vectors, so they are longer than the contracts, and inputs are padded (see ExpiryContracts).
+// From contracts to what the loops broadcast, in fp64 throughout; d is formed around the spot nearest to its zero.
+// Columns are written by whole vectors, so they are longer than the contracts, and inputs are padded (see
+// ExpiryContracts).
 template <class Real>
 void Stage(const ExpiryContracts& contracts, const ScenarioRow& row, StagedContracts<Real>& staged) {
   const hn::ScalableTag<double> d;
@@ -542,13 +545,17 @@ void AddExposures(GreekSet greeks, const ExpiryContracts& contracts, const Scena
 
 void AddExposures32(GreekSet greeks, const ExpiryContracts& contracts, const ScenarioRow& row, Scratch* scratch,
                     double* out, std::size_t out_stride) {
-  AddExposures(greeks, contracts, row, scratch->fp32, scratch->growth32, scratch->x32, scratch->moments, out, out_stride);
+  AddExposures(greeks, contracts, row, scratch->fp32, scratch->growth32, scratch->x32, scratch->moments, out,
+               out_stride);
 }
 void AddExposures64(GreekSet greeks, const ExpiryContracts& contracts, const ScenarioRow& row, Scratch* scratch,
                     double* out, std::size_t out_stride) {
-  AddExposures(greeks, contracts, row, scratch->fp64, scratch->growth64, scratch->x64, scratch->moments, out, out_stride);
+  AddExposures(greeks, contracts, row, scratch->fp64, scratch->growth64, scratch->x64, scratch->moments, out,
+               out_stride);
 }
-const char* InstructionSet() { return hwy::TargetName(HWY_TARGET); }
+const char* InstructionSet() {
+  return hwy::TargetName(HWY_TARGET);
+}
 
 }  // namespace HWY_NAMESPACE
 }  // namespace greekgrid::cpu
@@ -561,8 +568,12 @@ HWY_EXPORT(AddExposures32);
 HWY_EXPORT(AddExposures64);
 HWY_EXPORT(InstructionSet);
 
-void ScratchDeleter::operator()(Scratch* scratch) const { delete scratch; }
-ScratchPointer make_scratch() { return ScratchPointer(new Scratch); }
+void ScratchDeleter::operator()(Scratch* scratch) const {
+  delete scratch;
+}
+ScratchPointer make_scratch() {
+  return ScratchPointer(new Scratch);
+}
 
 void add_exposures_fp32(GreekSet greeks, const ExpiryContracts& contracts, const ScenarioRow& row, Scratch& scratch,
                         double* out, std::size_t out_stride) {
@@ -572,7 +583,9 @@ void add_exposures_fp64(GreekSet greeks, const ExpiryContracts& contracts, const
                         double* out, std::size_t out_stride) {
   HWY_DYNAMIC_DISPATCH(AddExposures64)(greeks, contracts, row, &scratch, out, out_stride);
 }
-const char* instruction_set() { return HWY_DYNAMIC_DISPATCH(InstructionSet)(); }
+const char* instruction_set() {
+  return HWY_DYNAMIC_DISPATCH(InstructionSet)();
+}
 
 }  // namespace greekgrid::cpu
 #endif

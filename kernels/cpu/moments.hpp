@@ -1,8 +1,8 @@
 #pragma once
 
 /// @file
-/// The brute-force inner loops of the CPU backend: from the contracts of one expiry to sums over them, for all spots of one
-/// instant and IV shift.
+/// The brute-force inner loops of the CPU backend: from the contracts of one expiry to sums over them, for all spots of
+/// one instant and IV shift.
 ///
 /// With d = d1, phi = exp(-d^2/2)/sqrt(2 pi), s = sigma sqrt(tau), a = 1/s and u = weight e^{-q tau}, every Greek is a
 /// combination of the moments m_{p,k} = sum u a^p d^k phi and of the sums of u N(d1) and w K e^{-r tau} N(d2), with
@@ -19,7 +19,19 @@ namespace greekgrid::cpu {
 
 /// Sums over the contracts of one expiry; M<p>D<k> is sum u a^p d^k phi, with MM for p = -1.
 enum Moment : std::uint8_t {
-  kMM1D0, kMM1D1, kM0D0, kM0D1, kM0D2, kM1D0, kM1D1, kM1D2, kM1D3, kM2D0, kM2D1, kM2D2, kM2D4,
+  kMM1D0,
+  kMM1D1,
+  kM0D0,
+  kM0D1,
+  kM0D2,
+  kM1D0,
+  kM1D1,
+  kM1D2,
+  kM1D3,
+  kM2D0,
+  kM2D1,
+  kM2D2,
+  kM2D4,
   kAsset,  ///< sum u N(d1)
   kBond,   ///< sum w K e^{-r tau} N(d2)
   kMomentCount
@@ -50,8 +62,8 @@ constexpr std::uint32_t needed_moments(GreekSet greeks) {
 /// Rows of spots are padded to a multiple of this: the lanes of the widest vector.
 inline constexpr std::size_t kRowPad = 16;
 
-/// What the contracts of one expiry look like before any scenario: filled once per book. All (n); kRowPad more values can
-/// be read behind the last one, their values do not matter but sigma must be positive.
+/// What the contracts of one expiry look like before any scenario: filled once per book. All (n); kRowPad more values
+/// can be read behind the last one, their values do not matter but sigma must be positive.
 struct ExpiryContracts {
   const double* log_moneyness;  ///< ln(S0 e^b / K)
   const double* moneyness;      ///< S0 e^b / K
@@ -65,16 +77,16 @@ struct ExpiryContracts {
 
 /// One scenario row: an instant and an IV shift, all spots, for one expiry that is still alive.
 struct ScenarioRow {
-  double tau;             ///< > 0
+  double tau;  ///< > 0
   double rate, dividend_yield;
-  double shift;           ///< vol, already scaled by the shift term
-  double floor;           ///< vol
-  double beta;            ///< of relative_beta; 0 for sticky strike
+  double shift;  ///< vol, already scaled by the shift term
+  double floor;  ///< vol
+  double beta;   ///< of relative_beta; 0 for sticky strike
   double log_spot_begin, log_spot_step;
-  std::size_t spots;      ///< J
-  const double* spot;     ///< (J padded to kRowPad) S_j e^b, USD
-  const double* growth;   ///< (J padded to kRowPad) S_j / S0
-  double basis_factor;    ///< e^b
+  std::size_t spots;     ///< J
+  const double* spot;    ///< (J padded to kRowPad) S_j e^b, USD
+  const double* growth;  ///< (J padded to kRowPad) S_j / S0
+  double basis_factor;   ///< e^b
 };
 
 /// Scratch memory of one thread; grows to the largest expiry and row seen.

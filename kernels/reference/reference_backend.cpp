@@ -1,4 +1,5 @@
-// Plain double loops over the closed forms, written to be read, never optimised: what every other backend is tested against.
+// Plain double loops over the closed forms, written to be read, never optimised: what every other backend is tested
+// against.
 
 #include <algorithm>
 #include <cmath>
@@ -64,6 +65,8 @@ class ReferenceBackend final : public Backend {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_reference_backend() { return std::make_unique<ReferenceBackend>(); }
+std::unique_ptr<Backend> make_reference_backend() {
+  return std::make_unique<ReferenceBackend>();
+}
 
 }  // namespace greekgrid

@@ -1,5 +1,7 @@
 // Chains into snapshots, positions, levels, runs: on chains built here, whose answers are known.
 
+#include "greekgrid/host/market.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -10,7 +12,6 @@
 #include <mutex>
 
 #include "greekgrid/host/levels.hpp"
-#include "greekgrid/host/market.hpp"
 #include "greekgrid/host/night_run.hpp"
 #include "greekgrid/kernels/formulas/black_scholes.hpp"
 
@@ -41,7 +42,8 @@ struct ChainBuilder {
     chain.exercise.push_back(Exercise::kEuropean);
     chain.style.push_back(SettlementStyle::kPm);
   }
-  void contract(double strike, int right, double interest, double iv, double bid = kNaN, double ask = kNaN, double multiplier = 100.0) {
+  void contract(double strike, int right, double interest, double iv, double bid = kNaN, double ask = kNaN,
+                double multiplier = 100.0) {
     chain.contract_expiry.push_back(static_cast<std::int32_t>(chain.expiries() - 1));
     chain.strike.push_back(strike);
     chain.right.push_back(static_cast<std::int8_t>(right));
@@ -70,16 +72,17 @@ TEST(Snapshot, KeepsTheVendorsVolatilityAndFillsInOrder) {
   b.ticker("AAA", 100.0);
   b.expiry(30 * kDay, "AAA");
   b.contract(90.0, -1, 10, 0.25);
-  b.contract(90.0, 1, 20, 0.0);                                                  // from the put at the strike
+  b.contract(90.0, 1, 20, 0.0);  // from the put at the strike
   const double mid = price(-1.0, 100.0, 100.0, 0.31, 30.0);
-  b.contract(100.0, -1, 30, 1e-5, mid - 0.05, mid + 0.05);                       // placeholder: from its own mid
-  b.contract(100.0, 1, 40, kNaN);                                                // from the put, which has its own
-  b.contract(120.0, 1, 50, 0.0);                                                 // nothing to fill it from
-  b.contract(130.0, 1, kNaN, 0.4);                                               // open interest unknown
+  b.contract(100.0, -1, 30, 1e-5, mid - 0.05, mid + 0.05);  // placeholder: from its own mid
+  b.contract(100.0, 1, 40, kNaN);                           // from the put, which has its own
+  b.contract(120.0, 1, 50, 0.0);                            // nothing to fill it from
+  b.contract(130.0, 1, kNaN, 0.4);                          // open interest unknown
   const Snapshot s = make_snapshot(b.chain, MarketConfig(), TickerSelection());
   ASSERT_EQ(s.tickers(), 1U);
   EXPECT_THAT(s.chain_row, ElementsAre(0, 1, 2, 3));
-  EXPECT_THAT(s.iv_source, ElementsAre(IvSource::kVendor, IvSource::kOppositeRight, IvSource::kOwnMid, IvSource::kOppositeRight));
+  EXPECT_THAT(s.iv_source,
+              ElementsAre(IvSource::kVendor, IvSource::kOppositeRight, IvSource::kOwnMid, IvSource::kOppositeRight));
   EXPECT_NEAR(s.implied_volatility[1], 0.25, 0.0);
   EXPECT_NEAR(s.implied_volatility[2], 0.31, 1e-12);
   EXPECT_EQ(s.implied_volatility[3], s.implied_volatility[2]);
@@ -163,7 +166,8 @@ TEST(Snapshot, RefusesTickersWithTheReason) {
 
 TEST(Snapshot, TopCountsAcceptedTickersByOpenInterestInDollars) {
   ChainBuilder b;
-  for (const auto& [name, spot, interest] : {std::tuple{"A", 10.0, 100.0}, {"B", 1000.0, 10.0}, {"C", 100.0, 1.0}, {"D", 5000.0, 90.0}}) {
+  for (const auto& [name, spot, interest] :
+       {std::tuple{"A", 10.0, 100.0}, {"B", 1000.0, 10.0}, {"C", 100.0, 1.0}, {"D", 5000.0, 90.0}}) {
     b.ticker(name, spot);
     b.expiry(kDay, name);
     b.contract(spot, 1, interest, std::string(name) == "D" ? 0.0 : 0.3);
@@ -246,7 +250,8 @@ TEST(Levels, WallsAndZeroGamma) {
   EXPECT_NEAR(levels.level.zero_gamma.value, low, 1e-7 * low);
   EXPECT_GT(levels.level.zero_gamma_slope, 0.0);
   const double step = 1e-4;
-  const double slope = (gamma_exposure(book, grid, low + step).gamma - gamma_exposure(book, grid, low - step).gamma) / (2 * step);
+  const double slope =
+      (gamma_exposure(book, grid, low + step).gamma - gamma_exposure(book, grid, low - step).gamma) / (2 * step);
   EXPECT_NEAR(levels.level.zero_gamma_slope / slope, 1.0, 1e-5);
 }
 
@@ -286,7 +291,8 @@ struct Collector final : SurfaceSink {
   std::map<std::int64_t, std::vector<double>> cells;
   void write_surfaces(std::int64_t ticker, std::span<const double> c) override {
     const std::lock_guard lock(mutex);
-    EXPECT_TRUE(cells.emplace(ticker, std::vector<double>(c.begin(), c.end())).second) << "ticker " << ticker << " twice";
+    EXPECT_TRUE(cells.emplace(ticker, std::vector<double>(c.begin(), c.end())).second)
+        << "ticker " << ticker << " twice";
   }
 };
 
@@ -323,7 +329,9 @@ TEST(NightRun, EverySurfaceLiesWhereTheHeaderSays) {
   Collector whole;
   std::atomic<bool> stop{false};
   NightTimings timings;
-  const auto tables = run_night(chain, snapshot, config, header, *backend, whole, std::size_t{1} << 30, [](const NightProgress&) {}, stop, timings);
+  const auto tables = run_night(
+      chain, snapshot, config, header, *backend, whole, std::size_t{1} << 30, [](const NightProgress&) {}, stop,
+      timings);
   ASSERT_EQ(whole.cells.size(), 3U);
   const std::size_t cells = header.chunk_cells();
   // One cell of ticker 2, position 1, rule 1, time 2, shift 2, spot 3, by the formula of a reader.
@@ -331,12 +339,14 @@ TEST(NightRun, EverySurfaceLiesWhereTheHeaderSays) {
   for (const Greek greek : {Greek::kDelta, Greek::kGamma, Greek::kCharm, Greek::kVanna}) {
     const double x = header.spot_step[3] * header.spot_scale[2];
     double expected = 0.0;
-    for (auto i = static_cast<std::size_t>(snapshot.contract_begin[2]); i < static_cast<std::size_t>(snapshot.contract_begin[3]); ++i) {
+    for (auto i = static_cast<std::size_t>(snapshot.contract_begin[2]);
+         i < static_cast<std::size_t>(snapshot.contract_begin[3]); ++i) {
       const auto e = static_cast<std::size_t>(snapshot.contract_expiry[i]);
       const double tau = static_cast<double>(snapshot.settlement[e] - header.time[2]) / 31536000.0;
       const double sigma = std::max(0.01, snapshot.implied_volatility[i] * (1.0 - 10.0 * x) + 0.02);
       expected += snapshot.open_interest[i] * 100.0 *
-                  formulas::black_scholes<double>({double(snapshot.right[i]), 150.0 * std::exp(x), snapshot.strike[i], 0, 0, sigma, tau})[greek];
+                  formulas::black_scholes<double>(
+                      {double(snapshot.right[i]), 150.0 * std::exp(x), snapshot.strike[i], 0, 0, sigma, tau})[greek];
     }
     const double actual = whole.cells[2][((header.greeks.index(greek) * 2 + 1) * 2 + 1) * cells + cell];
     EXPECT_NEAR(actual / expected, 1.0, 1e-9) << name(greek);
@@ -348,13 +358,16 @@ TEST(NightRun, EverySurfaceLiesWhereTheHeaderSays) {
 
   // Blocks of one ticker give the same bits.
   Collector pieces;
-  const auto again = run_night(chain, snapshot, config, header, *backend, pieces, 1, [](const NightProgress&) {}, stop, timings);
+  const auto again = run_night(
+      chain, snapshot, config, header, *backend, pieces, 1, [](const NightProgress&) {}, stop, timings);
   EXPECT_EQ(whole.cells, pieces.cells);
   EXPECT_EQ(tables.greeks, again.greeks);
 
   stop = true;
   Collector nothing;
-  EXPECT_THROW(run_night(chain, snapshot, config, header, *backend, nothing, 1, [](const NightProgress&) {}, stop, timings), Stopped);
+  EXPECT_THROW(run_night(
+                   chain, snapshot, config, header, *backend, nothing, 1, [](const NightProgress&) {}, stop, timings),
+               Stopped);
 }
 
 TEST(NightRun, TimesAreSuccessiveClosesOrFiveMinuteSteps) {
@@ -397,7 +410,8 @@ TEST(Scenarios, ClippedCellsAreCountedForLiveContractsOnly) {
   const auto weights = exposure_weights(s, 0, n, 1);
   std::vector<std::int64_t> begin;
   const BookView book = make_book(s, 0, weights, begin);
-  const std::vector<Instant> time = {s.quote_time, s.quote_time + 4 * kDay};  // the first expiry is settled at the second
+  const std::vector<Instant> time = {s.quote_time,
+                                     s.quote_time + 4 * kDay};  // the first expiry is settled at the second
   const GridView grid = make_grid(config.scenarios, {}, time, 0.01);
   std::int64_t expected = 0;
   for (std::size_t e = 0; e < 3; ++e) {

@@ -1,12 +1,13 @@
 // Every backend that runs on the CPU against the plain double reference, over books that hold the hard cases.
 
-#include <gtest/gtest.h>
+#include "greekgrid/kernels/backend.hpp"
 
-#include <cmath>
+#include <gtest/gtest.h>
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/task_arena.h>
 
-#include "greekgrid/kernels/backend.hpp"
+#include <cmath>
+
 #include "greekgrid_test/books.hpp"
 
 namespace greekgrid {
@@ -16,9 +17,9 @@ using test::Book;
 using test::Grid;
 using test::kQuoteTime;
 
-// fp32: d carries 2 ulp of 6e-8 and exp multiplies them by |d| <= 5 where the density matters, the two approximations add
-// 1.4e-7: about 1e-6 of one contract's term; with signs that cancel in the sum the surface maximum is a tenth of gross on
-// real books, and errors of many contracts average. fp64: the same count with 2.2e-16, cancellation up to 1e3.
+// fp32: d carries 2 ulp of 6e-8 and exp multiplies them by |d| <= 5 where the density matters, the two approximations
+// add 1.4e-7: about 1e-6 of one contract's term; with signs that cancel in the sum the surface maximum is a tenth of
+// gross on real books, and errors of many contracts average. fp64: the same count with 2.2e-16, cancellation up to 1e3.
 constexpr double kTolerance32 = 5e-6;
 constexpr double kTolerance64 = 1e-11;
 
@@ -106,7 +107,8 @@ void expect_equivalent(Backend& backend, GreekSet greeks, double tolerance) {
     for (const Greek greek : kAllGreeks) {
       if (!greeks.contains(greek)) continue;
       const std::size_t at = greeks.index(greek) * cells;
-      const auto worst = test::compare_surface(std::span(actual).subspan(at, cells), std::span(expected).subspan(at, cells));
+      const auto worst =
+          test::compare_surface(std::span(actual).subspan(at, cells), std::span(expected).subspan(at, cells));
       EXPECT_LE(worst.relative_to_maximum, tolerance)
           << c.name << " " << name(greek) << " cell " << worst.cell << ": " << worst.actual << " for " << worst.expected
           << ", maximum " << worst.maximum;
@@ -144,7 +146,8 @@ TEST(CpuBackend, SameBitsFromAnyNumberOfThreadsAndAnyCompany) {
     std::vector<double> a(alone.size());
     std::vector<double> b(GreekSet::all().size() * view.scenarios());
     std::vector<double> c(alone.size());
-    const std::vector<ExposureJob> jobs = {{book.view(), view, 2, a}, {other.view(), view, 1, b}, {book.view(), view, 2, c}};
+    const std::vector<ExposureJob> jobs = {
+        {book.view(), view, 2, a}, {other.view(), view, 1, b}, {book.view(), view, 2, c}};
     const oneapi::tbb::global_control threads(oneapi::tbb::global_control::max_allowed_parallelism, 4);
     oneapi::tbb::task_arena several(4);
     several.execute([&] { backend->evaluate(GreekSet::all(), jobs); });
@@ -168,7 +171,8 @@ TEST(CpuBackend, LinearInPositions) {
     for (std::size_t i = 0; i < cells; ++i) {
       combined[i] = 2.0 * out[(3 * g) * cells + i] - 3.0 * out[(3 * g + 1) * cells + i];
     }
-    EXPECT_LE(test::compare_surface(std::span(out).subspan((3 * g + 2) * cells, cells), combined).relative_to_maximum, 1e-12);
+    EXPECT_LE(test::compare_surface(std::span(out).subspan((3 * g + 2) * cells, cells), combined).relative_to_maximum,
+              1e-12);
   }
 }
 

@@ -1,5 +1,7 @@
 // The closed forms against 60-digit derivatives, published tables, their own limits and the invariants of the field.
 
+#include "greekgrid/kernels/formulas/black_scholes.hpp"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -8,7 +10,6 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "greekgrid/kernels/formulas/black_scholes.hpp"
 #include "greekgrid_test/test_data.hpp"
 
 namespace greekgrid {
@@ -26,9 +27,12 @@ std::vector<std::map<std::string, std::string>> read_csv(const std::filesystem::
     std::vector<std::string> cells(1);
     bool quoted = false;
     for (char c : text) {
-      if (c == '"') quoted = !quoted;
-      else if (c == ',' && !quoted) cells.emplace_back();
-      else if (c != '\r') cells.back() += c;
+      if (c == '"')
+        quoted = !quoted;
+      else if (c == ',' && !quoted)
+        cells.emplace_back();
+      else if (c != '\r')
+        cells.back() += c;
     }
     return cells;
   };
@@ -45,7 +49,8 @@ std::vector<std::map<std::string, std::string>> read_csv(const std::filesystem::
   return rows;
 }
 
-// Sums of the magnitudes of each formula's terms: what a rounding error of the terms can amount to near a zero crossing.
+// Sums of the magnitudes of each formula's terms: what a rounding error of the terms can amount to near a zero
+// crossing.
 OptionGreeks<double> magnitudes(const State& o, const OptionGreeks<double>& g) {
   const double s = o.sigma * std::sqrt(o.tau);
   const double carry = (o.rate - o.dividend_yield) * o.tau;
@@ -67,7 +72,8 @@ OptionGreeks<double> magnitudes(const State& o, const OptionGreeks<double>& g) {
   m.color = g.gamma * 0.5 / o.tau * (2.0 * std::abs(o.dividend_yield) * o.tau + 1.0 + std::abs(d1) * drift);
   m.vomma = g.vega * std::abs(d1) * (std::abs(d1) + s) / o.sigma;
   m.ultima = g.vega / (o.sigma * o.sigma) * (std::abs(d1 * d2) * (1.0 + std::abs(d1 * d2)) + d1 * d1 + d2 * d2);
-  m.theta = o.spot * dn * o.sigma * 0.5 / std::sqrt(o.tau) + std::abs(o.dividend_yield) * asset + std::abs(o.rate) * bond;
+  m.theta =
+      o.spot * dn * o.sigma * 0.5 / std::sqrt(o.tau) + std::abs(o.dividend_yield) * asset + std::abs(o.rate) * bond;
   m.veta = g.vega * (std::abs(o.dividend_yield) + 0.5 / o.tau + std::abs(d1) * 0.5 / o.tau * drift);
   return m;
 }
@@ -80,8 +86,13 @@ TEST(BlackScholes, PriceAndTwelveGreeksAgreeWithSixtyDigitDifferentiation) {
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const auto& row = rows[i];
     const auto number = [&](const std::string& column) { return std::stod(row.at(column)); };
-    const State o = {row.at("right") == "C" ? 1.0 : -1.0, number("spot"), number("strike"), number("rate"),
-                     number("dividend_yield"), number("iv"), number("tau")};
+    const State o = {row.at("right") == "C" ? 1.0 : -1.0,
+                     number("spot"),
+                     number("strike"),
+                     number("rate"),
+                     number("dividend_yield"),
+                     number("iv"),
+                     number("tau")};
     const auto g = black_scholes(o);
     const auto m = magnitudes(o, g);
     const auto check = [&](std::string_view what, double actual, double magnitude) {
@@ -112,8 +123,12 @@ TEST(BlackScholes, HaugsTablesAsInQuantLib) {
     const auto number = [&](const char* column) { return std::stod(row.at(column)); };
     const auto g = black_scholes<double>({row.at("type") == "call" ? 1.0 : -1.0, number("spot"), number("strike"),
                                           number("r"), number("q"), number("vol"), number("t")});
-    const std::map<std::string, double> values = {{"delta", g.delta}, {"gamma", g.gamma}, {"vega", g.vega},
-                                                  {"theta", g.theta}, {"rho", g.rho}, {"theta per day", g.theta / 365.0},
+    const std::map<std::string, double> values = {{"delta", g.delta},
+                                                  {"gamma", g.gamma},
+                                                  {"vega", g.vega},
+                                                  {"theta", g.theta},
+                                                  {"rho", g.rho},
+                                                  {"theta per day", g.theta / 365.0},
                                                   {"elasticity", g.delta * number("spot") / g.price}};
     const auto found = values.find(row.at("greek"));
     if (found == values.end()) continue;  // dividendRho is no Greek of ours
@@ -134,7 +149,8 @@ TEST(BlackScholes, PyVollibRows) {
     const auto number = [&](const char* what) { return row.at(column(what)).get<double>(); };
     ++rows;
     for (const double right : {1.0, -1.0}) {
-      const auto g = black_scholes<double>({right, number("S"), number("K"), number("R"), 0.0, number("v"), number("t")});
+      const auto g =
+          black_scholes<double>({right, number("S"), number("K"), number("R"), 0.0, number("v"), number("t")});
       const auto close = [&](const char* what, double actual) {
         // Printed to nine digits.
         EXPECT_NEAR(actual, number(what), 2e-8 * std::abs(number(what)) + 2e-9) << what << " row " << rows;
@@ -177,7 +193,8 @@ TEST(BlackScholes, LimitsAreFiniteAndRight) {
           const auto g = black_scholes<double>({right, 100.0, strike, 0.05, 0.02, sigma, tau});
           EXPECT_TRUE(std::isfinite(g.price) && std::isfinite(g.rho));
           for (const Greek greek : kAllGreeks) {
-            EXPECT_FALSE(std::isnan(g[greek])) << name(greek) << " K=" << strike << " sigma=" << sigma << " tau=" << tau;
+            EXPECT_FALSE(std::isnan(g[greek]))
+                << name(greek) << " K=" << strike << " sigma=" << sigma << " tau=" << tau;
           }
         }
       }

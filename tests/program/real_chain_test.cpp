@@ -52,7 +52,8 @@ TEST_P(RealChain, CpuEquivalentToReference) {
   scenarios.iv_shifts = {-0.1, 0.0, 0.1};
   const auto times = make_times(scenarios, Calendar(), loaded.snapshot.quote_time);
   const auto reference = make_reference_backend();
-  for (const IvRuleChoice rule : {IvRuleChoice{IvRule::kStickyStrike, 1.0}, IvRuleChoice{IvRule::kRelativeBeta, 10.0}}) {
+  for (const IvRuleChoice rule :
+       {IvRuleChoice{IvRule::kStickyStrike, 1.0}, IvRuleChoice{IvRule::kRelativeBeta, 10.0}}) {
     const GridView grid = make_grid(scenarios, rule, times, loaded.scale);
     const auto evaluate = [&](Backend& backend) {
       std::vector<double> out(kGreekCount * grid.scenarios());
@@ -66,7 +67,8 @@ TEST_P(RealChain, CpuEquivalentToReference) {
       for (std::size_t g = 0; g < kGreekCount; ++g) {
         const auto worst = test::compare_surface(std::span(actual).subspan(g * grid.scenarios(), grid.scenarios()),
                                                  std::span(expected).subspan(g * grid.scenarios(), grid.scenarios()));
-        EXPECT_LE(worst.relative_to_maximum, tolerance) << name(kAllGreeks[g]) << " cell " << worst.cell << ", rule " << name(rule.rule);
+        EXPECT_LE(worst.relative_to_maximum, tolerance)
+            << name(kAllGreeks[g]) << " cell " << worst.cell << ", rule " << name(rule.rule);
       }
     }
   }

@@ -27,8 +27,8 @@ fs::path scratch_dir(const std::string& name) {
     }
   };
   static Cleaner cleaner;
-  fs::path dir = fs::temp_directory_path() / ("greekgrid_" + name + "_" + std::to_string(::getpid()) + "_" +
-                                              std::to_string(cleaner.dirs.size()));
+  fs::path dir = fs::temp_directory_path() /
+                 ("greekgrid_" + name + "_" + std::to_string(::getpid()) + "_" + std::to_string(cleaner.dirs.size()));
   fs::remove_all(dir);
   fs::create_directories(dir);
   cleaner.dirs.push_back(dir);

@@ -11,8 +11,8 @@
 
 int main() {
   const std::vector<std::int64_t> settlement = {31536000}, expiry_begin = {0, 1}, time = {0};
-  const std::vector<double> rate = {0.05}, dividend_yield = {0.01}, strike = {100.0}, volatility = {0.2}, weight = {100.0},
-                            iv_shift = {0.0};
+  const std::vector<double> rate = {0.05}, dividend_yield = {0.01}, strike = {100.0}, volatility = {0.2},
+                            weight = {100.0}, iv_shift = {0.0};
   const std::vector<std::int8_t> right = {1};
   greekgrid::BookView book;
   book.spot = 100.0;

@@ -19,24 +19,25 @@ struct ChainSource {
 };
 
 /// One quote instant, many underlyings: U tickers, E expiries, N contracts; the memory image of chains.h5.
-/// Sorted by ticker (bytes), settlement, root (bytes), strike (integer thousandths), right (-1 before +1); no duplicates.
+/// Sorted by ticker (bytes), settlement, root (bytes), strike (integer thousandths), right (-1 before +1); no
+/// duplicates.
 struct OptionChain {
-  Instant quote_time = 0;  ///< when the quotes were alive
-  Instant file_time = 0;   ///< the stamp of the file
+  Instant quote_time = 0;                    ///< when the quotes were alive
+  Instant file_time = 0;                     ///< the stamp of the file
   std::string open_interest_settle_date;     ///< ISO date, empty if unknown
   std::string open_interest_knowledge_time;  ///< ISO 8601 with zone, empty if unknown
   std::vector<ChainSource> source;
 
-  std::vector<std::string> ticker;            // (U)
-  std::vector<double> spot;                   // (U) USD, NaN missing
-  std::vector<std::int64_t> contract_begin;   // (U)
-  std::vector<std::int64_t> contract_count;   // (U)
+  std::vector<std::string> ticker;           // (U)
+  std::vector<double> spot;                  // (U) USD, NaN missing
+  std::vector<std::int64_t> contract_begin;  // (U)
+  std::vector<std::int64_t> contract_count;  // (U)
 
-  std::vector<std::int32_t> expiry_ticker;    // (E)
-  std::vector<std::string> root;              // (E)
-  std::vector<Instant> settlement;            // (E)
-  std::vector<Exercise> exercise;             // (E)
-  std::vector<SettlementStyle> style;         // (E)
+  std::vector<std::int32_t> expiry_ticker;  // (E)
+  std::vector<std::string> root;            // (E)
+  std::vector<Instant> settlement;          // (E)
+  std::vector<Exercise> exercise;           // (E)
+  std::vector<SettlementStyle> style;       // (E)
 
   std::vector<std::int32_t> contract_expiry;  // (N)
   std::vector<double> strike;                 // (N) USD, thousandths / 1000

@@ -25,7 +25,8 @@ struct TickerLevels {
 /// @param grid    the ticker's grid: its spot range bounds zero_gamma, its floor applies; time[0] is the instant
 /// @param sampler evaluates the gamma exposure at 2001 log-spaced spots of that range; every change of sign between
 ///                samples is refined by bracketing on the plain closed form to 1e-9 of spot
-TickerLevels compute_levels(const BookView& book, std::span<const double> gamma, const GridView& grid, Backend& sampler);
+TickerLevels compute_levels(const BookView& book, std::span<const double> gamma, const GridView& grid,
+                            Backend& sampler);
 
 /// Gamma exposure and its derivative speed exposure at a spot, by the plain closed form: shares USD-1, shares USD-2.
 struct GammaPoint {

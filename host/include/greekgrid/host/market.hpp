@@ -13,25 +13,26 @@
 
 namespace greekgrid {
 
-/// Judges every contract of the wanted tickers: settlement after quote_time, open interest known, a usable volatility, a
-/// forward. Every refused live contract and every refused ticker is one Diagnostic of the result; expired contracts are
-/// counted. Volatility in the order of the configuration, then the opposite right at the same strike; one source per
-/// contract is recorded. Forwards are S e^((rate - dividend_yield) tau).
+/// Judges every contract of the wanted tickers: settlement after quote_time, open interest known, a usable volatility,
+/// a forward. Every refused live contract and every refused ticker is one Diagnostic of the result; expired contracts
+/// are counted. Volatility in the order of the configuration, then the opposite right at the same strike; one source
+/// per contract is recorded. Forwards are S e^((rate - dividend_yield) tau).
 Snapshot make_snapshot(const OptionChain& chain, const MarketConfig& config, const TickerSelection& selection);
 
-/// True if a vendor's volatility is a placeholder: not above 1e-4; or equal to `floor`, the smallest positive volatility of
-/// its ticker where that occurs more than 20 times (NaN if it does not); or within 2e-5 of 2^-k, k = 1..6, with neither bid
-/// nor ask (left-overs of a bisection).
+/// True if a vendor's volatility is a placeholder: not above 1e-4; or equal to `floor`, the smallest positive
+/// volatility of its ticker where that occurs more than 20 times (NaN if it does not); or within 2e-5 of 2^-k, k
+/// = 1..6, with neither bid nor ask (left-overs of a bisection).
 bool is_placeholder_iv(double iv, double floor, double bid, double ask);
 
 /// Signed dealer contracts of each model: (N, W), by contract then model. kSignedColumn reads the chain's column.
-std::vector<double> dealer_positions(const Snapshot& snapshot, const OptionChain& chain, std::span<const PositionModel> models);
+std::vector<double> dealer_positions(const Snapshot& snapshot, const OptionChain& chain,
+                                     std::span<const PositionModel> models);
 
 /// View of one ticker's contracts, with weights (W, n) that the caller owns (see exposure_weights).
 BookView make_book(const Snapshot& snapshot, std::size_t ticker, std::span<const double> weights,
                    std::vector<std::int64_t>& expiry_begin);
 /// n m of one ticker: (W, n) from dealer positions (N, W).
-std::vector<double> exposure_weights(const Snapshot& snapshot, std::size_t ticker, std::span<const double> dealer_position,
-                                     std::size_t models);
+std::vector<double> exposure_weights(const Snapshot& snapshot, std::size_t ticker,
+                                     std::span<const double> dealer_position, std::size_t models);
 
 }  // namespace greekgrid

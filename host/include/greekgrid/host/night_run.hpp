@@ -43,13 +43,15 @@ struct NightTimings {
 struct Stopped {};
 
 /// Axes of the result, known before the first surface. `time` as make_times gives it.
-NightHeader make_header(const OptionChain& chain, const Snapshot& snapshot, const RunConfig& config, const Calendar& calendar);
+NightHeader make_header(const OptionChain& chain, const Snapshot& snapshot, const RunConfig& config,
+                        const Calendar& calendar);
 
 /// Instants of the time axis: quote_time, then session closes or intraday steps.
 std::vector<Instant> make_times(const ScenarioConfig& config, const Calendar& calendar, Instant quote_time);
 
-/// Evaluates every ticker of the snapshot into the sink and returns levels, crossings, base Greeks and dealer positions.
-/// Surfaces of at most `block_bytes` are in memory at a time, twice: one block is written while the next is evaluated.
+/// Evaluates every ticker of the snapshot into the sink and returns levels, crossings, base Greeks and dealer
+/// positions. Surfaces of at most `block_bytes` are in memory at a time, twice: one block is written while the next is
+/// evaluated.
 /// @throws Stopped when *stop becomes true (checked between blocks), and whatever the backend or the sink throws.
 NightTables run_night(const OptionChain& chain, Snapshot& snapshot, const RunConfig& config, const NightHeader& header,
                       Backend& backend, SurfaceSink& sink, std::size_t block_bytes,

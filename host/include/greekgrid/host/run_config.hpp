@@ -33,11 +33,11 @@ std::string_view name(IvPreference preference);
 
 /// How a market is read from a chain.
 struct MarketConfig {
-  double rate = 0.0;             ///< flat, continuously compounded, common_year-1
-  double dividend_yield = 0.0;   ///< flat, continuously compounded, common_year-1
+  double rate = 0.0;            ///< flat, continuously compounded, common_year-1
+  double dividend_yield = 0.0;  ///< flat, continuously compounded, common_year-1
   IvPreference iv_source = IvPreference::kVendor;
-  bool iv_fill = true;           ///< false: only the first source, the rest is dropped and counted
-  double minimum_coverage = 0.5; ///< share of live open interest that must be priced, else the ticker is refused
+  bool iv_fill = true;            ///< false: only the first source, the rest is dropped and counted
+  double minimum_coverage = 0.5;  ///< share of live open interest that must be priced, else the ticker is refused
 };
 
 /// A day whose session differs from the built-in calendar.
@@ -49,8 +49,8 @@ struct CalendarOverride {
 /// Which tickers of a chain are wanted.
 struct TickerSelection {
   std::vector<std::string> tickers;  ///< by name, or all if empty; a name that the chain lacks becomes a refused ticker
-  std::size_t top = 0;               ///< the first so many accepted ones by open interest in USD (OI x multiplier x spot),
-                                     ///< ties by name; 0 = all
+  std::size_t top = 0;  ///< the first so many accepted ones by open interest in USD (OI x multiplier x spot),
+                        ///< ties by name; 0 = all
 };
 
 /// One run.

@@ -17,32 +17,37 @@ namespace greekgrid {
 
 enum class ForwardSource : std::int8_t { kMissing = 0, kParity = 1, kNeighbourCarry = 2, kGivenRateAndYield = 3 };
 enum class IvSource : std::int8_t {
-  kMissing = 0, kOwnMid = 1, kVendor = 2, kOppositeRight = 3, kSmile = 4, kNeighbourExpiry = 5
+  kMissing = 0,
+  kOwnMid = 1,
+  kVendor = 2,
+  kOppositeRight = 3,
+  kSmile = 4,
+  kNeighbourExpiry = 5
 };
 
 /// Why a ticker is in the result or not.
 enum class TickerStatus : std::int8_t {
   kOk = 0,
-  kNoContracts = 1,   ///< the chain lists none
-  kAllExpired = 2,    ///< every contract settled at or before quote_time
-  kNoSpot = 3,        ///< spot missing or not positive
-  kTooLittleIv = 4,   ///< usable volatility for less than the stated share of open interest
-  kNotInChain = 5,    ///< asked for by name, not in the input
-  kNoOpenInterest = 6 ///< no live contract has open interest
+  kNoContracts = 1,    ///< the chain lists none
+  kAllExpired = 2,     ///< every contract settled at or before quote_time
+  kNoSpot = 3,         ///< spot missing or not positive
+  kTooLittleIv = 4,    ///< usable volatility for less than the stated share of open interest
+  kNotInChain = 5,     ///< asked for by name, not in the input
+  kNoOpenInterest = 6  ///< no live contract has open interest
 };
 
 /// One row of /quality: every ticker considered, refused ones included.
 struct TickerQuality {
   std::string ticker;
   TickerStatus status = TickerStatus::kOk;
-  std::int64_t contracts = 0;     ///< priced
-  std::int64_t rows_in = 0;       ///< contract rows of the chain
-  std::int64_t rows_expired = 0;  ///< settled at or before quote_time
-  std::int64_t rows_refused = 0;  ///< live but refused, each with a Diagnostic
-  double coverage = 0.0;          ///< share of live OI that is priced, 1
-  double filled_iv_share = 0.0;   ///< share of priced OI whose volatility is not the first source asked for, 1
-  double expired_share = 0.0;     ///< share of the chain's OI that is expired, 1
-  std::int64_t clipped_cells = 0; ///< (contract, rule, time, shift, spot) cells where the IV floor binds
+  std::int64_t contracts = 0;      ///< priced
+  std::int64_t rows_in = 0;        ///< contract rows of the chain
+  std::int64_t rows_expired = 0;   ///< settled at or before quote_time
+  std::int64_t rows_refused = 0;   ///< live but refused, each with a Diagnostic
+  double coverage = 0.0;           ///< share of live OI that is priced, 1
+  double filled_iv_share = 0.0;    ///< share of priced OI whose volatility is not the first source asked for, 1
+  double expired_share = 0.0;      ///< share of the chain's OI that is expired, 1
+  std::int64_t clipped_cells = 0;  ///< (contract, rule, time, shift, spot) cells where the IV floor binds
 };
 
 /// The priced books: U accepted tickers, E expiries, N contracts; expiries of a ticker and contracts of an expiry are
@@ -57,14 +62,14 @@ struct Snapshot {
   std::vector<std::int64_t> expiry_begin;    // (U + 1)
   std::vector<std::int64_t> contract_begin;  // (U + 1)
 
-  std::vector<std::int32_t> expiry_ticker;   // (E) index into ticker
-  std::vector<std::string> root;             // (E)
-  std::vector<Instant> settlement;           // (E)
-  std::vector<Exercise> exercise;            // (E)
-  std::vector<SettlementStyle> style;        // (E)
-  std::vector<double> rate;                  // (E)
-  std::vector<double> dividend_yield;        // (E)
-  std::vector<ForwardSource> forward_source; // (E)
+  std::vector<std::int32_t> expiry_ticker;          // (E) index into ticker
+  std::vector<std::string> root;                    // (E)
+  std::vector<Instant> settlement;                  // (E)
+  std::vector<Exercise> exercise;                   // (E)
+  std::vector<SettlementStyle> style;               // (E)
+  std::vector<double> rate;                         // (E)
+  std::vector<double> dividend_yield;               // (E)
+  std::vector<ForwardSource> forward_source;        // (E)
   std::vector<std::int64_t> expiry_contract_begin;  // (E + 1) into contracts
 
   std::vector<std::int32_t> contract_expiry;  // (N) index into expiries
@@ -77,8 +82,8 @@ struct Snapshot {
   std::vector<IvSource> iv_source;            // (N)
   std::vector<double> vendor_gamma;           // (N) as quoted, for comparisons
 
-  std::vector<TickerQuality> quality;         // tickers considered, bytewise sorted
-  Diagnostics diagnostics;                    // one per refused live contract and per refused ticker
+  std::vector<TickerQuality> quality;  // tickers considered, bytewise sorted
+  Diagnostics diagnostics;             // one per refused live contract and per refused ticker
 
   std::size_t tickers() const { return ticker.size(); }
   std::size_t expiries() const { return root.size(); }

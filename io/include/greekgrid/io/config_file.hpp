@@ -12,8 +12,8 @@
 
 namespace greekgrid {
 
-/// Reads a configuration; what the file does not name keeps its default. Unknown keys, wrong types and values out of range
-/// are refused, with file, line and key.
+/// Reads a configuration; what the file does not name keeps its default. Unknown keys, wrong types and values out of
+/// range are refused, with file, line and key.
 /// @throws InputError
 RunConfig read_config(const std::filesystem::path& path);
 

@@ -28,7 +28,8 @@ struct IngestOptions {
 /// Reads vendor files (plain or gzip) into one chain, sorted and free of duplicates.
 /// Sources of different quote instants are refused unless options.quote_time is given.
 /// @throws InputError for a file that cannot be used at all, or when no usable row is left.
-OptionChain ingest(std::span<const std::filesystem::path> files, const Calendar& calendar, const IngestOptions& options);
+OptionChain ingest(std::span<const std::filesystem::path> files, const Calendar& calendar,
+                   const IngestOptions& options);
 
 /// Parses one source from memory; `name` appears in messages and decides nothing. For tests and fuzzing.
 /// @throws InputError

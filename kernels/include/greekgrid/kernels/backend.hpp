@@ -1,8 +1,8 @@
 #pragma once
 
 /// @file
-/// The backends that evaluate exposures: one interface, one list. A backend that cannot run here is still in the list and
-/// says why; nothing falls back silently.
+/// The backends that evaluate exposures: one interface, one list. A backend that cannot run here is still in the list
+/// and says why; nothing falls back silently.
 
 #include <memory>
 #include <span>
@@ -21,16 +21,16 @@ enum class Precision : std::uint8_t { kFp32, kFp64 };
 
 /// What a backend is on this machine.
 struct BackendStatus {
-  std::string_view name;   ///< reference, cpu or cuda
+  std::string_view name;  ///< reference, cpu or cuda
   bool usable = false;
-  std::string detail;      ///< the device and instruction set in use, or why the backend cannot run
+  std::string detail;  ///< the device and instruction set in use, or why the backend cannot run
 };
 
 /// Evaluates the sums over contracts of dealer position x multiplier x Greek, fused over the scenario grid.
 ///
-/// A contract whose settlement lies before an instant contributes nothing there; exactly at its settlement it contributes
-/// its exercise indicator to delta (1/2 at the strike) and nothing to the other Greeks.
-/// Results depend on the job alone: not on the other jobs of the call, the number of threads or earlier calls.
+/// A contract whose settlement lies before an instant contributes nothing there; exactly at its settlement it
+/// contributes its exercise indicator to delta (1/2 at the strike) and nothing to the other Greeks. Results depend on
+/// the job alone: not on the other jobs of the call, the number of threads or earlier calls.
 class Backend {
  public:
   virtual ~Backend() = default;

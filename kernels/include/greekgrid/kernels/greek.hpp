@@ -13,8 +13,9 @@
 
 namespace greekgrid {
 
-/// A partial derivative of the price of one option for one share, from the holder's side. Volatility derivatives are per
-/// 1.00 of annualised volatility, time derivatives per common year (525,600 minutes) of calendar time, d/dt = -d/dtau.
+/// A partial derivative of the price of one option for one share, from the holder's side. Volatility derivatives are
+/// per 1.00 of annualised volatility, time derivatives per common year (525,600 minutes) of calendar time, d/dt =
+/// -d/dtau.
 enum class Greek : std::uint8_t {
   kDelta,   ///< dV/dS, 1
   kGamma,   ///< d2V/dS2, USD-1
@@ -33,7 +34,7 @@ enum class Greek : std::uint8_t {
 inline constexpr std::size_t kGreekCount = 12;
 
 inline constexpr std::array<Greek, kGreekCount> kAllGreeks = {
-    Greek::kDelta, Greek::kGamma, Greek::kCharm, Greek::kVanna, Greek::kSpeed,  Greek::kZomma,
+    Greek::kDelta, Greek::kGamma, Greek::kCharm, Greek::kVanna,  Greek::kSpeed, Greek::kZomma,
     Greek::kColor, Greek::kVega,  Greek::kVomma, Greek::kUltima, Greek::kTheta, Greek::kVeta};
 
 /// Name of a Greek as files and configurations spell it.
@@ -90,7 +91,8 @@ class GreekSet {
 /// Delta, gamma, charm: the three-Greek job of the benchmarks.
 inline constexpr GreekSet kGreeks3 = {Greek::kDelta, Greek::kGamma, Greek::kCharm};
 /// All but veta: the eleven-Greek job of the benchmarks.
-inline constexpr GreekSet kGreeks11 = {Greek::kDelta, Greek::kGamma, Greek::kSpeed, Greek::kVega,  Greek::kVanna, Greek::kZomma,
-                                       Greek::kCharm, Greek::kColor, Greek::kTheta, Greek::kVomma, Greek::kUltima};
+inline constexpr GreekSet kGreeks11 = {Greek::kDelta, Greek::kGamma, Greek::kSpeed, Greek::kVega,
+                                       Greek::kVanna, Greek::kZomma, Greek::kCharm, Greek::kColor,
+                                       Greek::kTheta, Greek::kVomma, Greek::kUltima};
 
 }  // namespace greekgrid

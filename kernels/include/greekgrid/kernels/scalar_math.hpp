@@ -11,20 +11,48 @@
 
 namespace greekgrid::math {
 
-GREEKGRID_HD double fma(double a, double b, double c) { return ::fma(a, b, c); }
-GREEKGRID_HD float fma(float a, float b, float c) { return ::fmaf(a, b, c); }
-GREEKGRID_HD double sqrt(double x) { return ::sqrt(x); }
-GREEKGRID_HD float sqrt(float x) { return ::sqrtf(x); }
-GREEKGRID_HD double exp(double x) { return ::exp(x); }
-GREEKGRID_HD float exp(float x) { return ::expf(x); }
-GREEKGRID_HD double log(double x) { return ::log(x); }
-GREEKGRID_HD float log(float x) { return ::logf(x); }
-GREEKGRID_HD double log1p(double x) { return ::log1p(x); }
-GREEKGRID_HD double expm1(double x) { return ::expm1(x); }
-GREEKGRID_HD double erfc(double x) { return ::erfc(x); }
-GREEKGRID_HD float erfc(float x) { return ::erfcf(x); }
-GREEKGRID_HD double abs(double x) { return ::fabs(x); }
-GREEKGRID_HD float abs(float x) { return ::fabsf(x); }
+GREEKGRID_HD double fma(double a, double b, double c) {
+  return ::fma(a, b, c);
+}
+GREEKGRID_HD float fma(float a, float b, float c) {
+  return ::fmaf(a, b, c);
+}
+GREEKGRID_HD double sqrt(double x) {
+  return ::sqrt(x);
+}
+GREEKGRID_HD float sqrt(float x) {
+  return ::sqrtf(x);
+}
+GREEKGRID_HD double exp(double x) {
+  return ::exp(x);
+}
+GREEKGRID_HD float exp(float x) {
+  return ::expf(x);
+}
+GREEKGRID_HD double log(double x) {
+  return ::log(x);
+}
+GREEKGRID_HD float log(float x) {
+  return ::logf(x);
+}
+GREEKGRID_HD double log1p(double x) {
+  return ::log1p(x);
+}
+GREEKGRID_HD double expm1(double x) {
+  return ::expm1(x);
+}
+GREEKGRID_HD double erfc(double x) {
+  return ::erfc(x);
+}
+GREEKGRID_HD float erfc(float x) {
+  return ::erfcf(x);
+}
+GREEKGRID_HD double abs(double x) {
+  return ::fabs(x);
+}
+GREEKGRID_HD float abs(float x) {
+  return ::fabsf(x);
+}
 
 /// The larger of two numbers. A NaN in a is passed on, so bad input stays visible.
 template <class Real>

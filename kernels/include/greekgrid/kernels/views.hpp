@@ -17,16 +17,16 @@ inline constexpr double kSecondsPerYear = 31536000.0;
 
 /// The live contracts of one underlying: E expiries, N contracts sorted by expiry, W position models.
 struct BookView {
-  double spot = 0.0;        ///< S0, USD, > 0
-  double spot_basis = 0.0;  ///< b = ln(S_syn / S), held over all scenarios
-  std::span<const std::int64_t> settlement;      ///< (E) s since the epoch, UTC
-  std::span<const double> rate;                  ///< (E) continuously compounded, common_year-1
-  std::span<const double> dividend_yield;        ///< (E) continuously compounded, common_year-1
-  std::span<const std::int64_t> expiry_begin;    ///< (E + 1) first contract of each expiry; [0] = 0, [E] = N
-  std::span<const double> strike;                ///< (N) USD, > 0
-  std::span<const std::int8_t> right;            ///< (N) +1 call, -1 put
-  std::span<const double> implied_volatility;    ///< (N) vol, > 0, before rule, shift and floor
-  std::span<const double> weight;                ///< (W, N) n m: signed dealer contracts times multiplier, shares
+  double spot = 0.0;                           ///< S0, USD, > 0
+  double spot_basis = 0.0;                     ///< b = ln(S_syn / S), held over all scenarios
+  std::span<const std::int64_t> settlement;    ///< (E) s since the epoch, UTC
+  std::span<const double> rate;                ///< (E) continuously compounded, common_year-1
+  std::span<const double> dividend_yield;      ///< (E) continuously compounded, common_year-1
+  std::span<const std::int64_t> expiry_begin;  ///< (E + 1) first contract of each expiry; [0] = 0, [E] = N
+  std::span<const double> strike;              ///< (N) USD, > 0
+  std::span<const std::int8_t> right;          ///< (N) +1 call, -1 put
+  std::span<const double> implied_volatility;  ///< (N) vol, > 0, before rule, shift and floor
+  std::span<const double> weight;              ///< (W, N) n m: signed dealer contracts times multiplier, shares
 
   std::size_t expiries() const { return settlement.size(); }
   std::size_t contracts() const { return strike.size(); }
@@ -47,16 +47,16 @@ enum class IvShiftTerm : std::uint8_t {
 /// The axes of a scenario grid for one underlying: T instants x V IV shifts x J spots, under one IV rule.
 /// Order of steps: rule, then shift, then floor: sigma = max(iv_floor, sigma_rule + iv_shift * scale).
 struct GridView {
-  std::span<const std::int64_t> time;   ///< (T) s since the epoch; time[0] is the quote instant
-  std::span<const double> iv_shift;     ///< (V) vol
-  double log_spot_begin = 0.0;          ///< ln(S[0] / S0)
-  double log_spot_step = 0.0;           ///< spacing of ln S; spot j is S0 exp(begin + j step)
-  std::size_t spots = 0;                ///< J
+  std::span<const std::int64_t> time;  ///< (T) s since the epoch; time[0] is the quote instant
+  std::span<const double> iv_shift;    ///< (V) vol
+  double log_spot_begin = 0.0;         ///< ln(S[0] / S0)
+  double log_spot_step = 0.0;          ///< spacing of ln S; spot j is S0 exp(begin + j step)
+  std::size_t spots = 0;               ///< J
   IvRule iv_rule = IvRule::kStickyStrike;
-  double iv_rule_parameter = 1.0;       ///< beta for kRelativeBeta
+  double iv_rule_parameter = 1.0;  ///< beta for kRelativeBeta
   IvShiftTerm iv_shift_term = IvShiftTerm::kFlat;
-  double iv_shift_term_cap = 0.0;       ///< cap of the sqrt_time scale
-  double iv_floor = 0.0;                ///< vol, > 0
+  double iv_shift_term_cap = 0.0;  ///< cap of the sqrt_time scale
+  double iv_floor = 0.0;           ///< vol, > 0
 
   std::size_t scenarios() const { return time.size() * iv_shift.size() * spots; }
 };
@@ -67,8 +67,8 @@ struct GridView {
 struct ExposureJob {
   BookView book;
   GridView grid;
-  std::size_t positions = 1;    ///< W
-  std::span<double> exposure;   ///< (G, W, T, V, J)
+  std::size_t positions = 1;   ///< W
+  std::span<double> exposure;  ///< (G, W, T, V, J)
 };
 
 }  // namespace greekgrid

@@ -40,8 +40,8 @@ struct ScenarioConfig {
   double iv_shift_term_cap = 4.0;  ///< of the sqrt_time scale
   double iv_floor = 0.01;          ///< vol
   TimeAxis time_axis = TimeAxis::kSessions;
-  std::size_t sessions = 9;        ///< instants of the sessions axis, the quote instant included
-  int intraday_step = 300;         ///< s
+  std::size_t sessions = 9;  ///< instants of the sessions axis, the quote instant included
+  int intraday_step = 300;   ///< s
   std::vector<IvRuleChoice> iv_rules = {IvRuleChoice{}};
 };
 
@@ -60,8 +60,8 @@ double spot_scale(const ScenarioConfig& config, double atm_iv);
 GridView make_grid(const ScenarioConfig& config, const IvRuleChoice& rule, std::span<const std::int64_t> time,
                    double scale);
 
-/// Number of (contract, time, iv_shift, spot) cells of a book in which the volatility floor binds, over contracts that are
-/// alive (tau' > 0) and have a weight in any position model.
+/// Number of (contract, time, iv_shift, spot) cells of a book in which the volatility floor binds, over contracts that
+/// are alive (tau' > 0) and have a weight in any position model.
 std::int64_t count_clipped_cells(const BookView& book, const GridView& grid, std::size_t positions);
 
 }  // namespace greekgrid

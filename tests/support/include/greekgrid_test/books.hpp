@@ -41,8 +41,8 @@ struct Grid {
 /// Instant 0 of test grids.
 inline constexpr std::int64_t kQuoteTime = 1694721600;
 
-/// A chain like an index's: `contracts` contracts over expiries from 0DTE (hours) to two years, strikes from deep wing to
-/// deep wing, a skewed smile, q != 0, heavy-tailed open interest, `positions` models (naive first). Deterministic.
+/// A chain like an index's: `contracts` contracts over expiries from 0DTE (hours) to two years, strikes from deep wing
+/// to deep wing, a skewed smile, q != 0, heavy-tailed open interest, `positions` models (naive first). Deterministic.
 Book index_like_book(std::size_t contracts, std::size_t positions = 1, std::uint64_t seed = 1);
 
 /// T sessions a day apart, V shifts of a vol point around 0, J spots within +-half_width of ln S.

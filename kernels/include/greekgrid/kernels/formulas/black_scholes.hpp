@@ -3,8 +3,9 @@
 /// @file
 /// Black-Scholes-Merton price and Greeks of a European option, the only place where these closed forms stand.
 ///
-/// Source: M. S. Merton (1973) for the price; the derivatives follow Haug, "The Complete Guide to Option Pricing Formulas"
-/// (2nd ed., chapter 2), with the dividend term of charm and the clock of color (d/dt, calendar) as stated in greek.hpp.
+/// Source: M. S. Merton (1973) for the price; the derivatives follow Haug, "The Complete Guide to Option Pricing
+/// Formulas" (2nd ed., chapter 2), with the dividend term of charm and the clock of color (d/dt, calendar) as stated in
+/// greek.hpp.
 
 #include "greekgrid/kernels/formulas/normal.hpp"
 #include "greekgrid/kernels/greek.hpp"
@@ -33,25 +34,37 @@ struct OptionGreeks {
 
   GREEKGRID_HD Real operator[](Greek greek) const {
     switch (greek) {
-      case Greek::kDelta: return delta;
-      case Greek::kGamma: return gamma;
-      case Greek::kCharm: return charm;
-      case Greek::kVanna: return vanna;
-      case Greek::kSpeed: return speed;
-      case Greek::kZomma: return zomma;
-      case Greek::kColor: return color;
-      case Greek::kVega: return vega;
-      case Greek::kVomma: return vomma;
-      case Greek::kUltima: return ultima;
-      case Greek::kTheta: return theta;
-      case Greek::kVeta: return veta;
+      case Greek::kDelta:
+        return delta;
+      case Greek::kGamma:
+        return gamma;
+      case Greek::kCharm:
+        return charm;
+      case Greek::kVanna:
+        return vanna;
+      case Greek::kSpeed:
+        return speed;
+      case Greek::kZomma:
+        return zomma;
+      case Greek::kColor:
+        return color;
+      case Greek::kVega:
+        return vega;
+      case Greek::kVomma:
+        return vomma;
+      case Greek::kUltima:
+        return ultima;
+      case Greek::kTheta:
+        return theta;
+      case Greek::kVeta:
+        return veta;
     }
     return Real(0);
   }
 };
 
-/// ln(S/K), without the cancellation of a rounded quotient near the money: a contract with minutes to live divides this by
-/// a sigma sqrt(tau) of 1e-3.
+/// ln(S/K), without the cancellation of a rounded quotient near the money: a contract with minutes to live divides this
+/// by a sigma sqrt(tau) of 1e-3.
 template <class Real>
 GREEKGRID_HD Real log_moneyness(Real spot, Real strike) {
   const Real relative = (spot - strike) / strike;
@@ -69,10 +82,9 @@ GREEKGRID_HD Real settled_delta(Real right, Real spot, Real strike) {
 ///
 /// Domain: spot, strike > 0; sigma >= 0; any tau. Limits: tau = 0 gives the intrinsic value, the exercise indicator as
 /// delta and 0 for every other Greek; tau < 0 gives zeros (settled). Where the density underflows (sigma -> 0 or far
-/// wings) its terms are exactly 0 and the discounted deterministic payoff remains; sigma = 0 exactly at the forward takes
-/// N = 1/2 and no density.
-/// Accuracy in double: each value within 1e-11 of the sum of the magnitudes of its formula's terms (400 cases by 60-digit
-/// differentiation); the plain relative error near a zero crossing is larger.
+/// wings) its terms are exactly 0 and the discounted deterministic payoff remains; sigma = 0 exactly at the forward
+/// takes N = 1/2 and no density. Accuracy in double: each value within 1e-11 of the sum of the magnitudes of its
+/// formula's terms (400 cases by 60-digit differentiation); the plain relative error near a zero crossing is larger.
 template <class Real>
 GREEKGRID_HD OptionGreeks<Real> black_scholes(const OptionState<Real>& o) {
   OptionGreeks<Real> g;
@@ -87,7 +99,8 @@ GREEKGRID_HD OptionGreeks<Real> black_scholes(const OptionState<Real>& o) {
   const Real sqrt_tau = math::sqrt(o.tau);
   const Real s = o.sigma * sqrt_tau;
   const bool diffuse = s > Real(0);
-  const Real certain = math::select(moneyness > Real(0), Real(1e3), math::select(moneyness < Real(0), Real(-1e3), Real(0)));
+  const Real certain =
+      math::select(moneyness > Real(0), Real(1e3), math::select(moneyness < Real(0), Real(-1e3), Real(0)));
   const Real d1 = diffuse ? moneyness / s + Real(0.5) * s : certain;
   const Real d2 = diffuse ? d1 - s : certain;
   const Real n = diffuse ? normal_density(d1) : Real(0);
@@ -119,9 +132,9 @@ GREEKGRID_HD OptionGreeks<Real> black_scholes(const OptionState<Real>& o) {
   g.color = g.gamma * half_per_tau * (Real(2) * o.dividend_yield * o.tau + Real(1) + e1 * drift);
   g.vomma = g.vega * e1 * e2 * isigma;
   g.ultima = -(g.vega * isigma * isigma) * (e1 * e2 * (Real(1) - e1 * e2) + e1 * e1 + e2 * e2);
-  g.theta = -o.spot * dn * o.sigma * Real(0.5) / sqrt_tau +
-            o.right * (o.dividend_yield * asset - o.rate * bond);
-  // -d(vega)/dtau, with d(d1)/dtau = (r - q)/(sigma sqrt tau) + sigma/(2 sqrt tau) - d1/(2 tau) = (2 carry - d2 s)/(2 tau s).
+  g.theta = -o.spot * dn * o.sigma * Real(0.5) / sqrt_tau + o.right * (o.dividend_yield * asset - o.rate * bond);
+  // -d(vega)/dtau, with d(d1)/dtau = (r - q)/(sigma sqrt tau) + sigma/(2 sqrt tau) - d1/(2 tau) = (2 carry - d2 s)/(2
+  // tau s).
   g.veta = g.vega * (o.dividend_yield - half_per_tau + e1 * half_per_tau * drift);
   g.rho = o.right * o.tau * bond;
   return g;
