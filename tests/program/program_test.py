@@ -356,7 +356,9 @@ def case_signals(folder):
             _, err = process.communicate(timeout=60)
             if process.returncode == 0:
                 continue  # it had finished
-            assert process.returncode == code, (process.returncode, err)
+            # Where the loader takes longer than the first delay, the signal meets a program that has no handler yet.
+            before_main = delay == 0.05 and process.returncode == -number
+            assert process.returncode == code or before_main, (process.returncode, err)
             assert time.time() - start < 10
             assert not (folder / "n.h5").exists() and not left_overs(folder)
         (folder / "n.h5").unlink(missing_ok=True)
