@@ -13,7 +13,9 @@ namespace greekgrid {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr std::size_t kSamples = 2001;  // step <= 0.02 % of spot over +-20 %
+constexpr std::size_t kSamples = 2001;        // at least
+constexpr double kMostStep = 2e-4;            // of spot: one deviation at 4.6 hours is 20 of them
+constexpr std::size_t kMostSamples = 100001;  // beyond a half-width of 10 in ln S the step grows
 constexpr double kRootTolerance = 1e-9; // of spot
 
 struct StrikeGamma {
@@ -120,8 +122,9 @@ TickerLevels compute_levels(const BookView& book, std::span<const double> gamma,
   line.iv_shift = kNoShift;
   line.iv_rule = IvRule::kStickyStrike;
   const double half_width = -grid.log_spot_begin;
-  line.spots = half_width > 0.0 ? kSamples : 1;
-  line.log_spot_step = half_width > 0.0 ? 2.0 * half_width / static_cast<double>(kSamples - 1) : 0.0;
+  const auto steps = static_cast<std::size_t>(std::min(std::ceil(half_width / kMostStep), 0.5 * (kMostSamples - 1)));
+  line.spots = half_width > 0.0 ? std::max(kSamples, 2 * steps + 1) : 1;
+  line.log_spot_step = half_width > 0.0 ? 2.0 * half_width / static_cast<double>(line.spots - 1) : 0.0;
   std::vector<double> samples(line.spots);
   const ExposureJob job = {book, line, 1, samples};
   sampler.evaluate({Greek::kGamma}, {&job, 1});
