@@ -320,6 +320,31 @@ TEST(Levels, AWideAxisKeepsTheStepOfTheSamples) {
   EXPECT_EQ(roots(2.9), 2U);
 }
 
+TEST(Levels, ABalancedBookHasNoZeroGamma) {
+  ChainBuilder b;
+  b.ticker("AAA", 100.0);
+  b.expiry(42 * kDay, "AAA");
+  for (const double strike : {90.0, 100.0, 105.0}) {
+    b.contract(strike, -1, 100, 0.25);
+    b.contract(strike, 1, 100, 0.25);
+  }
+  const Snapshot s = make_snapshot(b.chain, MarketConfig(), {});
+  constexpr PositionModel kNaive[] = {PositionModel::kNaive};
+  const auto n = dealer_positions(s, b.chain, kNaive);
+  const auto weights = exposure_weights(s, 0, n, 1);
+  std::vector<std::int64_t> begin;
+  const BookView book = make_book(s, 0, weights, begin);
+  const Instant time[] = {s.quote_time};
+  GridView grid;
+  grid.time = time;
+  grid.iv_floor = 0.01;
+  grid.log_spot_begin = -0.2;
+  const auto sampler = make_cpu_backend(Precision::kFp64);
+  const TickerLevels levels = compute_levels(book, std::vector<double>(6, 1.0), grid, *sampler);
+  EXPECT_EQ(levels.level.zero_gamma.status, LevelStatus::kNoSignChange);
+  EXPECT_EQ(levels.crossing.size(), 0U);
+}
+
 TEST(Levels, TiesGoToTheStrikeNearestToSpotThenTheLower) {
   ChainBuilder b;
   b.ticker("AAA", 100.0);
