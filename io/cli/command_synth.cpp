@@ -23,9 +23,10 @@ Command add_synth(CLI::App& app) {
   command->add_option("--seed", options->seed, "Equal seeds give equal universes")->capture_default_str();
   command->add_option("-o,--output", options->target, "Target chains.h5")->required();
   return [options] {
-    check_target(options->target, {});
+    check_targets({{"-o", options->target}}, {});
     const std::size_t contracts = options->contracts > 0 ? options->contracts : 1500 * options->tickers;
-    if (contracts < options->tickers) throw UsageError("--contracts: fewer than --tickers (every ticker has at least one)");
+    if (contracts < options->tickers)
+      throw UsageError("--contracts: fewer than --tickers (every ticker has at least one)");
     const OptionChain chain = synthesize_chain({static_cast<std::int32_t>(options->tickers), static_cast<std::int64_t>(contracts), options->seed}, Calendar());
     write_chain_file(chain, options->target);
     print(fmt::format("{}: {} tickers, {} contracts at {}\n", options->target, chain.tickers(), chain.contracts(), utc_text(chain.quote_time)));
