@@ -4,6 +4,7 @@ set_property(CACHE GREEKGRID_CUDA PROPERTY STRINGS AUTO ON OFF)
 set(GREEKGRID_SANITIZE "" CACHE STRING "Sanitizers for every target, such as address,undefined or thread")
 option(GREEKGRID_TESTS "Build the tests" ON)
 option(GREEKGRID_BENCH "Build the benchmarks where Google Benchmark is found" ON)
+option(GREEKGRID_FUZZ "Build the fuzzers with clang and run them briefly as tests" OFF)
 option(GREEKGRID_WERROR "Treat warnings as errors" ON)
 
 add_library(greekgrid_build INTERFACE)

@@ -152,7 +152,7 @@ class TableReader {
     // A trailing comma is tolerated: some layouts end every row with one.
     const bool trailing = fields_.size() == layout_.count + 1 && trimmed(fields_.back()).empty();
     if (fields_.size() != layout_.count && !trailing) {
-      refuse_both("", rule::kColumnCount, line);
+      refuse_both("row", rule::kColumnCount, line);
       return;
     }
     const std::string_view expiration = fields_[layout_.expiration];

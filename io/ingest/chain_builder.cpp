@@ -185,7 +185,7 @@ OptionChain build_chain(std::vector<SourceRows> sources, const Calendar& calenda
                                         const std::string& file) {
     rejects.push_back(
         {entry.source,
-         {file, entry.row->line, "", std::string(why), symbol_text(*entry.row, name[entry.root]), name[ticker]}});
+         {file, entry.row->line, "contract", std::string(why), symbol_text(*entry.row, name[entry.root]), name[ticker]}});
   };
 
   std::size_t total = 0;

@@ -104,7 +104,7 @@ class BlockReader {
 
  private:
   void refuse(std::size_t column, std::string_view why, std::string_view value) {
-    block_.reject.push_back({"", block_.lines, column == kAbsent ? std::string() : layout_.name[column],
+    block_.reject.push_back({"", block_.lines, column == kAbsent ? std::string("row") : layout_.name[column],
                              std::string(why), shown(value), std::string(trimmed(ticker_))});
   }
 

@@ -22,7 +22,7 @@ inline constexpr std::size_t kBlock = 64;
 // s = sigma sqrt(tau) above which a contract takes the general loop: there exp(-d1^2/2) may underflow where d2 matters.
 inline constexpr double kWide = 5.0;
 // Contracts that the affine loop works on in step; a row is filled up with contracts of no weight.
-inline constexpr int kInterleaved = 2;
+inline constexpr int kInterleaved = 4;
 static_assert(kBlock % kInterleaved == 0);
 
 // The contracts of one expiry under one row's volatility, staged as what the inner loop reads. Entries are broadcast.
@@ -107,62 +107,82 @@ struct Several {
   V at[K];
 };
 
-template <const auto& kCoefficients, class D, class V, int K>
-HWY_INLINE Several<V, K> Polynomial(D d, const Several<V, K>& x) {
-  constexpr std::size_t count = sizeof(kCoefficients) / sizeof(kCoefficients[0]);
-  Several<V, K> p;
-  const V first = hn::Set(d, kCoefficients[0]);
-  const V second = hn::Set(d, kCoefficients[1]);
-  for (int k = 0; k < K; ++k) p.at[k] = hn::MulAdd(first, x.at[k], second);
-#pragma GCC unroll 16
-  for (std::size_t c = 2; c < count; ++c) {
-    const V next = hn::Set(d, kCoefficients[c]);
-    for (int k = 0; k < K; ++k) p.at[k] = hn::MulAdd(p.at[k], x.at[k], next);
-  }
-  return p;
-}
-
-// exp(-x^2/2) for 0 <= x <= kClamp. Relative error that of Exp2 plus x^2 ulp.
-template <class D, class V, int K>
-HWY_INLINE Several<V, K> GaussianExp(D d, const Several<V, K>& x) {
-  using Real = hn::TFromD<D>;
-  const hn::RebindToSigned<D> di;
-  const V magic = hn::Set(d, Constants<Real>::kMagic);
-  const V scale = hn::Set(d, Real(-0.72134752044448170368));  // -log2(e)/2
-  Several<V, K> q, shifted, f;
-  for (int k = 0; k < K; ++k) q.at[k] = hn::Mul(x.at[k], x.at[k]);
-  for (int k = 0; k < K; ++k) shifted.at[k] = hn::MulAdd(q.at[k], scale, magic);
-  for (int k = 0; k < K; ++k) f.at[k] = hn::MulSub(q.at[k], scale, hn::Sub(shifted.at[k], magic));
-  Several<V, K> p = Polynomial<kExp2<Real>>(d, f);
-  for (int k = 0; k < K; ++k) {
-    const auto exponent = hn::ShiftLeft<Constants<Real>::kExponentShift>(hn::BitCast(di, shifted.at[k]));
-    p.at[k] = hn::BitCast(d, hn::Add(hn::BitCast(di, p.at[k]), exponent));
-  }
-  return p;
-}
-
-// N(d) - 1/2 from magnitude = min(|d|, clamp) and e0 = exp(-magnitude^2/2); the sign is set in the same precision.
-template <class D, class V, int K>
-HWY_INLINE Several<V, K> CentredDistribution(D d, const Several<V, K>& deviate, const Several<V, K>& magnitude,
-                                             const Several<V, K>& e0) {
-  using Real = hn::TFromD<D>;
-  Several<V, K> t = magnitude;
-  if constexpr (sizeof(Real) == 8) {
-    const V four = hn::Set(d, Real(4));
-    for (int k = 0; k < K; ++k) t.at[k] = hn::Div(hn::Sub(magnitude.at[k], four), hn::Add(magnitude.at[k], four));
-  }
-  Several<V, K> p = Polynomial<kMills<Real>>(d, t);
-  const V half = hn::Set(d, Real(0.5));
-  for (int k = 0; k < K; ++k) p.at[k] = hn::CopySign(hn::NegMulAdd(e0.at[k], p.at[k], half), deviate.at[k]);
-  return p;
-}
-
 template <class D, class V, int K>
 HWY_INLINE Several<V, K> Magnitude(D d, const Several<V, K>& deviate) {
   const V clamp = hn::Set(d, Constants<hn::TFromD<D>>::kClamp);
   Several<V, K> m;
   for (int k = 0; k < K; ++k) m.at[k] = hn::Min(hn::Abs(deviate.at[k]), clamp);
   return m;
+}
+
+// The argument of the polynomial kMills at a magnitude.
+template <class D, class V, int K>
+HWY_INLINE Several<V, K> MillsArgument(D d, const Several<V, K>& magnitude) {
+  Several<V, K> t = magnitude;
+  if constexpr (sizeof(hn::TFromD<D>) == 8) {
+    const V four = hn::Set(d, 4.0);
+    for (int k = 0; k < K; ++k) t.at[k] = hn::Div(hn::Sub(magnitude.at[k], four), hn::Add(magnitude.at[k], four));
+  }
+  return t;
+}
+
+// What a deviate's density and distribution are made of.
+template <class V, int K>
+struct NormalParts {
+  Several<V, K> e;       // exp(-d1^2/2)
+  Several<V, K> mills1;  // N(-|d1|) exp(d1^2/2)
+  Several<V, K> mills2;  // N(-|d2|) exp(d2^2/2)
+};
+
+// Evaluates the parts at magnitudes 0 <= m <= kClamp. The chains of the polynomials do not depend on each other and
+// advance in step, which is what keeps both multiply-add units busy.
+template <bool kFirst, bool kSecond, class D, class V, int K>
+HWY_INLINE NormalParts<V, K> EvaluateNormal(D d, const Several<V, K>& m1, const Several<V, K>& m2) {
+  using Real = hn::TFromD<D>;
+  const hn::RebindToSigned<D> di;
+  const V magic = hn::Set(d, Constants<Real>::kMagic);
+  const V scale = hn::Set(d, Real(-0.72134752044448170368));  // -log2(e)/2
+  Several<V, K> q, shifted, f;
+  for (int k = 0; k < K; ++k) q.at[k] = hn::Mul(m1.at[k], m1.at[k]);
+  for (int k = 0; k < K; ++k) shifted.at[k] = hn::MulAdd(q.at[k], scale, magic);
+  for (int k = 0; k < K; ++k) f.at[k] = hn::MulSub(q.at[k], scale, hn::Sub(shifted.at[k], magic));
+  const Several<V, K> t1 = MillsArgument(d, m1);
+  const Several<V, K> t2 = kSecond ? MillsArgument(d, m2) : t1;
+  NormalParts<V, K> parts;
+  for (int k = 0; k < K; ++k) {
+    parts.e.at[k] = hn::Set(d, kExp2<Real>[0]);
+    parts.mills1.at[k] = hn::Set(d, kMills<Real>[0]);
+    parts.mills2.at[k] = parts.mills1.at[k];
+  }
+  constexpr std::size_t kExpCount = sizeof(kExp2<Real>) / sizeof(Real);
+  constexpr std::size_t kMillsCount = sizeof(kMills<Real>) / sizeof(Real);
+#pragma GCC unroll 16
+  for (std::size_t c = 1; c < (kExpCount > kMillsCount ? kExpCount : kMillsCount); ++c) {
+    if (c < kMillsCount) {
+      const V next = hn::Set(d, kMills<Real>[c]);
+      if constexpr (kFirst) {
+        for (int k = 0; k < K; ++k) parts.mills1.at[k] = hn::MulAdd(parts.mills1.at[k], t1.at[k], next);
+      }
+      if constexpr (kSecond) {
+        for (int k = 0; k < K; ++k) parts.mills2.at[k] = hn::MulAdd(parts.mills2.at[k], t2.at[k], next);
+      }
+    }
+    if (c < kExpCount) {
+      const V next = hn::Set(d, kExp2<Real>[c]);
+      for (int k = 0; k < K; ++k) parts.e.at[k] = hn::MulAdd(parts.e.at[k], f.at[k], next);
+    }
+  }
+  for (int k = 0; k < K; ++k) {
+    const auto exponent = hn::ShiftLeft<Constants<Real>::kExponentShift>(hn::BitCast(di, shifted.at[k]));
+    parts.e.at[k] = hn::BitCast(d, hn::Add(hn::BitCast(di, parts.e.at[k]), exponent));
+  }
+  return parts;
+}
+
+// N(d) - 1/2 from exp(-d^2/2) and the Mills part; the sign is set in the same precision.
+template <class D, class V>
+HWY_INLINE V CentredDistribution(D d, V deviate, V e, V mills) {
+  return hn::CopySign(hn::NegMulAdd(e, mills, hn::Set(d, hn::TFromD<D>(0.5))), deviate);
 }
 
 template <std::uint32_t kMask>
@@ -245,24 +265,24 @@ void AffineMoments(const StagedContracts<Real>& staged, const Real* HWY_RESTRICT
         const auto load = [&](const Real* HWY_RESTRICT from, int k) { return hn::Set(d, from[i + static_cast<std::size_t>(k)]); };
         Several<V, K> d1;
         for (int k = 0; k < K; ++k) d1.at[k] = hn::MulAdd(hn::Sub(index, load(centre, k)), load(step, k), load(d0, k));
-        const auto magnitude = Magnitude(d, d1);
-        const auto e0 = GaussianExp(d, magnitude);
-        for (int k = 0; k < K; ++k) {
-          Accumulate<kMask>(d1.at[k], e0.at[k], load(um1, k), load(u0, k), load(u1, k), load(u2, k), acc);
-        }
-        if constexpr (Has<kMask>(kAsset)) {
-          const auto n1 = CentredDistribution(d, d1, magnitude, e0);
-          for (int k = 0; k < K; ++k) acc[kAsset] = hn::MulAdd(load(u0, k), n1.at[k], acc[kAsset]);
-        }
+        Several<V, K> d2 = d1;
         if constexpr (Has<kMask>(kBond)) {
-          Several<V, K> d2, e02;
-          for (int k = 0; k < K; ++k) {
-            d2.at[k] = hn::Sub(d1.at[k], load(s, k));
-            // exp(-d2^2/2) = exp(-d1^2/2) F/K.
-            e02.at[k] = hn::Min(hn::Mul(e0.at[k], hn::Mul(grown, load(ratio, k))), hn::Set(d, Real(1)));
+          for (int k = 0; k < K; ++k) d2.at[k] = hn::Sub(d1.at[k], load(s, k));
+        }
+        const auto parts = EvaluateNormal<Has<kMask>(kAsset), Has<kMask>(kBond)>(d, Magnitude(d, d1), Magnitude(d, d2));
+        for (int k = 0; k < K; ++k) {
+          const V e = parts.e.at[k];
+          Accumulate<kMask>(d1.at[k], e, load(um1, k), load(u0, k), load(u1, k), load(u2, k), acc);
+          if constexpr (Has<kMask>(kAsset)) {
+            const V n1 = CentredDistribution(d, d1.at[k], e, parts.mills1.at[k]);
+            acc[kAsset] = hn::MulAdd(load(u0, k), n1, acc[kAsset]);
           }
-          const auto n2 = CentredDistribution(d, d2, Magnitude(d, d2), e02);
-          for (int k = 0; k < K; ++k) acc[kBond] = hn::MulAdd(load(bond, k), n2.at[k], acc[kBond]);
+          if constexpr (Has<kMask>(kBond)) {
+            // exp(-d2^2/2) = exp(-d1^2/2) F/K.
+            const V e2 = hn::Min(hn::Mul(e, hn::Mul(grown, load(ratio, k))), hn::Set(d, Real(1)));
+            const V n2 = CentredDistribution(d, d2.at[k], e2, parts.mills2.at[k]);
+            acc[kBond] = hn::MulAdd(load(bond, k), n2, acc[kBond]);
+          }
         }
       }
       CarryAll<kMask>(d, acc, padded, moments + j);
@@ -298,19 +318,21 @@ void GeneralMoments(const StagedContracts<Real>& staged, const ScenarioRow& row,
         const V m = hn::MulAdd(hn::Sub(index, hn::Set(d, staged.centre[i])), spacing, hn::Set(d, staged.carry_log[i]));
         const V half = hn::Mul(hn::Set(d, Real(0.5)), s);
         const Several<V, 1> d1 = {{hn::MulAdd(m, a, half)}};
-        const auto magnitude = Magnitude(d, d1);
-        const auto e0 = GaussianExp(d, magnitude);
+        const Several<V, 1> d2 = {{hn::MulSub(m, a, half)}};
+        const auto m2 = Magnitude(d, d2);
+        const auto parts = EvaluateNormal<true, Has<kMask>(kBond)>(d, Magnitude(d, d1), m2);
+        const V e = parts.e.at[0];
         const V u0 = hn::Set(d, staged.u0[i]);
         const V u1 = hn::Mul(u0, a);
-        Accumulate<kMask>(d1.at[0], e0.at[0], hn::Mul(u0, s), u0, u1, hn::Mul(u1, a), acc);
+        Accumulate<kMask>(d1.at[0], e, hn::Mul(u0, s), u0, u1, hn::Mul(u1, a), acc);
         if constexpr (Has<kMask>(kAsset)) {
-          acc[kAsset] = hn::MulAdd(u0, CentredDistribution(d, d1, magnitude, e0).at[0], acc[kAsset]);
+          acc[kAsset] = hn::MulAdd(u0, CentredDistribution(d, d1.at[0], e, parts.mills1.at[0]), acc[kAsset]);
         }
         if constexpr (Has<kMask>(kBond)) {
-          const Several<V, 1> d2 = {{hn::MulSub(m, a, half)}};
-          const auto magnitude2 = Magnitude(d, d2);
-          const auto n2 = CentredDistribution(d, d2, magnitude2, GaussianExp(d, magnitude2));
-          acc[kBond] = hn::MulAdd(hn::Set(d, staged.bond[i]), n2.at[0], acc[kBond]);
+          // So wide that exp(-d2^2/2) wants an exponential of its own.
+          const auto own = EvaluateNormal<false, false>(d, m2, m2);
+          const V n2 = CentredDistribution(d, d2.at[0], own.e.at[0], parts.mills2.at[0]);
+          acc[kBond] = hn::MulAdd(hn::Set(d, staged.bond[i]), n2, acc[kBond]);
         }
       }
       CarryAll<kMask>(d, acc, padded, moments + j);

@@ -1,5 +1,8 @@
 #pragma once
 
+/// @file
+/// Chooses the instance of the exposure kernel that a KernelKind names, for the .cu file of each precision.
+
 #include "exposure_body.hpp"
 #include "exposure_launch.hpp"
 #include "launch.cuh"

@@ -428,6 +428,21 @@ def case_backends_agree(folder):
         assert a["run"].attrs["backend"] in ("cpu", b"cpu")
 
 
+def case_plot_example(folder):
+    need_modules("matplotlib", "xarray", "h5netcdf")
+    chains = synth(folder, tickers=2, contracts=400)
+    run("run", chains, "-o", folder / "n.h5", "--config", small_config(folder))
+    ticker = json.loads(run("levels", folder / "n.h5", "--format", "json")[0])[0]["ticker"]
+    subprocess.run([sys.executable, ROOT / "examples" / "plot_surface.py", folder / "n.h5", ticker, folder / "s.png"], check=True)
+    assert (folder / "s.png").read_bytes().startswith(b"\x89PNG")
+
+
+def case_folklore(folder):
+    source = need(DATA / "cboe" / "spx_20240107_quotedata.csv")
+    out, _ = run("folklore", source)
+    assert "-11.00" in out and "4734.48" in out and "Why they differ" in out
+
+
 CASES = {name[5:]: value for name, value in globals().items() if name.startswith("case_")}
 
 

@@ -162,9 +162,9 @@ TEST(LongCsv, BadValues) {
   EXPECT_EQ(rule("1,1.2,1.1,5,10,0.3 0.4,0.5,0.02,-0.01,0.1"), "bad_number implied_volatility");
   EXPECT_EQ(rule("1,1.2,1.1,5,10,0.3,-0.5,-0.02,-0.01,0.1"), "kept");
   EXPECT_EQ(rule("1,1.2,1.1,5,10,0.3,0.5,0x10,-0.01,0.1"), "bad_number gamma");
-  EXPECT_EQ(rule("1,1.2,1.1,5,10,0.3,0.5"), "column_count ");
-  EXPECT_EQ(rule(good + ",9"), "column_count ");
-  EXPECT_EQ(rule("\"1,1.2,1.1,5,10,0.3,0.5,0.02,-0.01,0.1"), "bad_quoting ");
+  EXPECT_EQ(rule("1,1.2,1.1,5,10,0.3,0.5"), "column_count row");
+  EXPECT_EQ(rule(good + ",9"), "column_count row");
+  EXPECT_EQ(rule("\"1,1.2,1.1,5,10,0.3,0.5,0.02,-0.01,0.1"), "bad_quoting row");
   EXPECT_EQ(rule(good, ""), "missing_strike strike");
   EXPECT_EQ(rule(good, "-105"), "nonpositive_strike strike");
   EXPECT_EQ(rule(good, "105", "2026-07-12T06:30:38"), "bad_stamp updated") << "no zone";

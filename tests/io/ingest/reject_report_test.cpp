@@ -3,16 +3,8 @@
 #include <fstream>
 #include <sstream>
 
-#include "greekgrid/io/publish.hpp"
 #include "greekgrid_test/test_data.hpp"
 #include "ingest_support.hpp"
-
-namespace greekgrid {
-// Stands in until the room has the atomic writer; remove it then, or the linker keeps preferring it to the archive's.
-__attribute__((weak)) void publish_text(const std::filesystem::path& target, const std::string& text) {
-  std::ofstream(target, std::ios::binary) << text;
-}
-}  // namespace greekgrid
 
 namespace greekgrid::test {
 namespace {
