@@ -1,17 +1,25 @@
-// Brute-force exposure evaluation by backend, precision, set of Greeks and chain shape, beside the peaks of the core, a
-// scalar libm loop and QuantLib's analytic engine, all in one run. One thread; evaluations/s count live evaluations
-// only.
+// Brute-force exposure evaluation by backend, precision, set of Greeks and chain shape, beside the peaks of the core,
+// the issue floor that follows from them, a scalar libm loop and QuantLib's analytic engine, all in one run. One
+// thread; evaluations/s count live evaluations only.
 //
 //   exposure_bench [--benchmark_filter=...] [--benchmark_out=FILE --benchmark_out_format=json]
+//   exposure_bench --instruction_table          the table of instruction_counts.hpp as JSON, for
+//   scripts/bench_instructions
 
 #include <benchmark/benchmark.h>
 #include <oneapi/tbb/global_control.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <cstdio>
+#include <cstring>
 
+#include "cpu/moments.hpp"
 #include "greekgrid/kernels/backend.hpp"
-#include "greekgrid/kernels/formulas/black_scholes.hpp"
 #include "greekgrid_test/books.hpp"
+#include "instruction_counts.hpp"
+#include "libm_baseline.hpp"
 #include "machine_peaks.hpp"
 #include "quantlib_baseline.hpp"
 
@@ -64,11 +72,42 @@ void BM_PeakIssueFp32(benchmark::State& state) {
 }
 BENCHMARK(BM_PeakIssueFp32);
 
+// Vector instructions/s of this core: the best of several short runs of both loops, so that a share of the floor errs
+// low.
+double peak_instructions_per_second() {
+  static const double peak = [] {
+    double best = 0.0;
+    constexpr std::size_t kCount = 400000;
+    const auto measure = [&best](const auto& run) {
+      const auto begin = std::chrono::steady_clock::now();
+      benchmark::DoNotOptimize(run(kCount));
+      const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+      best = std::max(best, 16.0 * static_cast<double>(kCount) / seconds);
+    };
+    for (int round = 0; round < 20; ++round) {
+      measure(run_fma_fp32);
+      measure(run_fma_fp64);
+      measure(run_issue_fp32);
+    }
+    return best;
+  }();
+  return peak;
+}
+
+// Evaluations/s that the core could issue at most, or 0 where no instructions were counted.
+double floor_evaluations_per_second(GreekSet greeks, Precision precision) {
+  const InstructionCount* count = instruction_count(greeks, precision);
+  if (count == nullptr) return 0.0;
+  const auto lanes = static_cast<double>(precision == Precision::kFp32 ? lanes_fp32() : lanes_fp64());
+  return peak_instructions_per_second() * lanes / count->total();
+}
+
 GreekSet greeks_of(std::int64_t count) {
   return count == 3 ? kGreeks3 : count == 11 ? kGreeks11 : GreekSet::all();
 }
 
-void run_backend(benchmark::State& state, Backend& backend) {
+// Evaluations of one call; the exposures are discarded.
+double run_backend(benchmark::State& state, Backend& backend) {
   const auto contracts = static_cast<std::size_t>(state.range(1));
   const GreekSet greeks = greeks_of(state.range(0));
   const Book book = test::index_like_book(contracts);
@@ -80,64 +119,116 @@ void run_backend(benchmark::State& state, Backend& backend) {
     backend.evaluate(greeks, {&job, 1});
     benchmark::ClobberMemory();
   }
-  set_rate(state, live_evaluations(book, view));
+  const double evaluations = live_evaluations(book, view);
+  set_rate(state, evaluations);
+  return evaluations;
+}
+
+void run_cpu(benchmark::State& state, Precision precision) {
+  const double floor = floor_evaluations_per_second(greeks_of(state.range(0)), precision);
+  const double evaluations = run_backend(state, *make_cpu_backend(precision));
+  state.counters["floor_evals_per_s"] = floor;
+  state.counters["share_of_floor"] =
+      benchmark::Counter(evaluations * static_cast<double>(state.iterations()) / floor, benchmark::Counter::kIsRate);
+}
+
+void run_cuda(benchmark::State& state, Precision precision) {
+  const auto backend = make_cuda_backend(precision);
+  if (const BackendStatus status = backend->status(); !status.usable) {
+    state.SkipWithError(("skipped: " + status.detail).c_str());
+    return;
+  }
+  run_backend(state, *backend);
 }
 
 void BM_CpuFp32(benchmark::State& state) {
-  run_backend(state, *make_cpu_backend(Precision::kFp32));
+  run_cpu(state, Precision::kFp32);
 }
 void BM_CpuFp64(benchmark::State& state) {
-  run_backend(state, *make_cpu_backend(Precision::kFp64));
+  run_cpu(state, Precision::kFp64);
 }
 BENCHMARK(BM_CpuFp32)->ArgNames({"greeks", "contracts"})->ArgsProduct({{3, 11}, {240, 1500, 20000}});
 BENCHMARK(BM_CpuFp64)->ArgNames({"greeks", "contracts"})->ArgsProduct({{3, 11}, {240, 1500, 20000}});
 
-// The loop that anyone would write first: libm in double, one contract and scenario after the other.
-void BM_ScalarLibm(benchmark::State& state) {
-  const auto contracts = static_cast<std::size_t>(state.range(0));
-  const Book book = test::index_like_book(contracts);
-  const GridView grid = [] {
-    static const Grid g = test::session_grid(1, 1, 21, 0.1);
-    return g.get();
-  }();
-  for (auto _ : state) {
-    OptionSums sums{};
-    for (std::size_t j = 0; j < grid.spots; ++j) {
-      const double spot = book.spot * std::exp(grid.log_spot_begin + static_cast<double>(j) * grid.log_spot_step);
-      for (std::size_t e = 0; e < book.settlement.size(); ++e) {
-        const double tau = static_cast<double>(book.settlement[e] - grid.time[0]) / kSecondsPerYear;
-        for (auto i = static_cast<std::size_t>(book.expiry_begin[e]);
-             i < static_cast<std::size_t>(book.expiry_begin[e + 1]); ++i) {
-          const auto g =
-              formulas::black_scholes<double>({static_cast<double>(book.right[i]), spot, book.strike[i], book.rate[e],
-                                               book.dividend_yield[e], book.implied_volatility[i], tau});
-          for (const Greek greek : kAllGreeks) sums[static_cast<std::size_t>(greek)] += book.weight[0][i] * g[greek];
-        }
-      }
-    }
-    benchmark::DoNotOptimize(sums);
-  }
-  set_rate(state, live_evaluations(book, grid));
+// One chain a call, copies to and from the device included: a universe in one call is what gpu_check measures.
+void BM_CudaFp32(benchmark::State& state) {
+  run_cuda(state, Precision::kFp32);
 }
-BENCHMARK(BM_ScalarLibm)->ArgName("contracts")->Arg(240)->Arg(1500);
+void BM_CudaFp64(benchmark::State& state) {
+  run_cuda(state, Precision::kFp64);
+}
+BENCHMARK(BM_CudaFp32)->ArgNames({"greeks", "contracts"})->ArgsProduct({{3, 11}, {240, 1500, 20000}})->UseRealTime();
+BENCHMARK(BM_CudaFp64)->ArgNames({"greeks", "contracts"})->ArgsProduct({{3, 11}, {240, 1500, 20000}})->UseRealTime();
+
+// Refuses a baseline that computes something else than we do.
+template <const GreekSet& kSet>
+bool same_as_reference(const std::array<double, kGreekCount>& sums, const Book& book, const Grid& grid) {
+  const auto expected = test::evaluate(*make_reference_backend(), kSet, book, grid);
+  const std::size_t cells = grid.get().scenarios();
+  for (const Greek greek : kAllGreeks) {
+    if (!kSet.contains(greek)) continue;
+    double sum = 0.0;
+    double scale = 0.0;
+    for (std::size_t j = 0; j < cells; ++j) {
+      sum += expected[kSet.index(greek) * cells + j];
+      scale += std::abs(expected[kSet.index(greek) * cells + j]);
+    }
+    if (!(std::abs(sums[static_cast<std::size_t>(greek)] - sum) <= 1e-8 * scale)) return false;
+  }
+  return true;
+}
+
+template <const GreekSet& kSet>
+void run_libm(benchmark::State& state) {
+  const Book book = test::index_like_book(static_cast<std::size_t>(state.range(1)));
+  const Grid grid = test::session_grid(1, 1, 21, 0.1);
+  const GridView view = grid.get();
+  if (!same_as_reference<kSet>(libm_sums<kSet>(book, view), book, grid)) {
+    state.SkipWithError("the libm loop disagrees with the reference backend");
+    return;
+  }
+  for (auto _ : state) benchmark::DoNotOptimize(libm_sums<kSet>(book, view));
+  set_rate(state, live_evaluations(book, view));
+}
+
+void BM_ScalarLibm(benchmark::State& state) {
+  state.range(0) == 3 ? run_libm<kGreeks3>(state) : run_libm<kGreeks11>(state);
+}
+BENCHMARK(BM_ScalarLibm)->ArgNames({"greeks", "contracts"})->ArgsProduct({{3, 11}, {240, 1500}});
 
 #ifdef GREEKGRID_BENCH_QUANTLIB
 void BM_QuantLibAnalyticEngine(benchmark::State& state) {
   const Book book = test::index_like_book(240);
   for (auto _ : state) benchmark::DoNotOptimize(quantlib_engine_sums(book, 5));
   set_rate(state, 240.0 * 5.0);
+  state.SetLabel("delta gamma vega theta");
 }
 BENCHMARK(BM_QuantLibAnalyticEngine);
 #endif
+
+void print_instruction_table() {
+  const char* separator = "[";
+  for (const InstructionCount& row : kInstructionCounts) {
+    std::printf("%s\n {\"greeks\": %zu, \"precision\": \"%s\", \"mask\": %u, \"instructions\": %d}", separator,
+                row.greeks.size(), row.precision == Precision::kFp32 ? "fp32" : "fp64", row.moments(), row.total());
+    separator = ",";
+  }
+  std::printf("\n]\n");
+}
 
 }  // namespace
 }  // namespace greekgrid::bench
 
 int main(int argc, char** argv) {
+  if (argc == 2 && std::strcmp(argv[1], "--instruction_table") == 0) {
+    greekgrid::bench::print_instruction_table();
+    return 0;
+  }
   // One core: shares of a peak mean nothing over several that share a clock.
   const oneapi::tbb::global_control one(oneapi::tbb::global_control::max_allowed_parallelism, 1);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::AddCustomContext("instruction_set", greekgrid::cpu::instruction_set());
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
   return 0;

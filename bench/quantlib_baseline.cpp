@@ -1,9 +1,11 @@
 #include "quantlib_baseline.hpp"
 
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <ql/exercise.hpp>
 #include <ql/instruments/vanillaoption.hpp>
+#include <ql/pricingengines/blackformula.hpp>
 #include <ql/pricingengines/vanilla/analyticeuropeanengine.hpp>
 #include <ql/processes/blackscholesprocess.hpp>
 #include <ql/quotes/simplequote.hpp>
@@ -72,6 +74,18 @@ OptionSums quantlib_engine_sums(const test::Book& book, std::size_t spots) {
     }
   }
   return sums;
+}
+
+double quantlib_implied_volatility(double right, double price, double forward, double strike, double discount,
+                                   double tau) {
+  try {
+    const double deviation =
+        ql::blackFormulaImpliedStdDev(right > 0.0 ? ql::Option::Call : ql::Option::Put, strike, forward, price,
+                                      discount, 0.0, ql::Null<ql::Real>(), 1e-12, 1000);
+    return deviation / std::sqrt(tau);
+  } catch (const std::exception&) {
+    return std::numeric_limits<double>::quiet_NaN();
+  }
 }
 
 }  // namespace greekgrid::bench

@@ -13,8 +13,11 @@ namespace greekgrid {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr std::size_t kSamples = 2001;   // step <= 0.02 % of spot over +-20 %
-constexpr double kRootTolerance = 1e-9;  // of spot
+constexpr std::size_t kSamples = 2001;        // at least
+constexpr double kMostStep = 2e-4;            // of spot: one deviation at 4.6 hours is 20 of them
+constexpr std::size_t kMostSamples = 100001;  // beyond a half-width of 10 in ln S the step grows
+constexpr double kNoise = 1e-12;              // of gross gamma exposure
+constexpr double kRootTolerance = 1e-9;       // of spot
 
 struct StrikeGamma {
   double call = 0.0, put = 0.0;  // sum n m gamma over expiries and roots
@@ -79,10 +82,12 @@ GammaPoint gamma_exposure(const BookView& book, const GridView& grid, double spo
                                                       book.rate[e], book.dividend_yield[e],
                                                       std::max(grid.iv_floor, book.implied_volatility[i]), tau});
       sum.gamma += book.weight[i] * g.gamma;
+      sum.gross += std::abs(book.weight[i] * g.gamma);
       sum.speed += book.weight[i] * g.speed;
     }
   }
   sum.gamma *= std::exp(2.0 * book.spot_basis);
+  sum.gross *= std::exp(2.0 * book.spot_basis);
   sum.speed *= std::exp(3.0 * book.spot_basis);
   return sum;
 }
@@ -124,8 +129,9 @@ TickerLevels compute_levels(const BookView& book, std::span<const double> gamma,
   line.iv_shift = kNoShift;
   line.iv_rule = IvRule::kStickyStrike;
   const double half_width = -grid.log_spot_begin;
-  line.spots = half_width > 0.0 ? kSamples : 1;
-  line.log_spot_step = half_width > 0.0 ? 2.0 * half_width / static_cast<double>(kSamples - 1) : 0.0;
+  const auto steps = static_cast<std::size_t>(std::min(std::ceil(half_width / kMostStep), 0.5 * (kMostSamples - 1)));
+  line.spots = half_width > 0.0 ? std::max(kSamples, 2 * steps + 1) : 1;
+  line.log_spot_step = half_width > 0.0 ? 2.0 * half_width / static_cast<double>(line.spots - 1) : 0.0;
   std::vector<double> samples(line.spots);
   const ExposureJob job = {book, line, 1, samples};
   sampler.evaluate({Greek::kGamma}, {&job, 1});
@@ -141,8 +147,16 @@ TickerLevels compute_levels(const BookView& book, std::span<const double> gamma,
     if (before < line.spots && (samples[j] > 0.0) != (samples[before] > 0.0)) {
       const double low = spot_at(before);
       const double high = spot_at(j);
-      const double at_low = gamma_exposure(book, grid, low).gamma;
-      const double at_high = gamma_exposure(book, grid, high).gamma;
+      const GammaPoint lower = gamma_exposure(book, grid, low);
+      const GammaPoint higher = gamma_exposure(book, grid, high);
+      // Where calls and puts cancel all along, the sign is that of a rounding error.
+      if (std::abs(higher.gamma) <= kNoise * higher.gross) continue;
+      if (std::abs(lower.gamma) <= kNoise * lower.gross) {
+        before = j;
+        continue;
+      }
+      const double at_low = lower.gamma;
+      const double at_high = higher.gamma;
       // The sampler and the closed form agree to rounding; where they do not agree on a sign the root is at that end.
       double root = std::abs(at_low) < std::abs(at_high) ? low : high;
       if (at_low != 0.0 && at_high != 0.0 && (at_low > 0.0) != (at_high > 0.0)) {

@@ -50,6 +50,12 @@ namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
+// What lies beyond is an error of the file. Within them no exposure of a book leaves the range of float32, so that one
+// wild number costs its row or its ticker, never the night.
+constexpr double kLeastSpot = 1e-4, kMostSpot = 1e9;  // USD
+constexpr double kMostVolatility = 100.0;             // vol
+constexpr double kMostShares = 1e12;                  // of one contract: open interest times multiplier
+
 // One contract with a volatility.
 struct PricedContract {
   std::int64_t row = 0;
@@ -81,7 +87,7 @@ class TickerJudge {
     piece_.quality.rows_in = end_ - begin_;
     const double spot = chain_.spot[ticker_];
     if (begin_ == end_) return refuse(TickerStatus::kNoContracts, "contracts", "no_contracts", "0");
-    if (!(spot > 0.0) || !std::isfinite(spot)) return refuse(TickerStatus::kNoSpot, "spot", "no_spot", text(spot));
+    if (!(spot >= kLeastSpot && spot <= kMostSpot)) return refuse(TickerStatus::kNoSpot, "spot", "no_spot", text(spot));
     spot_ = spot;
     vendor_floor_ = vendor_floor();
     judge_contracts();
@@ -138,7 +144,7 @@ class TickerJudge {
 
   std::optional<double> vendor(std::int64_t i) const {
     const double iv = chain_.vendor_iv[at(i)];
-    if (!std::isfinite(iv) || is_placeholder_iv(iv, vendor_floor_, chain_.bid[at(i)], chain_.ask[at(i)]))
+    if (!(iv <= kMostVolatility) || is_placeholder_iv(iv, vendor_floor_, chain_.bid[at(i)], chain_.ask[at(i)]))
       return std::nullopt;
     return iv;
   }
@@ -150,61 +156,87 @@ class TickerJudge {
     const double price = 0.5 * (bid + ask);
     const auto result = formulas::implied_volatility(static_cast<double>(chain_.right[at(i)]), price, forward,
                                                      chain_.strike[at(i)], discount, tau);
-    if (result.status != formulas::IvStatus::kOk || !(result.sigma > 1e-4)) return std::nullopt;
+    if (result.status != formulas::IvStatus::kOk || !(result.sigma > 1e-4) || !(result.sigma <= kMostVolatility))
+      return std::nullopt;
     return result.sigma;
   }
 
+  // A live contract on its way to a volatility.
+  struct Candidate {
+    std::int64_t row;
+    std::optional<double> sigma;
+    IvSource source;
+  };
+
+  // Put and call of one strike are neighbours in chain order; parity gives both one volatility.
+  void fill_from_opposite_right(std::vector<Candidate>& live) const {
+    for (std::size_t k = 0; k < live.size(); ++k) {
+      Candidate& c = live[k];
+      if (c.sigma) continue;
+      for (const std::size_t other : {k - 1, k + 1}) {
+        if (other >= live.size() || live[other].source == IvSource::kOppositeRight || !live[other].sigma) continue;
+        const std::size_t a = at(c.row);
+        const std::size_t b = at(live[other].row);
+        if (chain_.contract_expiry[a] == chain_.contract_expiry[b] && chain_.strike[a] == chain_.strike[b]) {
+          c.sigma = live[other].sigma;
+          c.source = IvSource::kOppositeRight;
+          break;
+        }
+      }
+    }
+  }
+
   void judge_contracts() {
-    struct Candidate {
-      std::int64_t row;
-      std::optional<double> sigma;
-      IvSource source;
-    };
     std::vector<Candidate> live;
+    const bool vendor_first = config_.iv_source == IvPreference::kVendor;
     for (std::int64_t i = begin_; i < end_; ++i) {
       const auto e = static_cast<std::size_t>(chain_.contract_expiry[at(i)]);
       const double interest = chain_.open_interest[at(i)];
-      const double known_interest = interest >= 0.0 ? interest * chain_.multiplier[at(i)] : 0.0;
+      const double shares = interest * chain_.multiplier[at(i)];
+      const double known_interest = shares >= 0.0 && shares <= kMostShares ? shares : 0.0;
       if (chain_.settlement[e] <= chain_.quote_time) {
         ++piece_.quality.rows_expired;
         expired_interest_ += known_interest;
         continue;
       }
       live_interest_ += known_interest;
-      if (!(interest >= 0.0)) {
-        refuse_row(i, "open_interest", "missing_open_interest", interest);
+      if (!(shares >= 0.0 && shares <= kMostShares)) {
+        refuse_row(i, "open_interest",
+                   std::isnan(interest) ? "missing_open_interest"
+                   : interest < 0.0     ? "negative_open_interest"
+                                        : "implausible_open_interest",
+                   interest);
+        continue;
+      }
+      if (!chain_.dealer_position.empty() &&
+          std::abs(chain_.dealer_position[at(i)] * chain_.multiplier[at(i)]) > kMostShares) {
+        refuse_row(i, "dealer_position", "implausible_dealer_position", chain_.dealer_position[at(i)]);
         continue;
       }
       piece_.notional += known_interest * spot_;
       const double tau = static_cast<double>(chain_.settlement[e] - chain_.quote_time) / kSecondsPerYear;
       const double forward = spot_ * std::exp((config_.rate - config_.dividend_yield) * tau);
       const double discount = std::exp(-config_.rate * tau);
-      const bool vendor_first = config_.iv_source == IvPreference::kVendor;
       Candidate c = {i, std::nullopt, IvSource::kMissing};
-      for (const bool first : {true, false}) {
-        if (c.sigma || (!first && !config_.iv_fill)) break;
-        const bool ask_vendor = vendor_first == first;
-        c.sigma = ask_vendor ? vendor(i) : own(i, tau, forward, discount);
-        if (c.sigma) c.source = ask_vendor ? IvSource::kVendor : IvSource::kOwnMid;
+      if (vendor_first && (c.sigma = vendor(i))) c.source = IvSource::kVendor;
+      if (!c.sigma && (!vendor_first || config_.iv_fill) && (c.sigma = own(i, tau, forward, discount))) {
+        c.source = IvSource::kOwnMid;
       }
       live.push_back(c);
     }
-    const IvSource first_source = config_.iv_source == IvPreference::kVendor ? IvSource::kVendor : IvSource::kOwnMid;
-    for (std::size_t k = 0; k < live.size(); ++k) {
-      Candidate& c = live[k];
-      if (!c.sigma && config_.iv_fill) {
-        // Put and call of one strike are neighbours in chain order; parity gives both one volatility.
-        for (const std::size_t other : {k - 1, k + 1}) {
-          if (other >= live.size() || live[other].source == IvSource::kOppositeRight || !live[other].sigma) continue;
-          const std::size_t a = at(c.row);
-          const std::size_t b = at(live[other].row);
-          if (chain_.contract_expiry[a] == chain_.contract_expiry[b] && chain_.strike[a] == chain_.strike[b]) {
-            c.sigma = live[other].sigma;
-            c.source = IvSource::kOppositeRight;
-            break;
-          }
+    if (config_.iv_fill) {
+      fill_from_opposite_right(live);
+      if (!vendor_first) {
+        // Our own volatility of the other right comes before the vendor's of this one, which belongs to another
+        // forward.
+        for (Candidate& c : live) {
+          if (!c.sigma && (c.sigma = vendor(c.row))) c.source = IvSource::kVendor;
         }
+        fill_from_opposite_right(live);
       }
+    }
+    const IvSource first_source = vendor_first ? IvSource::kVendor : IvSource::kOwnMid;
+    for (const Candidate& c : live) {
       if (!c.sigma) {
         refuse_row(c.row, "implied_volatility", "no_usable_iv", chain_.vendor_iv[at(c.row)]);
         continue;

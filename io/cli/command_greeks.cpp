@@ -42,6 +42,11 @@ std::vector<std::string> split(const std::string& line) {
   return cells;
 }
 
+// A cell as CSV: text that split() took out of its quotes goes back into them.
+std::string quoted(const std::string& cell) {
+  return cell.find(',') == std::string::npos ? cell : "\"" + cell + "\"";
+}
+
 std::optional<double> number(const std::string& text) {
   double value = 0.0;
   const auto result = fast_float::from_chars(text.data(), text.data() + text.size(), value);
@@ -132,10 +137,15 @@ int run_greeks(const std::string& input, const std::string& output) {
     if (problem.empty() && !(value[1] > 0.0)) problem = fmt::format("spot = {} is not positive", given[1]);
     if (problem.empty() && !(value[2] > 0.0)) problem = fmt::format("strike = {} is not positive", given[2]);
     if (problem.empty() && value[5] < 0.0) problem = fmt::format("iv = {} is negative", given[5]);
-    for (const std::string& cell : given) text += fmt::format("{},", cell);
+    for (const std::string& cell : given) text += quoted(cell) + ",";
+    formulas::OptionGreeks<double> g;
     if (problem.empty()) {
-      const auto g =
-          formulas::black_scholes<double>({value[0], value[1], value[2], value[3], value[4], value[5], value[6]});
+      g = formulas::black_scholes<double>({value[0], value[1], value[2], value[3], value[4], value[5], value[6]});
+      bool finite = std::isfinite(g.price) && std::isfinite(g.rho);
+      for (const Greek greek : kAllGreeks) finite = finite && std::isfinite(g[greek]);
+      if (!finite) problem = "the price or a Greek leaves the range of double precision";
+    }
+    if (problem.empty()) {
       text += fmt::format("{:.17g}", g.price);
       for (const Greek greek : kAllGreeks) text += fmt::format(",{:.17g}", g[greek]);
       text += fmt::format(",{:.17g}\n", g.rho);

@@ -29,10 +29,10 @@ Command add_ingest(CLI::App& app) {
                       "Quote instant, ISO 8601 with zone; overrides the stamp's rule");
   command->add_option("--rejects", options->rejects, "Reject report, CSV (default: <output>.rejects.csv)");
   return [options] {
-    check_target(options->target, options->source.files);
     const std::string report = options->rejects.empty() ? options->target + ".rejects.csv" : options->rejects;
-    check_target(report, options->source.files);
-    { const PendingFile probe(options->target); }  // refuse a hopeless target before the work, not after it
+    check_targets({{"-o", options->target}, {"--rejects", report}}, options->source.files);
+    // Refuse a hopeless target before the work, not after it.
+    for (const std::string& target : {options->target, report}) const PendingFile probe(target);
     const auto start = std::chrono::steady_clock::now();
     const OptionChain chain = read_chain(options->source, Calendar());
     if (stop_requested()) throw Stopped{};

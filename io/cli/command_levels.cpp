@@ -130,7 +130,9 @@ Command add_levels(CLI::App& app) {
   command->add_option("--sort", options->sort, "ticker, or gamma_index (largest magnitude first)")
       ->check(CLI::IsMember({"ticker", "gamma_index"}))
       ->capture_default_str();
-  command->add_option("--limit", options->limit, "At most so many rows; 0 for all")->capture_default_str();
+  command->add_option("--limit", options->limit, "At most so many rows; 0 for all")
+      ->check(CLI::Range(0, 1000000000))
+      ->capture_default_str();
   return [options] {
     const NightSummary night = read_night_summary(options->file);
     std::vector<LevelRow> rows = night.level;

@@ -5,7 +5,9 @@
 #include <oneapi/tbb/info.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <ctime>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -65,8 +67,12 @@ std::string now_text() {
 }
 
 int run(const Options& options) {
-  check_target(options.target, options.source.files);
-  if (!options.config.empty()) check_target(options.target, {options.config});
+  const std::string record_target = options.target + ".run.json";
+  std::vector<Target> targets = {{"-o", options.target}, {"the run record", record_target}};
+  if (!options.rejects.empty()) targets.push_back({"--rejects", options.rejects});
+  std::vector<std::string> inputs = options.source.files;
+  if (!options.config.empty()) inputs.push_back(options.config);
+  check_targets(targets, inputs);
   const std::string started_at = now_text();
   const auto start = Clock::now();
   auto stage = start;
@@ -86,13 +92,25 @@ int run(const Options& options) {
   Calendar calendar;
   for (const CalendarOverride& day : config.calendar) calendar.set_day(day.date, day.kind);
   const auto backend = choose_backend(options.backend, config.precision);
-  { const PendingFile probe(options.target); }  // refuse a hopeless target before the work, not after it
+  for (const Target& target : targets) const PendingFile probe(target.path);  // refuse a hopeless one before the work
 
   nlohmann::ordered_json seconds;
   const OptionChain chain = read_chain(options.source, calendar);
   log_rejects(chain.rejects, "rows");
   seconds["read"] = lap();
   if (stop_requested()) throw Stopped{};
+
+  if (std::count(config.positions.begin(), config.positions.end(), PositionModel::kSignedColumn) > 0) {
+    const auto known = std::count_if(chain.dealer_position.begin(), chain.dealer_position.end(),
+                                     [](double n) { return std::isfinite(n); });
+    if (known == 0) {
+      throw InputError(
+          options.source.files.front() +
+          ": no dealer positions (position model signed_column needs the column dealer_position) choose another model");
+    }
+    const auto missing = static_cast<std::ptrdiff_t>(chain.contracts()) - known;
+    if (missing > 0) spdlog::warn("{} contracts without a dealer position count as 0 in signed_column", missing);
+  }
 
   Snapshot snapshot = make_snapshot(chain, config.market, config.selection);
   seconds["snapshot"] = lap();
@@ -160,6 +178,7 @@ int run(const Options& options) {
   record["version"] = GREEKGRID_VERSION;
   record["started"] = started_at;
   record["finished"] = now_text();
+  record["command_line"] = command_line();
   record["inputs"] = options.source.files;
   record["target"] = options.target;
   record["host"] = host_name();
@@ -181,7 +200,8 @@ int run(const Options& options) {
   record["compress_thread_seconds"] = statistics.compress_seconds;
   record["write_thread_seconds"] = statistics.write_seconds;
   record["peak_memory_bytes"] = peak_memory_bytes();
-  publish_text(options.target + ".run.json", record.dump(2) + "\n");
+  // File names need not be UTF-8, JSON must be.
+  publish_text(record_target, record.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
 
   spdlog::info(
       "{}: {} tickers, {} contracts, {:.3g} evaluations in {:.2f} s ({:.3g}/s), total {:.2f} s, peak memory {}",

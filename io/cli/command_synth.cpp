@@ -27,7 +27,7 @@ Command add_synth(CLI::App& app) {
   command->add_option("--seed", options->seed, "Equal seeds give equal universes")->capture_default_str();
   command->add_option("-o,--output", options->target, "Target chains.h5")->required();
   return [options] {
-    check_target(options->target, {});
+    check_targets({{"-o", options->target}}, {});
     const std::size_t contracts = options->contracts > 0 ? options->contracts : 1500 * options->tickers;
     if (contracts < options->tickers)
       throw UsageError("--contracts: fewer than --tickers (every ticker has at least one)");

@@ -66,10 +66,15 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     const bool asked = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success);
-    app.exit(error, std::cout, std::cerr);
-    std::cout.flush();
-    if (asked) return std::cout ? kDone : complain(kFailed, "standard output: not written");
-    return kUsage;
+    if (asked) {
+      app.exit(error, std::cout, std::cerr);
+      std::cout.flush();
+      return std::cout ? kDone : complain(kFailed, "standard output: not written");
+    }
+    const bool unknown = app.get_subcommands().empty() && argc > 1 && argv[1][0] != '-';
+    const std::string problem = unknown ? std::string(argv[1]) + ": no such command" : std::string(error.what());
+    return complain(kUsage,
+                    (problem + " (`greekgrid --help` and `greekgrid COMMAND --help` list what there is)").c_str());
   }
   return run_command(commands.at(app.get_subcommands().front()->get_name()));
 }

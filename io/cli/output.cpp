@@ -96,7 +96,9 @@ Instant parse_instant(const std::string& text) {
                                            std::chrono::day(static_cast<unsigned>(day));
   if (!date.ok() || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59) return fail();
   const auto days = std::chrono::sys_days(date).time_since_epoch().count();
-  return static_cast<Instant>(days) * 86400 + hour * 3600 + minute * 60 + second - zone_seconds;
+  const Instant instant = static_cast<Instant>(days) * 86400 + hour * 3600 + minute * 60 + second - zone_seconds;
+  if (instant < 0 || year > 9000) throw UsageError("--quote-time " + text + ": out of range (years 1970 to 9000)");
+  return instant;
 }
 
 std::string_view name(TickerStatus status) {

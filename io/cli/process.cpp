@@ -50,6 +50,13 @@ std::uint64_t peak_memory_bytes() {
   return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024U;
 }
 
+std::vector<std::string> command_line() {
+  std::ifstream in("/proc/self/cmdline", std::ios::binary);
+  std::vector<std::string> words;
+  for (std::string word; std::getline(in, word, '\0');) words.push_back(word);
+  return words;
+}
+
 std::string host_name() {
   char buffer[256] = {};
   return gethostname(buffer, sizeof buffer - 1) == 0 ? buffer : "";

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace greekgrid::cli {
 
@@ -21,6 +22,8 @@ int stop_exit_code();
 /// Largest resident set of this process so far, bytes.
 std::uint64_t peak_memory_bytes();
 /// Name of this host.
+/// The words of the command line, the program's name first.
+std::vector<std::string> command_line();
 std::string host_name();
 /// Model name of the processor.
 std::string processor_name();

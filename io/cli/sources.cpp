@@ -12,6 +12,19 @@
 
 namespace greekgrid::cli {
 namespace fs = std::filesystem;
+namespace {
+
+// Files that exist are compared by what they are, the others by where they would be.
+bool same_file(const std::string& a, const std::string& b) {
+  std::error_code error;
+  if (fs::equivalent(a, b, error)) return true;
+  const fs::path left = fs::weakly_canonical(a, error);
+  if (error) return false;
+  const fs::path right = fs::weakly_canonical(b, error);
+  return !error && left == right;
+}
+
+}  // namespace
 
 OptionChain read_chain(const SourceOptions& options, const Calendar& calendar) {
   const auto format = format_from_name(options.format);
@@ -39,12 +52,20 @@ OptionChain read_chain(const SourceOptions& options, const Calendar& calendar) {
   return read_chain_file(paths.front());
 }
 
-void check_target(const std::string& target, const std::vector<std::string>& inputs) {
-  if (target.empty()) throw UsageError("-o: empty (name the file to write)");
-  for (const std::string& input : inputs) {
-    std::error_code ignored;
-    if (fs::equivalent(input, target, ignored))
-      throw UsageError("-o " + target + ": is an input (choose another target)");
+void check_targets(const std::vector<Target>& targets, const std::vector<std::string>& inputs) {
+  for (auto target = targets.begin(); target != targets.end(); ++target) {
+    if (target->path.empty()) throw UsageError(target->option + ": empty (name the file to write)");
+    for (const std::string& input : inputs) {
+      if (same_file(input, target->path)) {
+        throw UsageError(target->option + " " + target->path + ": is an input (choose another target)");
+      }
+    }
+    for (auto other = targets.begin(); other != target; ++other) {
+      if (same_file(other->path, target->path)) {
+        throw UsageError(target->option + " " + target->path + ": is written by " + other->option +
+                         " too (choose another target)");
+      }
+    }
   }
 }
 

@@ -22,8 +22,13 @@ struct SourceOptions {
 /// One chains.h5, or vendor files ingested in memory. @throws InputError, UsageError
 OptionChain read_chain(const SourceOptions& options, const Calendar& calendar);
 
-/// Refuses an empty target and one that is also an input. @throws UsageError
-void check_target(const std::string& target, const std::vector<std::string>& inputs);
+/// A file that a command is going to write, and the option that names it.
+struct Target {
+  std::string option, path;
+};
+
+/// Refuses an empty target, one that is also an input and two that are one file. @throws UsageError
+void check_targets(const std::vector<Target>& targets, const std::vector<std::string>& inputs);
 
 /// Logs how many rows were refused by each rule.
 void log_rejects(const Diagnostics& rejects, const std::string& what);

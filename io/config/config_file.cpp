@@ -165,8 +165,7 @@ void read_scenarios(Section& s, ScenarioConfig& c) {
         if (choice.rule == IvRule::kRelativeBeta) choice.parameter = 10.0;
       }
       for (const IvRuleChoice& other : c.iv_rules) {
-        if (other.rule == choice.rule && other.parameter == choice.parameter)
-          s.fail(&node, "iv_rules", "names a rule twice");
+        if (other.rule == choice.rule) s.fail(&node, "iv_rules", "names a rule twice");
       }
       c.iv_rules.push_back(choice);
     }

@@ -98,6 +98,48 @@ TEST(Snapshot, KeepsTheVendorsVolatilityAndFillsInOrder) {
   EXPECT_DOUBLE_EQ(q.filled_iv_share, 90.0 / 100.0);
 }
 
+TEST(Snapshot, OurOwnVolatilityOfTheOtherRightComesBeforeTheVendors) {
+  ChainBuilder b;
+  b.ticker("AAA", 100.0);
+  b.expiry(30 * kDay, "AAA");
+  const double mid = price(-1.0, 100.0, 90.0, 0.31, 30.0);
+  b.contract(90.0, -1, 10, 0.25, mid, mid);
+  b.contract(90.0, 1, 20, 0.26);
+  b.contract(95.0, -1, 10, 0.27);
+  b.contract(95.0, 1, 10, 0.0);
+  MarketConfig config;
+  config.iv_source = IvPreference::kOwn;
+  const Snapshot s = make_snapshot(b.chain, config, {});
+  EXPECT_THAT(s.iv_source,
+              ElementsAre(IvSource::kOwnMid, IvSource::kOppositeRight, IvSource::kVendor, IvSource::kOppositeRight));
+  EXPECT_EQ(s.implied_volatility[1], s.implied_volatility[0]);
+  EXPECT_EQ(s.implied_volatility[3], 0.27);
+}
+
+TEST(Snapshot, WildNumbersCostTheirRowOrTickerOnly) {
+  ChainBuilder b;
+  b.ticker("AAA", 100.0);
+  b.expiry(30 * kDay, "AAA");
+  b.contract(90.0, 1, 10, 0.3);
+  b.contract(91.0, 1, 1e300, 0.3);
+  b.contract(92.0, 1, -5, 0.3);
+  b.contract(93.0, 1, 0, 1e308);
+  b.contract(94.0, 1, 0, 0.3, kNaN, kNaN, 1e300);
+  b.ticker("BBB", 1e308);
+  b.expiry(30 * kDay, "BBB");
+  b.contract(90.0, 1, 10, 0.3);
+  b.chain.dealer_position = {1.0, 1.0, 1.0, 1.0, 1.0, 1.0};
+  const Snapshot s = make_snapshot(b.chain, MarketConfig(), {});
+  EXPECT_THAT(s.ticker, ElementsAre("AAA"));
+  EXPECT_THAT(s.chain_row, ElementsAre(0));
+  EXPECT_EQ(s.quality[0].coverage, 1.0);
+  EXPECT_EQ(s.quality[1].status, TickerStatus::kNoSpot);
+  std::vector<std::string> rules;
+  for (const Diagnostic& d : s.diagnostics) rules.push_back(d.rule);
+  EXPECT_THAT(rules, ElementsAre("implausible_open_interest", "negative_open_interest", "implausible_dealer_position",
+                                 "no_usable_iv", "no_spot"));
+}
+
 TEST(Snapshot, WithoutFillOnlyTheFirstSourceCounts) {
   ChainBuilder b;
   b.ticker("AAA", 100.0);
@@ -253,6 +295,59 @@ TEST(Levels, WallsAndZeroGamma) {
   const double slope =
       (gamma_exposure(book, grid, low + step).gamma - gamma_exposure(book, grid, low - step).gamma) / (2 * step);
   EXPECT_NEAR(levels.level.zero_gamma_slope / slope, 1.0, 1e-5);
+}
+
+// A contract with a minute to live makes two roots 0.24 % of spot apart: a wide axis must not step over them.
+TEST(Levels, AWideAxisKeepsTheStepOfTheSamples) {
+  ChainBuilder b;
+  b.ticker("AAA", 100.0);
+  b.expiry(60, "AAA");
+  b.contract(100.435, 1, 10, 0.3);
+  b.expiry(60 * kDay, "AAA");
+  b.contract(100.0, -1, 50, 0.3);
+  const Snapshot s = make_snapshot(b.chain, MarketConfig(), {});
+  constexpr PositionModel kNaive[] = {PositionModel::kNaive};
+  const auto n = dealer_positions(s, b.chain, kNaive);
+  const auto weights = exposure_weights(s, 0, n, 1);
+  std::vector<std::int64_t> begin;
+  const BookView book = make_book(s, 0, weights, begin);
+  const Instant time[] = {s.quote_time};
+  GridView grid;
+  grid.time = time;
+  grid.iv_floor = 0.01;
+  const auto sampler = make_cpu_backend(Precision::kFp64);
+  const std::vector<double> gamma(2, 0.0);
+  const auto roots = [&](double half_width) {
+    grid.log_spot_begin = -half_width;
+    return compute_levels(book, gamma, grid, *sampler).crossing.size();
+  };
+  EXPECT_EQ(roots(0.2), 2U);
+  EXPECT_EQ(roots(2.9), 2U);
+}
+
+TEST(Levels, ABalancedBookHasNoZeroGamma) {
+  ChainBuilder b;
+  b.ticker("AAA", 100.0);
+  b.expiry(42 * kDay, "AAA");
+  for (const double strike : {90.0, 100.0, 105.0}) {
+    b.contract(strike, -1, 100, 0.25);
+    b.contract(strike, 1, 100, 0.25);
+  }
+  const Snapshot s = make_snapshot(b.chain, MarketConfig(), {});
+  constexpr PositionModel kNaive[] = {PositionModel::kNaive};
+  const auto n = dealer_positions(s, b.chain, kNaive);
+  const auto weights = exposure_weights(s, 0, n, 1);
+  std::vector<std::int64_t> begin;
+  const BookView book = make_book(s, 0, weights, begin);
+  const Instant time[] = {s.quote_time};
+  GridView grid;
+  grid.time = time;
+  grid.iv_floor = 0.01;
+  grid.log_spot_begin = -0.2;
+  const auto sampler = make_cpu_backend(Precision::kFp64);
+  const TickerLevels levels = compute_levels(book, std::vector<double>(6, 1.0), grid, *sampler);
+  EXPECT_EQ(levels.level.zero_gamma.status, LevelStatus::kNoSignChange);
+  EXPECT_EQ(levels.crossing.size(), 0U);
 }
 
 TEST(Levels, TiesGoToTheStrikeNearestToSpotThenTheLower) {

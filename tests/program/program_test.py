@@ -98,6 +98,45 @@ def case_usage(folder):
     assert not (folder / "n.h5").exists()
     _, err = run("ingest", chains, "-o", folder / "c.h5", "--format", "nonsense", code=2)
     assert "nonsense" in err
+    _, err = run("nonsense", code=2)
+    assert err.startswith("greekgrid: nonsense: no such command"), err
+    run("levels", folder / "n.h5", "--limit", "-1", code=2)
+    rows = folder / "rows.csv"
+    rows.write_text(long_csv([GOOD_ROW.format(oi=10)]))
+    for instant in ("0001-01-01T00:00:00Z", "1970-01-01T00:00:00+14:00", "9999-12-31T23:59:59Z"):
+        run("run", rows, "-o", folder / "n.h5", "--quote-time", instant, code=2)
+
+
+def case_paths(folder):
+    """No file that is written may be an input or another target, and none is half done."""
+    chains = synth(folder)
+    config = small_config(folder)
+    before = {path: sha(path) for path in (chains, config)}
+    record = folder / "x.h5.run.json"
+    record.write_bytes(chains.read_bytes())
+    for args in (["run", chains, "-o", folder / "n.h5", "--rejects", chains],
+                 ["run", chains, "-o", folder / "n.h5", "--rejects", folder / "." / "n.h5"],
+                 ["run", chains, "-o", folder / "n.h5", "--rejects", folder / "n.h5.run.json"],
+                 ["run", chains, "-o", folder / "n.h5", "--config", config, "--rejects", config],
+                 ["run", record, "-o", folder / "x.h5"],
+                 ["ingest", folder / "rows.csv", "-o", folder / "c.h5", "--rejects", folder / "c.h5"]):
+        (folder / "rows.csv").write_text(long_csv([GOOD_ROW.format(oi=10)]))
+        _, err = run(*args, code=2)
+        assert "choose another target" in err, err
+    assert all(sha(path) == digest for path, digest in before.items())
+    assert sha(record) == before[chains]
+    assert not (folder / "n.h5").exists() and not (folder / "c.h5").exists()
+    (folder / "m.h5.run.json").mkdir()
+    (folder / "m.h5.rejects.csv").mkdir()
+    run("run", chains, "-o", folder / "m.h5", "--config", config, code=1)
+    run("ingest", folder / "rows.csv", "-o", folder / "m.h5", code=1)
+    assert not (folder / "m.h5").exists()
+    odd = os.fsencode(folder) + b"/odd\xff.h5"
+    pathlib.Path(os.fsdecode(odd)).write_bytes(chains.read_bytes())
+    done = subprocess.run([PROGRAM, "run", odd, "-o", folder / "odd_night.h5", "--config", config], capture_output=True)
+    assert done.returncode == 0, done
+    record = json.loads((folder / "odd_night.h5.run.json").read_text())
+    assert record["command_line"][1] == "run" and record["command_line"][-2:] == ["--config", str(config)], record
 
 
 def case_devices(folder):
@@ -134,6 +173,11 @@ def case_greeks(folder):
     assert float(rows[4]["delta"]) == -0.5
     for row in (3, 4, 5):
         assert f"standard input:{row}:" in err
+    wild = "right,spot,strike,rate,dividend_yield,iv,tau\nC,1e308,1e308,0.05,0.01,0.2,0.5\n\"1,5\",100,100,0,0,0.2,1\nC,100,100,0,0,1e-200,1\nC,100,100,0,0,0.2,1\n"
+    lines = list(csv.reader(io.StringIO(run("greeks", stdin=wild)[0])))
+    assert all(len(line) == len(lines[0]) for line in lines), lines
+    assert [line[7] == "nan" for line in lines[1:]] == [True, True, True, False]
+    assert "inf" not in str(lines) and "-nan" not in str(lines)
     run("greeks", "-o", folder / "out.csv", stdin=text)
     assert (folder / "out.csv").read_text() == out
     run("greeks", stdin="spot,strike\n1,2\n", code=3)
@@ -276,10 +320,30 @@ def case_bad_inputs(folder):
 
     config = folder / "bad.toml"
     for text in ("[scenarios]\nspots = 20\n", "[scenarios]\nspotz = 21\n", "nonsense", "[market]\nrate = \"x\"\n", "[scenarios]\niv_shifts = [0.1]\n",
-                 "[market]\nrate = nan\n", "[surfaces]\ngreeks = [\"lambda\"]\n", "[positions]\nmodels = [\"naive\", \"naive\"]\n"):
+                 "[market]\nrate = nan\n", "[surfaces]\ngreeks = [\"lambda\"]\n", "[positions]\nmodels = [\"naive\", \"naive\"]\n",
+                 "[scenarios]\niv_rules = [{rule = \"relative_beta\", beta = 5}, {rule = \"relative_beta\", beta = 10}]\n"):
         config.write_text(text)
         _, err = run("run", chains, "-o", folder / "n.h5", "--config", config, code=3)
         assert "bad.toml:" in err, err
+
+
+def case_wild_numbers(folder):
+    """One wild number in a universe costs its row or its ticker, and nothing is silently zero."""
+    rows = []
+    for ticker, oi, iv, spot in (("AAA", "10", "0.25", "100"), ("BBB", "1e308", "0.25", "100"), ("CCC", "10", "1e308", "100"),
+                                 ("DDD", "10", "0.25", "1e308")):
+        row = GOOD_ROW.format(oi=oi).replace("AAA", ticker).replace("0.25,0.5", iv + ",0.5").replace(",100,AAA", "," + spot + ",AAA")
+        rows.append(row.replace("-04:00,100,", f"-04:00,{spot},"))
+    path = folder / "wild.csv"
+    path.write_text(long_csv(rows))
+    config = small_config(folder)
+    run("run", path, "-o", folder / "n.h5", "--config", config)
+    levels = list(csv.DictReader(io.StringIO(run("levels", folder / "n.h5", "--format", "csv")[0])))
+    assert [row["ticker"] for row in levels] == ["AAA", "CCC"], levels  # CCC by its own mid
+    assert all(math.isfinite(float(row["gamma_index"])) and float(row["gamma_index"]) > 0 for row in levels)
+    config.write_text("[positions]\nmodels = [\"signed_column\"]\n")
+    _, err = run("run", path, "-o", folder / "m.h5", "--config", config, code=3)
+    assert "dealer_position" in err and not (folder / "m.h5").exists()
 
 
 def case_rows_are_refused_with_their_number(folder):

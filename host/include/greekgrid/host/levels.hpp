@@ -23,8 +23,11 @@ struct TickerLevels {
 /// @param book    one position model's view (weights (1, n))
 /// @param gamma   (n) gamma per share at S0, USD-1
 /// @param grid    the ticker's grid: its spot range bounds zero_gamma, its floor applies; time[0] is the instant
-/// @param sampler evaluates the gamma exposure at 2001 log-spaced spots of that range; every change of sign between
-///                samples is refined by bracketing on the plain closed form to 1e-9 of spot
+/// @param sampler evaluates the gamma exposure at 2001 or more log-spaced spots of that range, 0.02 % apart at most (up
+/// to
+///                a half-width of 10 in ln S); every change of sign between samples is refined by bracketing on the
+///                plain closed form to 1e-9 of spot. Net gamma below 1e-12 of gross has no sign: a balanced book has no
+///                roots
 TickerLevels compute_levels(const BookView& book, std::span<const double> gamma, const GridView& grid,
                             Backend& sampler);
 
@@ -32,6 +35,7 @@ TickerLevels compute_levels(const BookView& book, std::span<const double> gamma,
 struct GammaPoint {
   double gamma = 0.0;
   double speed = 0.0;
+  double gross = 0.0;  ///< sum of the magnitudes of gamma's terms
 };
 GammaPoint gamma_exposure(const BookView& book, const GridView& grid, double spot);
 

@@ -15,8 +15,10 @@ namespace greekgrid {
 
 /// Judges every contract of the wanted tickers: settlement after quote_time, open interest known, a usable volatility,
 /// a forward. Every refused live contract and every refused ticker is one Diagnostic of the result; expired contracts
-/// are counted. Volatility in the order of the configuration, then the opposite right at the same strike; one source
-/// per contract is recorded. Forwards are S e^((rate - dividend_yield) tau).
+/// are counted. Volatility as IvPreference says, then from the opposite right at the same strike; one source per
+/// contract is recorded. Refused as errors of the file: a spot outside 1e-4 .. 1e9 USD, a volatility above 100 (10,000
+/// %), open interest or dealer position of more than 1e12 shares a contract, negative open interest. Forwards are S
+/// e^((rate - dividend_yield) tau).
 Snapshot make_snapshot(const OptionChain& chain, const MarketConfig& config, const TickerSelection& selection);
 
 /// True if a vendor's volatility is a placeholder: not above 1e-4; or equal to `floor`, the smallest positive

@@ -27,7 +27,7 @@ std::string_view name(PositionModel model);
 /// Which volatility is asked for first.
 enum class IvPreference : std::uint8_t {
   kVendor,  ///< the vendor's column, then our own inversion of the mid
-  kOwn,     ///< our own inversion of the mid, then the vendor's column
+  kOwn,     ///< our own inversion of the mid, of the opposite right, then the vendor's column
 };
 std::string_view name(IvPreference preference);
 
