@@ -70,7 +70,8 @@ Options parse(std::span<char*> arguments) {
   return options;
 }
 
-// Sums of |weight x Greek| over contracts, as the reference backend sums them signed; one instant of a sticky-strike grid.
+// Sums of |weight x Greek| over contracts, as the reference backend sums them signed; one instant of a sticky-strike
+// grid.
 void add_gross(const BookView& book, const GridView& grid, std::span<double> gross) {
   const std::size_t scenarios = grid.scenarios();
   std::size_t scenario = 0;
@@ -81,10 +82,11 @@ void add_gross(const BookView& book, const GridView& grid, std::span<double> gro
       for (std::size_t e = 0; e < book.expiries(); ++e) {
         const double tau = static_cast<double>(book.settlement[e] - grid.time[0]) / kSecondsPerYear;
         if (tau < 0.0) continue;
-        for (auto i = static_cast<std::size_t>(book.expiry_begin[e]); i < static_cast<std::size_t>(book.expiry_begin[e + 1]); ++i) {
+        for (auto i = static_cast<std::size_t>(book.expiry_begin[e]);
+             i < static_cast<std::size_t>(book.expiry_begin[e + 1]); ++i) {
           const double sigma = std::max(grid.iv_floor, book.implied_volatility[i] + shift);
-          const auto g = formulas::black_scholes<double>({static_cast<double>(book.right[i]), spot, book.strike[i], book.rate[e],
-                                                          book.dividend_yield[e], sigma, tau});
+          const auto g = formulas::black_scholes<double>({static_cast<double>(book.right[i]), spot, book.strike[i],
+                                                          book.rate[e], book.dividend_yield[e], sigma, tau});
           for (const Greek greek : kAllGreeks) {
             gross[static_cast<std::size_t>(greek) * scenarios + scenario] +=
                 std::abs(book.weight[i] * g[greek]) * std::exp(book.spot_basis * spot_order(greek));
@@ -113,10 +115,10 @@ std::vector<double> by_instant(const GridView& grid, const Evaluate& evaluate) {
 }
 
 struct Worst {
-  double to_maximum = 0.0;      // worst error / surface maximum
-  double to_gross = 0.0;        // worst error / gross of the cell, cells of at least kSmallGross
+  double to_maximum = 0.0;  // worst error / surface maximum
+  double to_gross = 0.0;    // worst error / gross of the cell, cells of at least kSmallGross
   double to_gross_anywhere = 0.0;
-  std::size_t cell = 0;         // of to_gross
+  std::size_t cell = 0;  // of to_gross
 };
 
 Worst compare(std::span<const double> actual, std::span<const double> expected, std::span<const double> gross) {
@@ -184,12 +186,15 @@ int measure(const Options& options) {
   record["position"] = "naive";
   record["reference_seconds"] = seconds;
   record["small_gross"] = kSmallGross;
-  std::printf("%s: %s, %zu contracts, %zu expiries, %zu x %zu x %zu scenarios, r = %g, q = %g (reference and gross: %.1f s)\n",
-              options.file.filename().c_str(), snapshot.ticker[0].c_str(), snapshot.contracts(), snapshot.expiries(),
-              grid.time.size(), grid.iv_shift.size(), grid.spots, options.rate, options.dividend_yield, seconds);
-  std::printf("worst error relative to the surface maximum, to the gross exposure of its cell (cells of at least %g of the largest),\n"
-              "and to gross in any cell\n%-8s %12s %12s %12s   %12s %12s %12s\n", kSmallGross, "", "fp32 max", "fp32 gross", "fp32 any",
-              "fp64 max", "fp64 gross", "fp64 any");
+  std::printf(
+      "%s: %s, %zu contracts, %zu expiries, %zu x %zu x %zu scenarios, r = %g, q = %g (reference and gross: %.1f s)\n",
+      options.file.filename().c_str(), snapshot.ticker[0].c_str(), snapshot.contracts(), snapshot.expiries(),
+      grid.time.size(), grid.iv_shift.size(), grid.spots, options.rate, options.dividend_yield, seconds);
+  std::printf(
+      "worst error relative to the surface maximum, to the gross exposure of its cell (cells of at least %g of the "
+      "largest),\n"
+      "and to gross in any cell\n%-8s %12s %12s %12s   %12s %12s %12s\n",
+      kSmallGross, "", "fp32 max", "fp32 gross", "fp32 any", "fp64 max", "fp64 gross", "fp64 any");
   const std::size_t cells = grid.scenarios();
   std::vector<Worst> results[2];
   for (const Precision precision : {Precision::kFp32, Precision::kFp64}) {
@@ -205,16 +210,17 @@ int measure(const Options& options) {
                                   {"relative_to_maximum", worst.to_maximum},
                                   {"relative_to_gross", worst.to_gross},
                                   {"relative_to_gross_any_cell", worst.to_gross_anywhere},
-                                  {"cell", {{"time", worst.cell / (grid.spots * grid.iv_shift.size())},
-                                            {"iv_shift", worst.cell / grid.spots % grid.iv_shift.size()},
-                                            {"spot", worst.cell % grid.spots}}}});
+                                  {"cell",
+                                   {{"time", worst.cell / (grid.spots * grid.iv_shift.size())},
+                                    {"iv_shift", worst.cell / grid.spots % grid.iv_shift.size()},
+                                    {"spot", worst.cell % grid.spots}}}});
     }
   }
   for (std::size_t g = 0; g < kGreekCount; ++g) {
     const Worst& a = results[0][g];
     const Worst& b = results[1][g];
-    std::printf("%-8s %12.2e %12.2e %12.2e   %12.2e %12.2e %12.2e\n", std::string(name(kAllGreeks[g])).c_str(), a.to_maximum, a.to_gross,
-                a.to_gross_anywhere, b.to_maximum, b.to_gross, b.to_gross_anywhere);
+    std::printf("%-8s %12.2e %12.2e %12.2e   %12.2e %12.2e %12.2e\n", std::string(name(kAllGreeks[g])).c_str(),
+                a.to_maximum, a.to_gross, a.to_gross_anywhere, b.to_maximum, b.to_gross, b.to_gross_anywhere);
   }
   if (!options.json.empty()) {
     std::ofstream out(options.json);
@@ -230,7 +236,8 @@ int measure(const Options& options) {
 int main(int argc, char** argv) try {
   const auto options = greekgrid::bench::parse(std::span(argv, static_cast<std::size_t>(argc)));
   if (!std::filesystem::exists(options.file)) {
-    std::fprintf(stderr, "accuracy: %s: no such file (set GREEKGRID_DATA to the folder of chains, or give --file)\n", options.file.c_str());
+    std::fprintf(stderr, "accuracy: %s: no such file (set GREEKGRID_DATA to the folder of chains, or give --file)\n",
+                 options.file.c_str());
     return 77;
   }
   return greekgrid::bench::measure(options);

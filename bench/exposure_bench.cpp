@@ -1,9 +1,10 @@
-// Brute-force exposure evaluation by backend, precision, set of Greeks and chain shape, beside the peaks of the core, the
-// issue floor that follows from them, a scalar libm loop and QuantLib's analytic engine, all in one run. One thread;
-// evaluations/s count live evaluations only.
+// Brute-force exposure evaluation by backend, precision, set of Greeks and chain shape, beside the peaks of the core,
+// the issue floor that follows from them, a scalar libm loop and QuantLib's analytic engine, all in one run. One
+// thread; evaluations/s count live evaluations only.
 //
 //   exposure_bench [--benchmark_filter=...] [--benchmark_out=FILE --benchmark_out_format=json]
-//   exposure_bench --instruction_table          the table of instruction_counts.hpp as JSON, for scripts/bench_instructions
+//   exposure_bench --instruction_table          the table of instruction_counts.hpp as JSON, for
+//   scripts/bench_instructions
 
 #include <benchmark/benchmark.h>
 #include <oneapi/tbb/global_control.h>
@@ -40,36 +41,39 @@ double live_evaluations(const Book& book, const GridView& grid) {
 }
 
 void set_rate(benchmark::State& state, double evaluations) {
-  state.counters["evals_per_s"] = benchmark::Counter(evaluations * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["evals_per_s"] =
+      benchmark::Counter(evaluations * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
 }
 
 void BM_PeakFmaFp32(benchmark::State& state) {
   const std::size_t count = 100000;
   for (auto _ : state) benchmark::DoNotOptimize(run_fma_fp32(count));
-  state.counters["vector_instructions_per_s"] =
-      benchmark::Counter(16.0 * static_cast<double>(count) * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
-  state.counters["flop_per_s"] = benchmark::Counter(
-      32.0 * static_cast<double>(lanes_fp32() * count) * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["vector_instructions_per_s"] = benchmark::Counter(
+      16.0 * static_cast<double>(count) * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["flop_per_s"] =
+      benchmark::Counter(32.0 * static_cast<double>(lanes_fp32() * count) * static_cast<double>(state.iterations()),
+                         benchmark::Counter::kIsRate);
 }
 BENCHMARK(BM_PeakFmaFp32);
 
 void BM_PeakFmaFp64(benchmark::State& state) {
   const std::size_t count = 100000;
   for (auto _ : state) benchmark::DoNotOptimize(run_fma_fp64(count));
-  state.counters["vector_instructions_per_s"] =
-      benchmark::Counter(16.0 * static_cast<double>(count) * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["vector_instructions_per_s"] = benchmark::Counter(
+      16.0 * static_cast<double>(count) * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
 }
 BENCHMARK(BM_PeakFmaFp64);
 
 void BM_PeakIssueFp32(benchmark::State& state) {
   const std::size_t count = 100000;
   for (auto _ : state) benchmark::DoNotOptimize(run_issue_fp32(count));
-  state.counters["vector_instructions_per_s"] =
-      benchmark::Counter(16.0 * static_cast<double>(count) * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["vector_instructions_per_s"] = benchmark::Counter(
+      16.0 * static_cast<double>(count) * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
 }
 BENCHMARK(BM_PeakIssueFp32);
 
-// Vector instructions/s of this core: the best of several short runs of both loops, so that a share of the floor errs low.
+// Vector instructions/s of this core: the best of several short runs of both loops, so that a share of the floor errs
+// low.
 double peak_instructions_per_second() {
   static const double peak = [] {
     double best = 0.0;
@@ -137,14 +141,22 @@ void run_cuda(benchmark::State& state, Precision precision) {
   run_backend(state, *backend);
 }
 
-void BM_CpuFp32(benchmark::State& state) { run_cpu(state, Precision::kFp32); }
-void BM_CpuFp64(benchmark::State& state) { run_cpu(state, Precision::kFp64); }
+void BM_CpuFp32(benchmark::State& state) {
+  run_cpu(state, Precision::kFp32);
+}
+void BM_CpuFp64(benchmark::State& state) {
+  run_cpu(state, Precision::kFp64);
+}
 BENCHMARK(BM_CpuFp32)->ArgNames({"greeks", "contracts"})->ArgsProduct({{3, 11}, {240, 1500, 20000}});
 BENCHMARK(BM_CpuFp64)->ArgNames({"greeks", "contracts"})->ArgsProduct({{3, 11}, {240, 1500, 20000}});
 
 // One chain a call, copies to and from the device included: a universe in one call is what gpu_check measures.
-void BM_CudaFp32(benchmark::State& state) { run_cuda(state, Precision::kFp32); }
-void BM_CudaFp64(benchmark::State& state) { run_cuda(state, Precision::kFp64); }
+void BM_CudaFp32(benchmark::State& state) {
+  run_cuda(state, Precision::kFp32);
+}
+void BM_CudaFp64(benchmark::State& state) {
+  run_cuda(state, Precision::kFp64);
+}
 BENCHMARK(BM_CudaFp32)->ArgNames({"greeks", "contracts"})->ArgsProduct({{3, 11}, {240, 1500, 20000}})->UseRealTime();
 BENCHMARK(BM_CudaFp64)->ArgNames({"greeks", "contracts"})->ArgsProduct({{3, 11}, {240, 1500, 20000}})->UseRealTime();
 
@@ -179,7 +191,9 @@ void run_libm(benchmark::State& state) {
   set_rate(state, live_evaluations(book, view));
 }
 
-void BM_ScalarLibm(benchmark::State& state) { state.range(0) == 3 ? run_libm<kGreeks3>(state) : run_libm<kGreeks11>(state); }
+void BM_ScalarLibm(benchmark::State& state) {
+  state.range(0) == 3 ? run_libm<kGreeks3>(state) : run_libm<kGreeks11>(state);
+}
 BENCHMARK(BM_ScalarLibm)->ArgNames({"greeks", "contracts"})->ArgsProduct({{3, 11}, {240, 1500}});
 
 #ifdef GREEKGRID_BENCH_QUANTLIB
@@ -195,8 +209,8 @@ BENCHMARK(BM_QuantLibAnalyticEngine);
 void print_instruction_table() {
   const char* separator = "[";
   for (const InstructionCount& row : kInstructionCounts) {
-    std::printf("%s\n {\"greeks\": %zu, \"precision\": \"%s\", \"mask\": %u, \"instructions\": %d}", separator, row.greeks.size(),
-                row.precision == Precision::kFp32 ? "fp32" : "fp64", row.moments(), row.total());
+    std::printf("%s\n {\"greeks\": %zu, \"precision\": \"%s\", \"mask\": %u, \"instructions\": %d}", separator,
+                row.greeks.size(), row.precision == Precision::kFp32 ? "fp32" : "fp64", row.moments(), row.total());
     separator = ",";
   }
   std::printf("\n]\n");

@@ -3,7 +3,8 @@
 //
 //   io_bench [--benchmark_filter=...] [--benchmark_out=FILE --benchmark_out_format=json]
 //
-// Files are written below $GREEKGRID_BENCH_DIR (default: the system's temporary directory) and removed. 1 MB = 1e6 bytes.
+// Files are written below $GREEKGRID_BENCH_DIR (default: the system's temporary directory) and removed. 1 MB = 1e6
+// bytes.
 
 #include <benchmark/benchmark.h>
 #include <fcntl.h>
@@ -42,7 +43,9 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
 
 // A directory of this process, removed at exit.
 const fs::path& work_dir() {
@@ -50,7 +53,8 @@ const fs::path& work_dir() {
     fs::path path;
     Owner() {
       const char* given = std::getenv("GREEKGRID_BENCH_DIR");
-      path = (given != nullptr ? fs::path(given) : fs::temp_directory_path()) / fmt::format("greekgrid_io_bench.{}", ::getpid());
+      path = (given != nullptr ? fs::path(given) : fs::temp_directory_path()) /
+             fmt::format("greekgrid_io_bench.{}", ::getpid());
       fs::create_directories(path);
     }
     ~Owner() {
@@ -63,7 +67,8 @@ const fs::path& work_dir() {
 }
 
 std::size_t threads_of(const benchmark::State& state) {
-  return state.range(0) > 0 ? static_cast<std::size_t>(state.range(0)) : std::max(1U, std::thread::hardware_concurrency());
+  return state.range(0) > 0 ? static_cast<std::size_t>(state.range(0))
+                            : std::max(1U, std::thread::hardware_concurrency());
 }
 
 class ThreadLimit {
@@ -75,11 +80,12 @@ class ThreadLimit {
 };
 
 void set_rate(benchmark::State& state, const char* name, double each) {
-  state.counters[name] = benchmark::Counter(each * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  state.counters[name] =
+      benchmark::Counter(each * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
 }
 
-// First of all benchmarks: some deflate libraries return with the upper halves of the vector registers in use, and scalar
-// code of the same thread is then many times slower on some processors.
+// First of all benchmarks: some deflate libraries return with the upper halves of the vector registers in use, and
+// scalar code of the same thread is then many times slower on some processors.
 
 // Discounted prices over the region where quotes lie: up to 6 deviations from the money, hours to two years.
 struct PriceSample {
@@ -116,7 +122,8 @@ void BM_ImpliedVolatility(benchmark::State& state) {
   for (auto _ : state) {
     for (std::size_t i = 0; i < result.size(); ++i) {
       result[i] = formulas::implied_volatility(sample.right[i], sample.price[i], sample.forward[i], sample.strike[i],
-                                               sample.discount[i], sample.tau[i]).sigma;
+                                               sample.discount[i], sample.tau[i])
+                      .sigma;
     }
     benchmark::DoNotOptimize(result.data());
     benchmark::ClobberMemory();
@@ -137,8 +144,8 @@ void BM_QuantLibImpliedVolatility(benchmark::State& state) {
   double worst = 0.0;
   for (auto _ : state) {
     for (std::size_t i = 0; i < sample.price.size(); ++i) {
-      const double sigma = quantlib_implied_volatility(sample.right[i], sample.price[i], sample.forward[i], sample.strike[i],
-                                                       sample.discount[i], sample.tau[i]);
+      const double sigma = quantlib_implied_volatility(sample.right[i], sample.price[i], sample.forward[i],
+                                                       sample.strike[i], sample.discount[i], sample.tau[i]);
       const double error = std::abs(sigma / sample.sigma[i] - 1.0);
       if (!(error <= worst)) worst = error;
     }
@@ -157,7 +164,8 @@ double plain_write_seconds(std::span<const char> bytes) {
   if (fd < 0) throw std::runtime_error(file.string() + ": cannot be created (plain write)");
   bool written = true;
   for (std::size_t done = 0; written && done < bytes.size();) {
-    const ::ssize_t count = ::write(fd, bytes.data() + done, std::min<std::size_t>(bytes.size() - done, std::size_t{1} << 20));
+    const ::ssize_t count =
+        ::write(fd, bytes.data() + done, std::min<std::size_t>(bytes.size() - done, std::size_t{1} << 20));
     written = count > 0;
     if (written) done += static_cast<std::size_t>(count);
   }
@@ -206,8 +214,9 @@ std::string long_csv(const OptionChain& chain) {
   const Date today = new_york_date(chain.quote_time);
   for (std::size_t u = 0; u < chain.tickers(); ++u) {
     const auto begin = static_cast<std::size_t>(chain.contract_begin[u]);
-    const std::string head = fmt::format("{},{:04}-{:02}-{:02}T16:15:00-04:00,{},", chain.ticker[u], static_cast<int>(today.year()),
-                                         static_cast<unsigned>(today.month()), static_cast<unsigned>(today.day()), chain.spot[u]);
+    const std::string head =
+        fmt::format("{},{:04}-{:02}-{:02}T16:15:00-04:00,{},", chain.ticker[u], static_cast<int>(today.year()),
+                    static_cast<unsigned>(today.month()), static_cast<unsigned>(today.day()), chain.spot[u]);
     for (std::size_t i = begin; i < begin + static_cast<std::size_t>(chain.contract_count[u]); ++i) {
       const auto e = static_cast<std::size_t>(chain.contract_expiry[i]);
       const Date date = new_york_date(chain.settlement[e]);
@@ -216,10 +225,10 @@ std::string long_csv(const OptionChain& chain) {
       const auto day = static_cast<unsigned>(date.day());
       const char right = chain.right[i] > 0 ? 'C' : 'P';
       text += head;
-      fmt::format_to(std::back_inserter(text), "{}{:02}{:02}{:02}{}{:08},{:04}-{:02}-{:02},{},", chain.root[e], year % 100, month, day,
-                     right, std::llround(chain.strike[i] * 1000.0), year, month, day, right);
-      for (const auto* column : {&chain.strike, &chain.bid, &chain.ask, &chain.last, &chain.volume, &chain.open_interest,
-                                 &chain.vendor_iv, &chain.vendor_delta, &chain.vendor_gamma}) {
+      fmt::format_to(std::back_inserter(text), "{}{:02}{:02}{:02}{}{:08},{:04}-{:02}-{:02},{},", chain.root[e],
+                     year % 100, month, day, right, std::llround(chain.strike[i] * 1000.0), year, month, day, right);
+      for (const auto* column : {&chain.strike, &chain.bid, &chain.ask, &chain.last, &chain.volume,
+                                 &chain.open_interest, &chain.vendor_iv, &chain.vendor_delta, &chain.vendor_gamma}) {
         append_number(text, (*column)[i]);
       }
       text.back() = '\n';
@@ -245,7 +254,9 @@ void BM_IngestSyntheticCsv(benchmark::State& state) {
 }
 BENCHMARK(BM_IngestSyntheticCsv)->ArgName("threads")->Arg(1)->Arg(0)->UseRealTime()->Unit(benchmark::kMillisecond);
 
-fs::path universe_file() { return test::data_dir() / "universe" / "us_options_20260710_close.csv.gz"; }
+fs::path universe_file() {
+  return test::data_dir() / "universe" / "us_options_20260710_close.csv.gz";
+}
 
 // Bytes of the text inside a gzip file; 0 if there is no such file.
 std::uint64_t gunzip(const fs::path& file) {
@@ -254,7 +265,8 @@ std::uint64_t gunzip(const fs::path& file) {
   ::gzbuffer(in, 1U << 20);
   std::vector<char> buffer(std::size_t{1} << 20);
   std::uint64_t bytes = 0;
-  for (int count = 0; (count = ::gzread(in, buffer.data(), static_cast<unsigned>(buffer.size()))) > 0;) bytes += static_cast<unsigned>(count);
+  for (int count = 0; (count = ::gzread(in, buffer.data(), static_cast<unsigned>(buffer.size()))) > 0;)
+    bytes += static_cast<unsigned>(count);
   ::gzclose(in);
   return bytes;
 }
@@ -355,8 +367,9 @@ struct SampleNight final : SurfaceSink {
     cells.resize(snapshot.tickers());
     NightTimings timings;
     const std::atomic<bool> stop = false;
-    tables = run_night(chain, snapshot, config, header, *make_cpu_backend(Precision::kFp32), *this, std::size_t{64} << 20,
-                       [](const NightProgress&) {}, stop, timings);
+    tables = run_night(
+        chain, snapshot, config, header, *make_cpu_backend(Precision::kFp32), *this, std::size_t{64} << 20,
+        [](const NightProgress&) {}, stop, timings);
     tables.backend = "cpu";
     tables.precision = "fp32";
   }
@@ -406,11 +419,15 @@ void BM_NightWriter(benchmark::State& state) {
   set_rate(state, "stored_MB_per_s", stored_bytes / 1e6);
   state.counters["float32_MB"] = raw_bytes / 1e6;
   state.counters["ratio"] = raw_bytes / stored_bytes;
-  state.counters["encode_float32_MB_per_s_per_thread"] = raw_bytes / 1e6 * static_cast<double>(state.iterations()) / compress;
+  state.counters["encode_float32_MB_per_s_per_thread"] =
+      raw_bytes / 1e6 * static_cast<double>(state.iterations()) / compress;
   set_plain_rate(state, static_cast<double>(fs::file_size(file)) / 1e6, plain);
   fs::remove(file);
 }
-BENCHMARK(BM_NightWriter)->ArgNames({"threads", "keep_bits"})->ArgsProduct({{1, 0}, {0, 12}})->UseManualTime()
+BENCHMARK(BM_NightWriter)
+    ->ArgNames({"threads", "keep_bits"})
+    ->ArgsProduct({{1, 0}, {0, 12}})
+    ->UseManualTime()
     ->Unit(benchmark::kMillisecond);
 
 }  // namespace

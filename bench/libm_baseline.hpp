@@ -1,8 +1,8 @@
 #pragma once
 
 /// @file
-/// The loop that anyone would write first: textbook formulas in double with exp, log, sqrt and erfc of libm, one contract
-/// and spot after the other, no more than the Greeks asked for.
+/// The loop that anyone would write first: textbook formulas in double with exp, log, sqrt and erfc of libm, one
+/// contract and spot after the other, no more than the Greeks asked for.
 
 #include <array>
 #include <cmath>
@@ -13,8 +13,8 @@
 
 namespace greekgrid::bench {
 
-/// Sums of weight x Greek over the book's contracts that are alive at time[0], added up over the spots of the grid; 0 for
-/// Greeks outside the set. IV shift 0, no floor.
+/// Sums of weight x Greek over the book's contracts that are alive at time[0], added up over the spots of the grid; 0
+/// for Greeks outside the set. IV shift 0, no floor.
 template <const GreekSet& kSet>
 std::array<double, kGreekCount> libm_sums(const test::Book& book, const GridView& grid) {
   std::array<double, kGreekCount> sums{};
@@ -26,7 +26,8 @@ std::array<double, kGreekCount> libm_sums(const test::Book& book, const GridView
       if (!(tau > 0.0)) continue;
       const double r = book.rate[e];
       const double q = book.dividend_yield[e];
-      for (auto i = static_cast<std::size_t>(book.expiry_begin[e]); i < static_cast<std::size_t>(book.expiry_begin[e + 1]); ++i) {
+      for (auto i = static_cast<std::size_t>(book.expiry_begin[e]);
+           i < static_cast<std::size_t>(book.expiry_begin[e + 1]); ++i) {
         const double w = book.weight[0][i];
         const double phi = book.right[i];
         const double K = book.strike[i];
@@ -42,7 +43,8 @@ std::array<double, kGreekCount> libm_sums(const test::Book& book, const GridView
         const double vega = S * density * std::sqrt(tau);
         if constexpr (kSet.contains(Greek::kDelta)) add(Greek::kDelta, w * delta);
         if constexpr (kSet.contains(Greek::kGamma)) add(Greek::kGamma, w * gamma);
-        if constexpr (kSet.contains(Greek::kCharm)) add(Greek::kCharm, w * (q * delta - density * carry / (2.0 * tau * s)));
+        if constexpr (kSet.contains(Greek::kCharm))
+          add(Greek::kCharm, w * (q * delta - density * carry / (2.0 * tau * s)));
         if constexpr (kSet.contains(Greek::kVanna)) add(Greek::kVanna, -w * density * d2 / sigma);
         if constexpr (kSet.contains(Greek::kSpeed)) add(Greek::kSpeed, -w * gamma / S * (d1 / s + 1.0));
         if constexpr (kSet.contains(Greek::kZomma)) add(Greek::kZomma, w * gamma * (d1 * d2 - 1.0) / sigma);
