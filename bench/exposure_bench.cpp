@@ -1,5 +1,5 @@
 // Brute-force exposure evaluation by backend, precision, set of Greeks and chain shape, beside the peaks of the core,
-// the issue floor that follows from them, a scalar libm loop and QuantLib's analytic engine, all in one run. One
+// the floor that follows from them, a scalar libm loop and QuantLib's analytic engine, all in one run. One
 // thread; evaluations/s count live evaluations only.
 //
 //   exposure_bench [--benchmark_filter=...] [--benchmark_out=FILE --benchmark_out_format=json]

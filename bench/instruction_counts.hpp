@@ -8,19 +8,17 @@
 /// operands and keeps its sums in registers, so arithmetic is what it must issue. Counted are instructions that
 /// compute; loads, broadcasts, moves and spills are not, so a loop that spills falls short of the floor. Left out of
 /// the floor too, hence part of the shortfall: spots padded to whole vectors (208 of 201), staging, carrying sums into
-/// fp64, combining. A division counts as one instruction although it keeps its port for 8 to 16 cycles: fp64, which
+/// fp64, combining. A division counts as one instruction although it keeps its port for many cycles: fp64, which
 /// divides, cannot reach its floor.
 ///
-/// | stage       | operations                                                                             | fp32 | fp64
-/// |
-/// |-------------|----------------------------------------------------------------------------------------|------|------|
-/// | deviate     | d1 = (j - centre) step + d0: subtract, fma; magnitude: and, minimum                    |    4 |    4
-/// | | exponential | d^2, rounding fma, subtract, remainder fma; polynomial of 5 or 11 fma; shift, int add  |   11 | 17
-/// | | density 3   | d e; moments -1,0  0,1  1,0                                                            |    4 | 4
-/// | | density 11  | d e, d^2 e, d^3 e, d^4 e; 12 moments                                                   |   16 | 16
-/// | | asset       | fp64: subtract, add, divide; polynomial of 10 or 13 fma; complement, sign, sum         |   13 | 19
-/// | | bond        | d2, growth ratio, product, minimum; magnitude 2; distribution and sum as asset         |   19 | 25
-/// |
+/// | stage       | operations                                                             | fp32 | fp64 |
+/// |-------------|------------------------------------------------------------------------|------|------|
+/// | deviate     | d1: subtract, fma; magnitude: and, minimum                             |    4 |    4 |
+/// | exponential | square, 2 fma, subtract; polynomial of 5 or 11 fma; shift, integer add |   11 |   17 |
+/// | density 3   | d e; moments of (p, k) = (-1, 0), (0, 1), (1, 0)                       |    4 |    4 |
+/// | density 11  | d e, d^2 e, d^3 e, d^4 e; 12 moments                                   |   16 |   16 |
+/// | asset       | fp64: subtract, add, divide; 10 or 13 fma; complement, sign, sum       |   13 |   19 |
+/// | bond        | d2, magnitude 2, growth 2, minimum; distribution as of the asset       |   19 |   25 |
 ///
 /// scripts/bench_instructions counts the same in the machine code of a build and fails where the two differ.
 

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <csignal>
 #include <fstream>
+#include <string_view>
 #include <thread>
 
 #include "greekgrid/io/publish.hpp"
@@ -15,6 +16,7 @@ namespace {
 
 std::atomic<bool> g_stop{false};
 std::atomic<int> g_exit_code{0};
+std::atomic<bool> g_cooperates{false};
 
 }  // namespace
 
@@ -30,14 +32,18 @@ void watch_signals() {
     if (sigwait(&signals, &signal) != 0) return;
     g_exit_code = 128 + signal;
     g_stop = true;
-    // A block of the reference backend can take minutes: past this the run is cut where it stands.
-    std::this_thread::sleep_for(std::chrono::seconds(6));
+    // A block of the reference backend can take minutes: past this the run is cut where it stands. A command that never
+    // looks at the flag is cut at once.
+    if (g_cooperates) std::this_thread::sleep_for(std::chrono::seconds(6));
     remove_pending_files();
+    constexpr std::string_view kMessage = "greekgrid: stopped by a signal, nothing was published\n";
+    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, kMessage.data(), kMessage.size());
     ::_exit(128 + signal);
   }).detach();
 }
 
 const std::atomic<bool>& stop_requested() {
+  g_cooperates = true;
   return g_stop;
 }
 int stop_exit_code() {

@@ -14,7 +14,7 @@ namespace greekgrid::cli {
 /// raised; if the command has not ended a few seconds later, pending files are removed and the process exits. SIGPIPE
 /// is ignored: a failed write is an error like any other. Call once, before any other thread exists.
 void watch_signals();
-/// Raised by SIGTERM or SIGINT.
+/// Raised by SIGTERM or SIGINT. A command that asks for it is given time to end by itself.
 const std::atomic<bool>& stop_requested();
 /// 128 + the signal that raised it, or 0.
 int stop_exit_code();

@@ -197,6 +197,14 @@ RunConfig parse_config(std::string_view text, std::string_view file) {
   read_scenarios(scenarios, config.scenarios);
   scenarios.refuse_unknown();
 
+  // One ticker's block of one surface is one chunk of the file, at most 1 GiB of float32.
+  const ScenarioConfig& grid = config.scenarios;
+  const std::size_t times =
+      grid.time_axis == TimeAxis::kSessions ? grid.sessions : 2 + 23400 / static_cast<std::size_t>(grid.intraday_step);
+  if (grid.spots * grid.iv_shifts.size() * times > (std::size_t{1} << 28)) {
+    scenarios.fail(nullptr, "spots", "x iv_shifts x times is more than 2^28 cells a ticker (a surface is stored in blocks of at most 1 GiB)");
+  }
+
   Section market = section(root, "market", file);
   market.number("rate", config.market.rate, -1.0, 1.0);
   market.number("dividend_yield", config.market.dividend_yield, -1.0, 1.0);

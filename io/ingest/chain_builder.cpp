@@ -199,6 +199,8 @@ OptionChain build_chain(std::vector<SourceRows> sources, const Calendar& calenda
   std::unordered_map<std::uint64_t, Instant> settled;
   std::vector<std::uint32_t> rank;
   for (std::size_t s = 0; s < sources.size(); ++s) {
+    std::size_t stale = 0;
+    const std::size_t fresh_before = entry.size();
     for (RowBlock& block : sources[s].block) {
       for (Diagnostic& reject : block.reject) {
         reject.file = sources[s].name;
@@ -226,11 +228,18 @@ OptionChain build_chain(std::vector<SourceRows> sources, const Calendar& calenda
           refuse(made, ticker, rule::kStaleTicker, sources[s].name);
           rejects.back().diagnostic.field = "updated";
           rejects.back().diagnostic.value = iso_utc(row.stamp);
+          ++stale;
           continue;
         }
         entry.push_back(made);
         entry_ticker.push_back(ticker);
       }
+    }
+    // One wrong stamp in the future must not pass for the file's and cost all the others.
+    if (stale > entry.size() - fresh_before) {
+      throw InputError(sources[s].label + ": most rows are stale (" + std::to_string(stale) + " of " +
+                       std::to_string(stale + entry.size() - fresh_before) + " are stamped more than one session before the newest, " +
+                       iso_utc(sources[s].file_time) + ") correct that stamp");
     }
   }
 

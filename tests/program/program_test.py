@@ -320,7 +320,7 @@ def case_bad_inputs(folder):
 
     config = folder / "bad.toml"
     for text in ("[scenarios]\nspots = 20\n", "[scenarios]\nspotz = 21\n", "nonsense", "[market]\nrate = \"x\"\n", "[scenarios]\niv_shifts = [0.1]\n",
-                 "[market]\nrate = nan\n", "[surfaces]\ngreeks = [\"lambda\"]\n", "[positions]\nmodels = [\"naive\", \"naive\"]\n",
+                 "[market]\nrate = nan\n", "[scenarios]\nspots = 100001\nsessions = 1000\n", "[surfaces]\ngreeks = [\"lambda\"]\n", "[positions]\nmodels = [\"naive\", \"naive\"]\n",
                  "[scenarios]\niv_rules = [{rule = \"relative_beta\", beta = 5}, {rule = \"relative_beta\", beta = 10}]\n"):
         config.write_text(text)
         _, err = run("run", chains, "-o", folder / "n.h5", "--config", config, code=3)
@@ -364,6 +364,17 @@ def case_rows_are_refused_with_their_number(folder):
     assert {int(r["row"]) for r in report} >= {3, 7, 8}, report
     assert all(r["rule"] and r["field"] for r in report)
     assert "refused" in err
+
+
+def case_one_wrong_stamp_does_not_cost_the_others(folder):
+    symbols = ("AAA", "BBB", "CCC")
+    rows = [GOOD_ROW.format(oi=10).replace("AAA", symbol) for symbol in symbols]
+    rows[1] = rows[1].replace("2026-07-10T", "2026-08-10T")
+    path = folder / "stamps.csv"
+    path.write_text(long_csv(rows))
+    _, err = run("ingest", path, "-o", folder / "chains.h5", code=3)
+    assert "stamps.csv" in err and "2 of 3" in err and "2026-08-10" in err, err
+    assert not (folder / "chains.h5").exists()
 
 
 def case_tickers(folder):
