@@ -1,4 +1,5 @@
 #include "chunk_codec.hpp"
+#include "vector_state.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -133,6 +134,7 @@ std::vector<std::uint8_t> ChunkEncoder::encode(std::span<const std::uint8_t> byt
     stream.next_out = out.data() + stream.total_out;
     stream.avail_out = static_cast<std::uint32_t>(out.size() - stream.total_out);
     const int status = isal_deflate(&stream);
+    clear_upper_halves();
     if (status != COMP_OK) throw std::runtime_error("deflate failed (isal status " + std::to_string(status) + ")");
   } while (stream.internal_state.state != ZSTATE_END);
   const std::size_t length = stream.total_out;

@@ -1,4 +1,5 @@
 #include "source_text.hpp"
+#include "vector_state.hpp"
 
 #include <fcntl.h>
 #include <isa-l/igzip_lib.h>
@@ -122,6 +123,7 @@ struct SourceText::State {
       inflate.next_out = reinterpret_cast<std::uint8_t*>(out + done);
       inflate.avail_out = static_cast<std::uint32_t>(slice);
       const int code = isal_inflate(&inflate);
+      clear_upper_halves();
       // After an error the library's counters mean nothing: avail_in has been seen to wrap below zero.
       if (code < 0 || inflate.avail_in > piece.size() || inflate.avail_out > slice) {
         fail(code == ISAL_INCORRECT_CHECKSUM ? "the gzip data are corrupt (checksum differs) fetch the file again"
