@@ -202,7 +202,9 @@ RunConfig parse_config(std::string_view text, std::string_view file) {
   const std::size_t times =
       grid.time_axis == TimeAxis::kSessions ? grid.sessions : 2 + 23400 / static_cast<std::size_t>(grid.intraday_step);
   if (grid.spots * grid.iv_shifts.size() * times > (std::size_t{1} << 28)) {
-    scenarios.fail(nullptr, "spots", "x iv_shifts x times is more than 2^28 cells a ticker (a surface is stored in blocks of at most 1 GiB)");
+    scenarios.fail(
+        nullptr, "spots",
+        "x iv_shifts x times is more than 2^28 cells a ticker (a surface is stored in blocks of at most 1 GiB)");
   }
 
   Section market = section(root, "market", file);

@@ -1,5 +1,4 @@
 #include "chunk_codec.hpp"
-#include "vector_state.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -7,6 +6,8 @@
 #include <cmath>
 #include <cstring>
 #include <stdexcept>
+
+#include "vector_state.hpp"
 
 #if GREEKGRID_HAVE_ISAL
 #include <isa-l.h>

@@ -238,8 +238,9 @@ OptionChain build_chain(std::vector<SourceRows> sources, const Calendar& calenda
     // One wrong stamp in the future must not pass for the file's and cost all the others.
     if (stale > entry.size() - fresh_before) {
       throw InputError(sources[s].label + ": most rows are stale (" + std::to_string(stale) + " of " +
-                       std::to_string(stale + entry.size() - fresh_before) + " are stamped more than one session before the newest, " +
-                       iso_utc(sources[s].file_time) + ") correct that stamp");
+                       std::to_string(stale + entry.size() - fresh_before) +
+                       " are stamped more than one session before the newest, " + iso_utc(sources[s].file_time) +
+                       ") correct that stamp");
     }
   }
 

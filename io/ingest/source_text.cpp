@@ -1,5 +1,4 @@
 #include "source_text.hpp"
-#include "vector_state.hpp"
 
 #include <fcntl.h>
 #include <isa-l/igzip_lib.h>
@@ -13,6 +12,8 @@
 #include <cstdint>
 #include <cstring>
 #include <vector>
+
+#include "vector_state.hpp"
 
 namespace greekgrid::ingest_detail {
 namespace {

@@ -17,8 +17,9 @@
 namespace greekgrid {
 
 /// Precision of the evaluation of one contract in one scenario. Sums over contracts are carried in fp64 in both.
-/// fp32 is within 5e-6 of the largest magnitude of its surface and about 1e-6 of the cell's sum of |n m Greek|: where calls
-/// and puts cancel, or far out of the money, the relative error of a cell can be much larger. fp64 is within 1e-11.
+/// fp32 is within 5e-6 of the largest magnitude of its surface and about 1e-6 of the cell's sum of |n m Greek|: where
+/// calls and puts cancel, or far out of the money, the relative error of a cell can be much larger. fp64 is within
+/// 1e-11.
 enum class Precision : std::uint8_t { kFp32, kFp64 };
 
 /// What a backend is on this machine.
