@@ -35,6 +35,10 @@ struct PreparedJob {
 
 PreparedPosition prepare(const BookView& book, std::size_t w) {
   PreparedPosition p;
+  for (auto* column : {&p.log_moneyness, &p.moneyness, &p.strike, &p.sigma, &p.weight}) {
+    column->reserve(book.contracts() + cpu::kRowPad);
+  }
+  const double effective = book.spot * std::exp(book.spot_basis);
   p.begin.push_back(0);
   for (std::size_t e = 0; e < book.expiries(); ++e) {
     double signed_weight = 0.0;
@@ -44,7 +48,7 @@ PreparedPosition prepare(const BookView& book, std::size_t w) {
       const double weight = book.weight[w * book.contracts() + i];
       if (weight == 0.0) continue;
       p.log_moneyness.push_back(formulas::log_moneyness(book.spot, book.strike[i]) + book.spot_basis);
-      p.moneyness.push_back(book.spot * std::exp(book.spot_basis) / book.strike[i]);
+      p.moneyness.push_back(effective / book.strike[i]);
       p.strike.push_back(book.strike[i]);
       p.sigma.push_back(book.implied_volatility[i]);
       p.weight.push_back(weight);
