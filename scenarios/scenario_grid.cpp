@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "greekgrid/kernels/formulas/iv_shift.hpp"
 #include "greekgrid/scenarios/scenario_config.hpp"
 
 namespace greekgrid {
@@ -57,9 +58,8 @@ std::int64_t count_clipped_cells(const BookView& book, const GridView& grid, std
         std::count_if(grid.time.begin(), grid.time.end(), [&](std::int64_t time) { return book.settlement[e] > time; });
     if (alive == 0) continue;
     const double tau0 = static_cast<double>(book.settlement[e] - grid.time[0]) / kSecondsPerYear;
-    const double scale = grid.iv_shift_term == IvShiftTerm::kFlat
-                             ? 1.0
-                             : std::min(std::sqrt(30.0 / 365.0 / tau0), grid.iv_shift_term_cap);
+    const double scale =
+        grid.iv_shift_term == IvShiftTerm::kFlat ? 1.0 : formulas::sqrt_time_scale(tau0, grid.iv_shift_term_cap);
     for (auto i = static_cast<std::size_t>(book.expiry_begin[e]);
          i < static_cast<std::size_t>(book.expiry_begin[e + 1]); ++i) {
       bool weighted = false;

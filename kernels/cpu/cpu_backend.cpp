@@ -13,6 +13,7 @@
 #include "cpu/moments.hpp"
 #include "greekgrid/kernels/backend.hpp"
 #include "greekgrid/kernels/formulas/black_scholes.hpp"
+#include "greekgrid/kernels/formulas/iv_shift.hpp"
 
 namespace greekgrid {
 namespace {
@@ -130,9 +131,8 @@ class CpuBackend final : public Backend {
         }
         const double tau = static_cast<double>(book.settlement[e] - time) / kSecondsPerYear;
         const double tau0 = static_cast<double>(book.settlement[e] - grid.time[0]) / kSecondsPerYear;
-        const double scale = grid.iv_shift_term == IvShiftTerm::kFlat
-                                 ? 1.0
-                                 : std::min(std::sqrt(30.0 / 365.0 / tau0), grid.iv_shift_term_cap);
+        const double scale =
+            grid.iv_shift_term == IvShiftTerm::kFlat ? 1.0 : formulas::sqrt_time_scale(tau0, grid.iv_shift_term_cap);
         const ExpiryContracts contracts = {&p.log_moneyness[begin], &p.moneyness[begin],      &p.strike[begin],
                                            &p.sigma[begin],         &p.weight[begin],         count,
                                            p.signed_weight[e],      p.signed_weight_strike[e]};

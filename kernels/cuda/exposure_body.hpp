@@ -11,6 +11,7 @@
 
 #include "device_math.hpp"
 #include "greekgrid/kernels/formulas/black_scholes.hpp"
+#include "greekgrid/kernels/formulas/iv_shift.hpp"
 #include "moments.hpp"
 #include "tables.hpp"
 #include "thread_coord.hpp"
@@ -164,7 +165,7 @@ struct ExposureBody {
     double scale = 1.0;
     if (job.iv_shift_cap >= 0.0) {
       const double tau0 = static_cast<double>(settlement - quote_time) / kSecondsPerCommonYear;
-      scale = math::min(math::sqrt(30.0 / 365.0 / tau0), job.iv_shift_cap);
+      scale = formulas::sqrt_time_scale(tau0, job.iv_shift_cap);
     }
     const double shift = tables.iv_shift[job.shift + shared.shift] * scale;
     const double discount_q = math::exp(-dividend_yield * tau);

@@ -6,13 +6,14 @@
 
 #include "greekgrid/kernels/backend.hpp"
 #include "greekgrid/kernels/formulas/black_scholes.hpp"
+#include "greekgrid/kernels/formulas/iv_shift.hpp"
 
 namespace greekgrid {
 namespace {
 
 double shift_scale(const GridView& grid, double tau0) {
   if (grid.iv_shift_term == IvShiftTerm::kFlat) return 1.0;
-  return std::min(std::sqrt(30.0 / 365.0 / tau0), grid.iv_shift_term_cap);
+  return formulas::sqrt_time_scale(tau0, grid.iv_shift_term_cap);
 }
 
 void evaluate_job(GreekSet greeks, const ExposureJob& job) {
