@@ -120,15 +120,21 @@ std::vector<std::uint8_t> ChunkEncoder::encode(std::span<const std::uint8_t> byt
   shuffled_.resize(bytes.size());
   shuffle(bytes, size, shuffled_);
   isal_zstream& stream = state_->stream;
+  // Up to 2.32 the first step of the library's match search takes the hash of its third byte from a register that
+  // holds the address of the stream, so that the output depended on where the stream lies. Given one byte beyond what
+  // it keeps back, the library takes that one step alone and searches afresh with the rest. What is too short for
+  // that goes through level 0, which is free of the fault.
+  constexpr std::size_t kFirst = ISAL_LOOK_AHEAD + 1;
+  const bool is_long = shuffled_.size() > kFirst;
   isal_deflate_init(&stream);
-  stream.level = kDeflateLevel;
+  stream.level = is_long ? kDeflateLevel : 0;
   stream.level_buf = state_->scratch.data();
   stream.level_buf_size = static_cast<std::uint32_t>(state_->scratch.size());
   stream.gzip_flag = IGZIP_ZLIB;
-  stream.end_of_stream = 1;
   stream.flush = NO_FLUSH;
   stream.next_in = shuffled_.data();
-  stream.avail_in = static_cast<std::uint32_t>(shuffled_.size());
+  stream.avail_in = static_cast<std::uint32_t>(is_long ? kFirst : shuffled_.size());
+  stream.end_of_stream = is_long ? 0 : 1;
   std::vector<std::uint8_t> out(bytes.size() / 2 + 1024);
   do {
     if (stream.total_out == out.size()) out.resize(out.size() * 2);
@@ -137,6 +143,10 @@ std::vector<std::uint8_t> ChunkEncoder::encode(std::span<const std::uint8_t> byt
     const int status = isal_deflate(&stream);
     clear_upper_halves();
     if (status != COMP_OK) throw std::runtime_error("deflate failed (isal status " + std::to_string(status) + ")");
+    if (stream.end_of_stream == 0) {
+      stream.avail_in = static_cast<std::uint32_t>(shuffled_.size() - kFirst);
+      stream.end_of_stream = 1;
+    }
   } while (stream.internal_state.state != ZSTATE_END);
   const std::size_t length = stream.total_out;
 #else

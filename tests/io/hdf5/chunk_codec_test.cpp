@@ -6,6 +6,8 @@
 #include <bit>
 #include <cfloat>
 #include <cmath>
+#include <cstdint>
+#include <deque>
 #include <limits>
 #include <numeric>
 #include <vector>
@@ -120,6 +122,20 @@ TEST(ChunkCodec, EncodesTheSameBytesAgain) {
   second.encode(std::vector<std::uint8_t>(4000, 9), 8);  // leaves other state behind
   EXPECT_EQ(second.encode(bytes, 4), expected);
   EXPECT_EQ(first.encode(bytes, 4), expected);
+}
+
+/// ISA-L's first match search of a stream reads a register that holds the stream's address: one encoder in thousands,
+/// at the right address, wrote other bytes. Many encoders, each at its own address, with many kinds of text.
+TEST(ChunkCodec, EncodesTheSameBytesAtAnyAddress) {
+  std::deque<ChunkEncoder> encoders(32);
+  for (const std::size_t length : {96U, 288U, 289U, 290U, 1024U}) {
+    std::vector<std::uint8_t> bytes(length);
+    for (unsigned text = 0; text < 400; ++text) {
+      for (std::size_t i = 0; i < length; ++i) bytes[i] = static_cast<std::uint8_t>(i % 2 == 0 ? text : 31 * text + 1);
+      const auto expected = encoders.front().encode(bytes, 1);
+      for (ChunkEncoder& encoder : encoders) ASSERT_EQ(encoder.encode(bytes, 1), expected) << length << ' ' << text;
+    }
+  }
 }
 
 TEST(ChunkCodec, NamesItsLibrary) {
