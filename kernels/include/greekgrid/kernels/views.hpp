@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <span>
 
+#include "greekgrid/kernels/formulas/smile.hpp"
 #include "greekgrid/kernels/greek.hpp"
 
 namespace greekgrid {
@@ -27,6 +28,9 @@ struct BookView {
   std::span<const std::int8_t> right;          ///< (N) +1 call, -1 put
   std::span<const double> implied_volatility;  ///< (N) vol, > 0, before rule, shift and floor
   std::span<const double> weight;              ///< (W, N) n m: signed dealer contracts times multiplier, shares
+  /// (E) smiles over k = ln(strike / forward), forward = spot e^(spot_basis + (rate - dividend_yield) tau0); read under
+  /// the skew-stickiness rule alone, may be empty under others.
+  std::span<const formulas::Smile<double>> smile = {};
 
   std::size_t expiries() const { return settlement.size(); }
   std::size_t contracts() const { return strike.size(); }
