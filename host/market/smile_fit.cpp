@@ -69,6 +69,18 @@ struct Sample {
   double robust = 1.0;
 };
 
+// The level that fits best with all else given: the weighted mean of what is left, with the minimum kept positive.
+void settle_level(std::span<const Sample> samples, Shape& f) {
+  double top = 0.0, bottom = 0.0;
+  for (const Sample& p : samples) {
+    const double w = p.robust * p.weight / (2.0 * p.sigma);
+    const double d = p.z - f.m;
+    top += w * w * (p.y - f.b * (f.rho * d + std::sqrt(d * d + f.s * f.s)));
+    bottom += w * w;
+  }
+  f.a = std::max(top / bottom, 1e-3 - f.b * f.s * std::sqrt(1.0 - f.rho * f.rho));
+}
+
 // Level, slope and curvature by weighted linear least squares for given place and width, bounds held by clamping.
 // Returns the weighted sum of squares in volatility to first order.
 double solve_linear(std::span<const Sample> samples, double m, double s, Shape& f) {
@@ -111,15 +123,7 @@ double solve_linear(std::span<const Sample> samples, double m, double s, Shape& 
   f.s = s;
   f.b = std::max(x[2], 1e-6);
   f.rho = std::clamp(x[1] / f.b, -0.995, 0.995);
-  // With b or rho clamped the level that fits best is the weighted mean of what is left.
-  double top = 0.0, bottom = 0.0;
-  for (const Sample& p : samples) {
-    const double w = p.robust * p.weight / (2.0 * p.sigma);
-    const double d = p.z - m;
-    top += w * w * (p.y - f.b * (f.rho * d + std::sqrt(d * d + s * s)));
-    bottom += w * w;
-  }
-  f.a = std::max(top / bottom, 1e-3 - f.b * f.s * std::sqrt(1.0 - f.rho * f.rho));
+  settle_level(samples, f);
   double cost = 0.0;
   for (const Sample& p : samples) {
     const double r = p.robust * p.weight * (std::sqrt(std::max(f.at(p.z), 1e-12)) - p.sigma);
@@ -156,6 +160,16 @@ class Fitter {
     double least = std::numeric_limits<double>::infinity();
     for (int i = 0; i < kPenaltyPoints; ++i) least = std::min(least, density_sign_of(f, scale_, penalty_place(i)));
     return least;
+  }
+
+  // Weighted sum of squares of a shape, penalties left out.
+  double cost(const Shape& f) const {
+    double sum = 0.0;
+    for (const Sample& p : samples_) {
+      const double r = p.robust * p.weight * (std::sqrt(std::max(f.at(p.z), 1e-14)) - p.sigma);
+      sum += r * r;
+    }
+    return sum;
   }
 
   // Levenberg-Marquardt from `c`; returns the cost reached.
@@ -433,7 +447,7 @@ SmileFit fit_smile(std::span<const SmilePoint> points, double tau) {
     if (!std::isfinite(best)) shape = {1.0, 1e-6, 0.0, 0.0, 1.0};
     fit.kind = full ? SmileKind::kSvi : SmileKind::kSviFixedPlace;
     if (full) {
-      Fitter fitter(std::move(samples), scale);
+      Fitter fitter(samples, scale);
       Coordinates c = coordinates_of(shape);
       fitter.descend(c);
       for (int round = 0; round < 4 && reweigh(fitter.samples(), shape_of(c)); ++round) fitter.descend(c);
@@ -442,6 +456,15 @@ SmileFit fit_smile(std::span<const SmilePoint> points, double tau) {
         fitter.descend(c);
       }
       shape = shape_of(c);
+      // A level smile is at the far end of these coordinates, where their gradient vanishes; it is tried by itself.
+      const Shape flat = {1.0, 0.0, 0.0, 0.0, 1.0};
+      if (fitter.cost(flat) <= fitter.cost(shape) + 1e-9) shape = flat;
+    }
+    // Points that contradict each other can outweigh the penalty on steep wings.
+    const double most = 2.0 * scale.deviation / (scale.variance * (1.0 + std::abs(shape.rho)));
+    if (shape.b > most) {
+      shape.b = most;
+      settle_level(samples, shape);
     }
     fit.smile = curve_of(shape, scale, tau);
   }

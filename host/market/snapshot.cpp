@@ -15,38 +15,6 @@
 
 namespace greekgrid {
 
-std::string_view name(PositionModel model) {
-  switch (model) {
-    case PositionModel::kNaive:
-      return "naive";
-    case PositionModel::kUnsigned:
-      return "unsigned";
-    case PositionModel::kAllShort:
-      return "all_short";
-    case PositionModel::kReversed:
-      return "reversed";
-    case PositionModel::kSignedColumn:
-      return "signed_column";
-  }
-  return "";
-}
-
-std::string_view name(IvPreference preference) {
-  return preference == IvPreference::kVendor ? "vendor" : "own";
-}
-
-std::string_view name(ForwardPreference preference) {
-  switch (preference) {
-    case ForwardPreference::kParity:
-      return "parity";
-    case ForwardPreference::kFlat:
-      return "flat";
-    case ForwardPreference::kSpot:
-      return "spot";
-  }
-  return "";
-}
-
 bool is_placeholder_iv(double iv, double floor, double bid, double ask) {
   if (!(iv > 1e-4)) return true;
   if (iv == floor) return true;
