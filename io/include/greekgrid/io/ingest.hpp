@@ -5,8 +5,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "greekgrid/host/calendar.hpp"
@@ -39,5 +41,8 @@ OptionChain ingest_bytes(std::string_view bytes, std::string_view name, const Ca
 /// Writes rejects as CSV with the header file,row,ticker,field,rule,value (RFC 4180 quoting), atomically.
 /// @throws OutputError
 void write_reject_report(const Diagnostics& rejects, const std::filesystem::path& target);
+
+/// Rows of a reject report by rule; empty where there is no readable report.
+std::map<std::string, std::size_t> count_reject_report(const std::filesystem::path& path);
 
 }  // namespace greekgrid
