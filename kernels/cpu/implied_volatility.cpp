@@ -432,7 +432,8 @@ namespace greekgrid::cpu {
 
 HWY_EXPORT(InvertBlock);
 
-void invert_quotes(const QuoteColumns& quotes, std::size_t count, double* sigma, formulas::IvStatus* status) {
+std::size_t invert_quotes(const QuoteColumns& quotes, std::size_t count, double* sigma, formulas::IvStatus* status) {
+  std::size_t deferred = 0;
   QuoteScratch scratch;
   // The last quotes of the columns go through a block of their own, filled up with invalid ones.
   struct Rest {
@@ -470,7 +471,9 @@ void invert_quotes(const QuoteColumns& quotes, std::size_t count, double* sigma,
       status[begin + i] = inverted.status;
     }
     if (size < kQuoteBlock) std::copy_n(rest.sigma, size, sigma + begin);
+    deferred += scratch.deferred_count;
   }
+  return deferred;
 }
 
 }  // namespace greekgrid::cpu

@@ -28,6 +28,8 @@ struct QuoteColumns {
 /// Inverts `count` quotes into sigma and status, each as formulas::implied_volatility would and from its own numbers
 /// alone: the place of a quote in the columns does not change its bits. Statuses are those of the formula exactly;
 /// sigma agrees with it within the error of both, a few eps (1 + b/(s db/ds)).
-void invert_quotes(const QuoteColumns& quotes, std::size_t count, double* sigma, formulas::IvStatus* status);
+/// @return how many quotes were left to the formula: those at the edges of its domain, none in the region where quotes
+/// lie (total deviations up to 10, |ln(F/K)| up to 40, 1e-12 of the bound away from it)
+std::size_t invert_quotes(const QuoteColumns& quotes, std::size_t count, double* sigma, formulas::IvStatus* status);
 
 }  // namespace greekgrid::cpu

@@ -15,6 +15,7 @@
 #include <sstream>
 #include <string>
 
+#include "cpu/implied_volatility.hpp"
 #include "greekgrid/kernels/backend.hpp"
 #include "greekgrid_test/quotes.hpp"
 #include "greekgrid_test/test_data.hpp"
@@ -213,6 +214,37 @@ TEST(CpuInversion, SameBitsFromAnyNumberOfThreads) {
   const auto alone = in_arena(1);
   const oneapi::tbb::global_control control(oneapi::tbb::global_control::max_allowed_parallelism, 4);
   for (const int threads : {2, 4}) EXPECT_TRUE(same_bits(in_arena(threads), alone)) << threads << " threads";
+}
+
+// Otherwise every answer would still be right, and as slow as the formula.
+TEST(CpuInversion, LeavesOnlyTheEdgesToTheFormula) {
+  const InstructionSets sets;
+  for (const std::int64_t set : sets.all) {
+    hwy::SetSupportedTargetsForTest(set);
+    for (const auto& [name, quotes] : test::quote_cases()) {
+      std::vector<double> sigma(quotes.size());
+      std::vector<IvStatus> status(quotes.size());
+      const std::size_t deferred = cpu::invert_quotes({quotes.right.data(), quotes.price.data(), quotes.forward.data(),
+                                                       quotes.strike.data(), quotes.discount.data(), quotes.tau.data()},
+                                                      quotes.size(), sigma.data(), status.data());
+      std::size_t edges = 0;
+      for (std::size_t i = 0; i < quotes.size(); ++i) {
+        if (status[i] == IvStatus::kInvalid || status[i] == IvStatus::kBelowIntrinsic) continue;
+        const double bound = quotes.discount[i] * (quotes.right[i] > 0 ? quotes.forward[i] : quotes.strike[i]);
+        const double value =
+            quotes.price[i] -
+            std::max(quotes.right[i] * quotes.discount[i] * (quotes.forward[i] - quotes.strike[i]), 0.0);
+        const double scale = quotes.discount[i] * std::sqrt(quotes.forward[i]) * std::sqrt(quotes.strike[i]);
+        const bool moderate = quotes.forward[i] > 1e-99 && quotes.forward[i] < 1e99 && quotes.strike[i] > 1e-99 &&
+                              quotes.strike[i] < 1e99 && value > 1e-279 * scale &&
+                              std::abs(std::log(quotes.forward[i] / quotes.strike[i])) < 39.9;
+        edges += !moderate || !(bound - quotes.price[i] > 1e-11 * bound);
+      }
+      EXPECT_LE(deferred, edges) << name << ", " << hwy::TargetName(set);
+      const bool ordinary = name == "session" || name == "in_the_money";
+      EXPECT_TRUE(!ordinary || deferred == 0) << name;
+    }
+  }
 }
 
 TEST(CpuInversion, WritesNothingBehindTheResults) {

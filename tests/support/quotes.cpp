@@ -66,9 +66,11 @@ Quotes minutes_to_decades() {
 Quotes deep_wings() {
   Quotes quotes;
   Uniform uniform(3);
-  while (quotes.size() < 3001) {
-    const double s = std::exp(uniform(std::log(1e-5), std::log(9.0)));
-    const double x = s * std::exp(uniform(std::log(3.0), std::log(37.0)));
+  while (quotes.size() < 4001) {
+    // The last thousand where |x| is large and the deviation is not: there a series in it cancels.
+    const bool cancelling = quotes.size() > 3000;
+    const double s = std::exp(uniform(std::log(cancelling ? 0.3 : 1e-5), std::log(cancelling ? 0.8 : 9.0)));
+    const double x = s * std::exp(uniform(std::log(cancelling ? 10.0 : 3.0), std::log(37.0)));
     const int phi = uniform(0.0, 1.0) < 0.5 ? 1 : -1;
     const double strike = 30.0 * std::exp(phi * x);
     if (!(strike > 1e-290 && strike < 1e290)) continue;
