@@ -31,6 +31,7 @@ struct QuoteQueue {
   HWY_ALIGN_MAX double moneyness[kQuoteBlock + kQuotePad];  // |ln(F/K)|
   HWY_ALIGN_MAX double beta[kQuoteBlock + kQuotePad];       // normalised time value
   HWY_ALIGN_MAX double deviation[kQuoteBlock + kQuotePad];  // starting value of s
+  HWY_ALIGN_MAX double bound[kQuoteBlock + kQuotePad];      // exp(-|ln(F/K)|/2), of large ones
   HWY_ALIGN_MAX double index[kQuoteBlock + kQuotePad];      // place in the block
   std::size_t count;
 };
@@ -217,7 +218,7 @@ HWY_INLINE Step Householder(V deviation, V slope, V newton, V h2, V t2) {
 }
 
 // One step for t below 0.375: the Taylor series in t of the difference of Mills ratios, as in the formula.
-HWY_INLINE Step StepSmall(V moneyness, V scaled_beta, V s) {
+HWY_INLINE Step StepSmall(V moneyness, V beta, V s) {
   const V inverse = Reciprocal(s);
   const V h = hn::Mul(moneyness, inverse);
   const V t = hn::Mul(Constant(0.5), s);
@@ -240,7 +241,7 @@ HWY_INLINE Step StepSmall(V moneyness, V scaled_beta, V s) {
     sum = hn::Add(sum, term);
   }
   const V slope = Reciprocal(sum);
-  const V ratio = hn::Mul(hn::Mul(scaled_beta, inverse), slope);
+  const V ratio = hn::Mul(hn::Mul(hn::Mul(Constant(kSqrtTwoPi), beta), inverse), slope);
   const V residual = hn::MulAdd(Constant(0.5), hn::Add(h2, t2), Log(ratio));
   return Householder(s, slope, hn::Mul(residual, sum), h2, t2);
 }
@@ -275,28 +276,32 @@ HWY_INLINE V StartLarge(V moneyness, V beta, V bound, V bachelier) {
   const V centre_slope = hn::Mul(Constant(1.0 / kSqrtTwoPi), bound);
   const V centre = hn::Mul(centre_slope, hn::Sub(Constant(kSqrtHalfPi), MillsRatio(inflection)));
   const Mask lower = hn::And(hn::Lt(beta, centre), hn::Gt(moneyness, hn::Zero(d)));
-  // Lower: the normal model's value, corrected for the curvature of the lognormal law.
-  V low = hn::Min(bachelier, inflection);
-  const V h = hn::Div(moneyness, low);
-  const V theta = Reciprocal(hn::MulAdd(hn::Add(h, Constant(1.3)), h, Constant(3.0)));
-  const V correction = hn::Mul(hn::Sub(Constant(0.5), theta), hn::Mul(Constant(0.25), hn::Mul(low, low)));
-  const V corrected = hn::Mul(beta, Exp(hn::Min(correction, Constant(50.0))));
-  const V ratio = hn::Div(corrected, moneyness);
-  low = hn::Min(InvertBachelier(moneyness, corrected, ratio, Log(ratio)).deviation, inflection);
   // Upper: the cubic about the inflection, or the quantile of the complement.
   const V y = hn::Div(hn::Sub(beta, centre), centre_slope);
-  V high = hn::Add(inflection, hn::Mul(y, hn::MulAdd(y, hn::Mul(y, Constant(1.0 / 24.0)), Constant(1.0))));
+  V start = hn::MulAdd(y, hn::MulAdd(hn::Mul(y, y), Constant(1.0 / 24.0), Constant(1.0)), inflection);
   const V complement = hn::Sub(bound, beta);
-  const V half = hn::Mul(Constant(0.5), complement);
-  V tail = hn::Max(inflection, hn::Mul(Constant(2.0), TailQuantile(half)));
-  for (int i = 0; i < 2; ++i) {
-    const V g = hn::Div(moneyness, tail);
-    const V g2 = hn::Mul(Constant(0.5), hn::Mul(g, g));
-    const V p = hn::Div(hn::Mul(half, Exp(g2)), hn::MulAdd(Constant(0.5), hn::Mul(g, g), Constant(1.0)));
-    tail = hn::Max(inflection, hn::Mul(Constant(2.0), TailQuantile(p)));
+  const Mask far = hn::AndNot(lower, hn::Lt(complement, hn::Mul(Constant(0.4), bound)));
+  if (!hn::AllFalse(d, far)) {
+    const V half = hn::Mul(Constant(0.5), complement);
+    V tail = hn::Max(inflection, hn::Mul(Constant(2.0), TailQuantile(half)));
+    for (int i = 0; i < 2; ++i) {
+      const V h = hn::Div(moneyness, tail);
+      const V square = hn::Mul(Constant(0.5), hn::Mul(h, h));
+      const V p = hn::Div(hn::Mul(half, Exp(square)), hn::Add(square, Constant(1.0)));
+      tail = hn::Max(inflection, hn::Mul(Constant(2.0), TailQuantile(p)));
+    }
+    start = hn::IfThenElse(far, tail, start);
   }
-  high = hn::IfThenElse(hn::Lt(complement, hn::Mul(Constant(0.4), bound)), tail, high);
-  return hn::IfThenElse(lower, low, high);
+  if (hn::AllFalse(d, lower)) return start;
+  // Lower: the normal model's value, corrected for the curvature of the lognormal law.
+  const V first = hn::Min(bachelier, inflection);
+  const V h = hn::Div(moneyness, first);
+  const V theta = Reciprocal(hn::MulAdd(hn::Add(h, Constant(1.3)), h, Constant(3.0)));
+  const V correction = hn::Mul(hn::Sub(Constant(0.5), theta), hn::Mul(Constant(0.25), hn::Mul(first, first)));
+  const V corrected = hn::Mul(beta, Exp(hn::Min(correction, Constant(50.0))));
+  const V ratio = hn::Div(corrected, moneyness);
+  const V low = InvertBachelier(moneyness, corrected, ratio, Log(ratio)).deviation;
+  return hn::IfThenElse(lower, hn::Min(low, inflection), start);
 }
 
 HWY_INLINE void Append(QuoteQueue& queue, Mask which, V moneyness, V beta, V deviation, V index) {
@@ -399,24 +404,38 @@ void InvertBlock(const QuoteColumns& quotes, double* HWY_RESTRICT sigma, QuoteSc
   scratch.small.count = scratch.large.count = scratch.deferred_count = 0;
   for (std::size_t i = 0; i < kQuoteBlock; i += lanes) Start(quotes, i, scratch);
 
-  const std::size_t small = Pad(scratch.small);
-  for (std::size_t i = 0; i < small; i += lanes) {
-    const V moneyness = hn::Load(d, scratch.small.moneyness + i);
-    const V beta = hn::Mul(Constant(kSqrtTwoPi), hn::Load(d, scratch.small.beta + i));
-    Step step = StepSmall(moneyness, beta, hn::Load(d, scratch.small.deviation + i));
-    step = StepSmall(moneyness, beta, step.deviation);
-    Finish(scratch.small, i, step, hn::Lt(step.deviation, Constant(kSmallEnd)), scratch);
+  // Step by step over the whole queue: the steps of different vectors do not wait for each other.
+  QuoteQueue& small = scratch.small;
+  const std::size_t small_end = Pad(small);
+  for (std::size_t i = 0; i < small_end; i += lanes) {
+    const Step step =
+        StepSmall(hn::Load(d, small.moneyness + i), hn::Load(d, small.beta + i), hn::Load(d, small.deviation + i));
+    hn::Store(step.deviation, d, small.deviation + i);
   }
-  const std::size_t large = Pad(scratch.large);
-  for (std::size_t i = 0; i < large; i += lanes) {
-    const V moneyness = hn::Load(d, scratch.large.moneyness + i);
-    const V beta = hn::Load(d, scratch.large.beta + i);
+  for (std::size_t i = 0; i < small_end; i += lanes) {
+    const Step step =
+        StepSmall(hn::Load(d, small.moneyness + i), hn::Load(d, small.beta + i), hn::Load(d, small.deviation + i));
+    Finish(small, i, step, hn::Lt(step.deviation, Constant(kSmallEnd)), scratch);
+  }
+  QuoteQueue& large = scratch.large;
+  const std::size_t large_end = Pad(large);
+  for (std::size_t i = 0; i < large_end; i += lanes) {
+    const V moneyness = hn::Load(d, large.moneyness + i);
     const V bound = Exp(hn::Mul(Constant(-0.5), moneyness));
-    Step step;
-    step.deviation = StartLarge(moneyness, beta, bound, hn::Load(d, scratch.large.deviation + i));
-    for (int k = 0; k < 3; ++k) step = StepLarge(moneyness, beta, bound, step.deviation);
-    const Mask away = hn::Gt(hn::Sub(bound, beta), hn::Mul(Constant(kBoundMargin), bound));
-    Finish(scratch.large, i, step, hn::And(away, hn::Gt(step.deviation, hn::Zero(d))), scratch);
+    hn::Store(bound, d, large.bound + i);
+    hn::Store(StartLarge(moneyness, hn::Load(d, large.beta + i), bound, hn::Load(d, large.deviation + i)), d,
+              large.deviation + i);
+  }
+  for (int k = 0; k < 3; ++k) {
+    for (std::size_t i = 0; i < large_end; i += lanes) {
+      const V beta = hn::Load(d, large.beta + i);
+      const V bound = hn::Load(d, large.bound + i);
+      const Step step = StepLarge(hn::Load(d, large.moneyness + i), beta, bound, hn::Load(d, large.deviation + i));
+      hn::Store(step.deviation, d, large.deviation + i);
+      if (k < 2) continue;
+      const Mask away = hn::Gt(hn::Sub(bound, beta), hn::Mul(Constant(kBoundMargin), bound));
+      Finish(large, i, step, hn::And(away, hn::Gt(step.deviation, hn::Zero(d))), scratch);
+    }
   }
   for (std::size_t i = 0; i < kQuoteBlock; i += lanes) {
     hn::StoreU(hn::Div(hn::Load(d, scratch.deviation + i), hn::Sqrt(hn::LoadU(d, quotes.tau + i))), d, sigma + i);
