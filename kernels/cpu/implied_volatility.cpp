@@ -97,6 +97,11 @@ inline constexpr double kMillsSlope[] = {
     1.2501180499065316e-05, 1.161899681251207e-05,  -7.852199398893984e-07, -2.8990366698366327e-06,
     -4.331407040970601e-07, 6.054380005946203e-07,  2.1951051635580474e-07, -9.232200026629433e-08,
     -5.250839166159316e-08, 7.906659099103657e-09,  5.695878543494985e-09,  -1.2652705764269517e-10};
+// The Chebyshev series of the last, cut off at 1.4e-7.
+inline constexpr double kRoughMillsSlope[] = {1.3347615945115994,   -0.34686469997623703,   -0.17267334525320494,
+                                              0.35355475134706255,  -0.22136152415889832,   0.027056086183949262,
+                                              0.05652592950597824,  -0.03867025567543552,   0.003767896457711168,
+                                              0.005435220933561938, -0.0010206550003094832, -0.0005111208908455927};
 // tail_quantile and bachelier_deviation of formulas/implied_volatility.hpp.
 inline constexpr double kQuantile[] = {1.0003191887913307, -0.04441975988584412, -3.6306572083575466,
                                        2.5497015612772893, -10.196072111025545};
@@ -181,9 +186,10 @@ HWY_INLINE V MillsRatio(V v) {
   const MillsArguments at = PrepareMills(v);
   return hn::Mul(Polynomial(kMillsRatio, at.w), at.inverse);
 }
-HWY_INLINE V MillsSlope(V v) {
+template <int N>
+HWY_INLINE V MillsSlope(const double (&fit)[N], V v) {
   const MillsArguments at = PrepareMills(v);
-  return hn::Mul(Polynomial(kMillsSlope, at.w), hn::Mul(at.inverse, at.inverse));
+  return hn::Mul(Polynomial(fit, at.w), hn::Mul(at.inverse, at.inverse));
 }
 
 // |x|/s of the normal model, and s itself, from beta and |x|; `ratio` is beta/|x| and may be infinite.
@@ -217,7 +223,10 @@ HWY_INLINE Step Householder(V deviation, V slope, V newton, V h2, V t2) {
   return {hn::MulAdd(deviation, moved, deviation), moved};
 }
 
-// One step for t below 0.375: the Taylor series in t of the difference of Mills ratios, as in the formula.
+// One step for t below 0.375: the Taylor series in t of the difference of Mills ratios, as in the formula. A step from
+// the starting value is off by 1e-8 anyway and makes do with a rough evaluation.
+enum class Evaluation { kRough, kFull };
+template <Evaluation kEvaluation>
 HWY_INLINE Step StepSmall(V moneyness, V beta, V s) {
   const V inverse = Reciprocal(s);
   const V h = hn::Mul(moneyness, inverse);
@@ -226,14 +235,15 @@ HWY_INLINE Step StepSmall(V moneyness, V beta, V s) {
   const V t2 = hn::Mul(t, t);
   const V t4 = hn::Mul(t2, t2);
   const V quarter = hn::Mul(h2, t2);
-  const V first = MillsSlope(h);
+  constexpr bool kRough = kEvaluation == Evaluation::kRough;
+  const V first = kRough ? MillsSlope(kRoughMillsSlope, h) : MillsSlope(kMillsSlope, h);
   V before = first;
   V term = hn::Mul(hn::Max(hn::MulSub(hn::MulAdd(Constant(3.0), t2, quarter), first, t2), hn::Zero(D())),
                    Constant(1.0 / 6.0));
   V sum = hn::Add(first, term);
   constexpr double kInverse[8] = {1.0 / 6,   1.0 / 20,  1.0 / 42,  1.0 / 72,
                                   1.0 / 110, 1.0 / 156, 1.0 / 210, 1.0 / 272};  // 1/((2k + 2)(2k + 3))
-  for (int k = 1; k < 8; ++k) {
+  for (int k = 1; k < (kRough ? 4 : 8); ++k) {
     const V factor = hn::MulAdd(Constant(4 * k + 3), t2, quarter);
     const V next = hn::Mul(hn::MulSub(factor, term, hn::Mul(t4, before)), Constant(kInverse[k]));
     before = term;
@@ -408,13 +418,13 @@ void InvertBlock(const QuoteColumns& quotes, double* HWY_RESTRICT sigma, QuoteSc
   QuoteQueue& small = scratch.small;
   const std::size_t small_end = Pad(small);
   for (std::size_t i = 0; i < small_end; i += lanes) {
-    const Step step =
-        StepSmall(hn::Load(d, small.moneyness + i), hn::Load(d, small.beta + i), hn::Load(d, small.deviation + i));
+    const Step step = StepSmall<Evaluation::kRough>(hn::Load(d, small.moneyness + i), hn::Load(d, small.beta + i),
+                                                    hn::Load(d, small.deviation + i));
     hn::Store(step.deviation, d, small.deviation + i);
   }
   for (std::size_t i = 0; i < small_end; i += lanes) {
-    const Step step =
-        StepSmall(hn::Load(d, small.moneyness + i), hn::Load(d, small.beta + i), hn::Load(d, small.deviation + i));
+    const Step step = StepSmall<Evaluation::kFull>(hn::Load(d, small.moneyness + i), hn::Load(d, small.beta + i),
+                                                   hn::Load(d, small.deviation + i));
     Finish(small, i, step, hn::Lt(step.deviation, Constant(kSmallEnd)), scratch);
   }
   QuoteQueue& large = scratch.large;
