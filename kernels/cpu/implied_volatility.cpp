@@ -21,7 +21,7 @@
 #define GREEKGRID_CPU_IMPLIED_VOLATILITY_ONCE
 namespace greekgrid::cpu {
 
-// Quotes that go through the passes together; the scratch memory of a block stays in the first-level cache.
+// Quotes that go through the passes together; the scratch memory of a block is 30 kB.
 inline constexpr std::size_t kQuoteBlock = 256;
 // The lanes of the widest vector: what may be written behind the end of a column of scratch.
 inline constexpr std::size_t kQuotePad = 8;

@@ -47,7 +47,7 @@ class Backend {
   ///
   /// @param sigma  (N) vol; NaN unless the quote's status is ok
   /// @param status (N) that of formulas::implied_volatility for the quote, exactly
-  /// Accuracy: relative error within 4 eps (1 + b/(s db/ds)) of the volatility of the quote's time value, the
+  /// Accuracy: relative error within 5 eps (1 + b/(s db/ds)) of the volatility of the quote's time value, the
   /// attainable one up to the factor; b is the time value over discount sqrt(forward strike) and s = sigma sqrt(tau).
   /// The bits of a result depend on its quote alone: not on its place, the other quotes or the number of threads.
   /// @throws BackendError if the backend is not usable or its device fails.
