@@ -58,10 +58,10 @@ struct QuoteDeviation {
 };
 QuoteDeviation compare_quotes(const Inverted& actual, const Inverted& expected, const QuoteView& quotes);
 
-/// Largest deviation of a backend's inversions from the reference's, in units of attainable_error: each lies within 5 of
-/// the exact volatility. Some twenty roundings of eps/2 lead from a quote to s (x, beta, h, two polynomials and their
-/// quotient, the logarithm, h^2 + t^2, the step, the root of tau): 10 eps at most where the unit is 2 eps, at the money;
-/// in the wings s answers b by 1/h^2 and all but the last of them fade. Seen against 34 digits: 3.9 and 3.7.
+/// Largest deviation of a backend's inversions from the reference's, in units of attainable_error: each lies within 5
+/// of the exact volatility. Some twenty roundings of eps/2 lead from a quote to s (x, beta, h, two polynomials and
+/// their quotient, the logarithm, h^2 + t^2, the step, the root of tau): 10 eps at most where the unit is 2 eps, at the
+/// money; in the wings s answers b by 1/h^2 and all but the last of them fade. Seen against 34 digits: 3.9 and 3.7.
 inline constexpr double kQuoteTolerance = 10.0;
 
 }  // namespace greekgrid::test

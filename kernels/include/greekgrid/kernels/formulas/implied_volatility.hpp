@@ -42,8 +42,8 @@ struct Price {
 };
 
 /// b, its complement and slope at x <= 0, s > 0, with root = e^(x/2). Three forms, none of which subtracts nearly equal
-/// numbers: a Taylor series in t of the difference of Mills ratios, that difference, and the bound less two tails. In the
-/// deep wings the terms of the series cancel and the ratios no longer do.
+/// numbers: a Taylor series in t of the difference of Mills ratios, that difference, and the bound less two tails. In
+/// the deep wings the terms of the series cancel and the ratios no longer do.
 template <class Real>
 GREEKGRID_HD Price<Real> price(Real x, Real s, Real root) {
   const Real h = x / s;
