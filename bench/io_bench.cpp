@@ -287,7 +287,7 @@ struct SampleNight final : SurfaceSink {
   explicit SampleNight(int tickers) : chain(synthesize_chain({tickers, 120 * tickers, 1}, Calendar())) {
     RunConfig config;
     config.greeks = kGreeks11;
-    snapshot = make_snapshot(chain, config.market, config.selection, Calendar());
+    snapshot = make_snapshot(chain, config.market, config.selection, Calendar(), *make_cpu_backend(Precision::kFp64));
     header = make_header(chain, snapshot, config, Calendar());
     cells.resize(snapshot.tickers());
     NightTimings timings;

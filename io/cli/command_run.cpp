@@ -119,8 +119,12 @@ int run(const Options& options) {
   if (!config.market.rate_curve_file.empty()) {
     config.market.rate_curve = read_rate_curve(config.market.rate_curve_file, new_york_date(chain.quote_time));
   }
-  Snapshot snapshot = make_snapshot(chain, config.market, config.selection, calendar);
+  SnapshotTimings market;
+  Snapshot snapshot = make_snapshot(chain, config.market, config.selection, calendar, *backend, &market);
   seconds["snapshot"] = lap();
+  seconds["forwards"] = market.forward_seconds;
+  seconds["inversions"] = market.inversion_seconds;
+  seconds["smiles"] = market.smile_seconds;
   std::size_t refused = 0;
   std::map<std::string, std::size_t> reasons;
   for (const TickerQuality& quality : snapshot.quality) {
@@ -214,6 +218,7 @@ int run(const Options& options) {
   record["tickers"] = snapshot.tickers();
   record["tickers_refused"] = refused;
   record["contracts"] = snapshot.contracts();
+  record["quotes_inverted"] = market.inversions;
   record["greeks"] = config.greeks.size();
   record["scenarios_per_ticker"] = header.chunk_cells() * config.scenarios.iv_rules.size();
   record["evaluations"] = timings.evaluations;
