@@ -1,4 +1,4 @@
-// One page about a chains.h5 or a night.h5 and its run record.
+// One page about a chains.h5, a history.h5 or a night.h5 and its run record.
 
 #include <fmt/format.h>
 
@@ -11,6 +11,7 @@
 
 #include "commands.hpp"
 #include "greekgrid/io/chain_file.hpp"
+#include "greekgrid/io/history_file.hpp"
 #include "greekgrid/io/ingest.hpp"
 #include "greekgrid/io/night_file.hpp"
 #include "output.hpp"
@@ -46,6 +47,34 @@ std::string of_chain(const std::string& file, const OptionChain& chain) {
              "vendor IV)\n"
              "open interest   {:.0f} contracts\n",
              chain.tickers(), chain.expiries(), chain.contracts(), expired, missing_iv, interest);
+}
+
+std::string of_history(const std::string& file, const DailyHistory& history) {
+  const auto date = [](Instant midnight) { return utc_text(midnight).substr(0, 10); };
+  const auto [first, last] = std::minmax_element(history.date.begin(), history.date.end());
+  std::string text = fmt::format("{}: daily history\ndates           {} to {}\n", file, date(*first), date(*last)) +
+                     sources(history.source) +
+                     fmt::format("symbols         {}\nrows            {}\n", history.symbols(), history.rows());
+  for (const DailyQuantity& quantity : kDailyQuantities) {
+    const std::vector<double>& column = history.*quantity.column;
+    std::size_t values = 0, symbols = 0;
+    for (std::size_t u = 0; u < history.symbols(); ++u) {
+      const auto begin = column.begin() + history.row_begin[u];
+      const auto known = std::count_if(begin, begin + history.row_count[u], [](double v) { return !std::isnan(v); });
+      values += static_cast<std::size_t>(known);
+      if (known > 0) ++symbols;
+    }
+    if (values > 0) text += fmt::format("{:<20} {} values of {} symbols\n", quantity.name, values, symbols);
+  }
+  const DailyCheck check = check_history(history, Calendar());
+  text += fmt::format("gaps            {} sessions missing in {} symbols\njumps           {} (possible splits)\n",
+                      check.missing_sessions, check.symbols_with_gaps, check.jump.size());
+  for (std::size_t i = 0; i < std::min<std::size_t>(check.jump.size(), 20); ++i) {
+    const DailyJump& jump = check.jump[i];
+    text += fmt::format("  {:<13} {} {:g} -> {:g}\n", history.symbol[jump.symbol], date(jump.date), jump.before,
+                        jump.after);
+  }
+  return text + fmt::format("stale           {} rows repeat the day before\n", check.stale_rows);
 }
 
 std::string of_night(const std::string& file, const NightSummary& night) {
@@ -118,10 +147,15 @@ std::string of_rejects(const std::string& file) {
 
 Command add_info(CLI::App& app) {
   auto file = std::make_shared<std::string>();
-  CLI::App* command = app.add_subcommand("info", "What is in a chains.h5 or night.h5, and how it was made");
-  command->add_option("file", *file, "chains.h5 or night.h5")->required();
+  CLI::App* command = app.add_subcommand("info", "What is in a chains.h5, history.h5 or night.h5, and how it was made");
+  command->add_option("file", *file, "chains.h5, history.h5 or night.h5")->required();
   return [file] {
-    if (read_schema_name(*file) == "greekgrid.chains") {
+    const std::string schema = read_schema_name(*file);
+    if (schema == "greekgrid.history") {
+      print(of_history(*file, read_history_file(*file)) + of_rejects(*file));
+      return kDone;
+    }
+    if (schema == "greekgrid.chains") {
       print(of_chain(*file, read_chain_file(*file)) + of_rejects(*file));
       return kDone;
     }

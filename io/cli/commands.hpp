@@ -28,6 +28,7 @@ struct UsageError : std::runtime_error {
 using Command = std::function<int()>;
 
 Command add_ingest(CLI::App& app);
+Command add_history(CLI::App& app);
 Command add_run(CLI::App& app);
 Command add_levels(CLI::App& app);
 Command add_info(CLI::App& app);

@@ -1,0 +1,160 @@
+#include "greekgrid/host/daily_history.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <tuple>
+#include <unordered_map>
+
+namespace greekgrid {
+namespace {
+
+constexpr Instant kDaySeconds = 86400;
+
+Date date_of(Instant midnight) {
+  return Date{std::chrono::sys_days{std::chrono::days{midnight / kDaySeconds}}};
+}
+
+Instant midnight_of(Date date) {
+  return Instant{std::chrono::sys_days{date}.time_since_epoch().count()} * kDaySeconds;
+}
+
+/// One row of one part, in the order of a symbol's rows.
+struct Place {
+  Instant date;
+  std::size_t part, row;
+};
+
+}  // namespace
+
+bool same_daily_value(const DailyQuantity& quantity, double a, double b) {
+  if (a == b) return true;
+  constexpr double kSinglePrecision = 0x1p-23;
+  return !quantity.is_volume && std::abs(a - b) <= kSinglePrecision * std::max(std::abs(a), std::abs(b));
+}
+
+DailyMerge merge_histories(std::span<const DailyHistory* const> parts, bool replace) {
+  DailyMerge merge;
+  DailyHistory& out = merge.history;
+  merge.repeated.assign(parts.size(), 0);
+
+  struct Slice {
+    std::size_t part, symbol;
+  };
+  std::unordered_map<std::string_view, std::vector<Slice>> slices;
+  for (std::size_t p = 0; p < parts.size(); ++p) {
+    for (std::size_t u = 0; u < parts[p]->symbols(); ++u) slices[parts[p]->symbol[u]].push_back({p, u});
+    for (const ChainSource& source : parts[p]->source) {
+      const auto same = [&](const ChainSource& s) { return s.name == source.name && s.sha256 == source.sha256; };
+      if (std::none_of(out.source.begin(), out.source.end(), same)) out.source.push_back(source);
+    }
+  }
+  std::vector<std::string_view> names;
+  names.reserve(slices.size());
+  for (const auto& [name, slice] : slices) names.push_back(name);
+  std::sort(names.begin(), names.end());
+
+  std::vector<Place> places;
+  for (const std::string_view name : names) {
+    places.clear();
+    for (const Slice& slice : slices.at(name)) {
+      const DailyHistory& part = *parts[slice.part];
+      const auto begin = static_cast<std::size_t>(part.row_begin[slice.symbol]);
+      const auto end = begin + static_cast<std::size_t>(part.row_count[slice.symbol]);
+      for (std::size_t row = begin; row < end; ++row) places.push_back({part.date[row], slice.part, row});
+    }
+    std::sort(places.begin(), places.end(), [](const Place& a, const Place& b) {
+      return std::tie(a.date, a.part, a.row) < std::tie(b.date, b.part, b.row);
+    });
+    out.symbol.emplace_back(name);
+    out.row_begin.push_back(static_cast<std::int64_t>(out.rows()));
+    for (const Place& place : places) {
+      const DailyHistory& part = *parts[place.part];
+      const bool first = out.rows() == static_cast<std::size_t>(out.row_begin.back()) || out.date.back() != place.date;
+      if (first) out.date.push_back(place.date);
+      for (std::size_t q = 0; q < kDailyQuantities.size(); ++q) {
+        const DailyQuantity& quantity = kDailyQuantities[q];
+        const double value = (part.*quantity.column)[place.row];
+        std::vector<double>& column = out.*quantity.column;
+        if (first) {
+          column.push_back(value);
+        } else if (std::isnan(column.back())) {
+          column.back() = value;
+        } else if (!std::isnan(value)) {
+          if (same_daily_value(quantity, column.back(), value)) {
+            ++merge.repeated[place.part];
+          } else {
+            merge.contradiction.push_back({place.part, place.row, q, column.back(), value});
+            if (replace) column.back() = value;
+          }
+        }
+      }
+    }
+    out.row_count.push_back(static_cast<std::int64_t>(out.rows()) - out.row_begin.back());
+  }
+  return merge;
+}
+
+DailyCheck check_history(const DailyHistory& history, const Calendar& calendar) {
+  DailyCheck check;
+  if (history.rows() == 0) return check;
+  const auto [low, high] = std::minmax_element(history.date.begin(), history.date.end());
+  std::vector<Instant> session;
+  for (Instant day = *low; day <= *high; day += kDaySeconds) {
+    if (calendar.is_session(date_of(day))) session.push_back(day);
+  }
+  const auto place = [&session](Instant day) { return std::lower_bound(session.begin(), session.end(), day); };
+  for (std::size_t u = 0; u < history.symbols(); ++u) {
+    const auto begin = static_cast<std::size_t>(history.row_begin[u]);
+    const auto end = begin + static_cast<std::size_t>(history.row_count[u]);
+    if (begin == end) continue;
+    const std::int64_t sessions = place(history.date[end - 1] + 1) - place(history.date[begin]);
+    const std::int64_t missing = std::max<std::int64_t>(0, sessions - history.row_count[u]);
+    check.missing_sessions += missing;
+    if (missing > 0) ++check.symbols_with_gaps;
+    double before = std::numeric_limits<double>::quiet_NaN();
+    for (std::size_t i = begin; i < end; ++i) {
+      const double close = history.close[i];
+      if (std::isnan(close)) continue;
+      if (std::abs(std::log(close / before)) > kNotableJump) check.jump.push_back({u, history.date[i], before, close});
+      if (i > begin && close == history.close[i - 1] && history.volume[i] > 0.0 &&
+          history.volume[i] == history.volume[i - 1]) {
+        ++check.stale_rows;
+      }
+      before = close;
+    }
+  }
+  return check;
+}
+
+std::vector<std::string> rank_by_dollar_volume(const DailyHistory& history, const Calendar& calendar, Date date,
+                                               int window, int least) {
+  Session session = calendar.session_on_or_before(date);
+  const Instant last = midnight_of(session.date);
+  for (int i = 1; i < window; ++i) {
+    session = calendar.session_on_or_before(Date{std::chrono::sys_days{session.date} - std::chrono::days{1}});
+  }
+  const Instant first = midnight_of(session.date);
+  std::vector<std::pair<double, std::size_t>> ranked;
+  for (std::size_t u = 0; u < history.symbols(); ++u) {
+    double sum = 0.0;
+    int days = 0;
+    for (std::int64_t row = history.row_begin[u]; row < history.row_begin[u] + history.row_count[u]; ++row) {
+      const auto i = static_cast<std::size_t>(row);
+      if (history.date[i] < first || history.date[i] > last) continue;
+      const double dollars = history.close[i] * history.volume[i];
+      if (!std::isfinite(dollars)) continue;
+      sum += dollars;
+      ++days;
+    }
+    if (days >= std::max(least, 1)) ranked.emplace_back(sum / days, u);
+  }
+  // Symbols are sorted by bytes, so their index breaks ties by name.
+  std::sort(ranked.begin(), ranked.end(),
+            [](const auto& a, const auto& b) { return a.first != b.first ? a.first > b.first : a.second < b.second; });
+  std::vector<std::string> symbols;
+  for (const auto& [dollars, u] : ranked) symbols.push_back(history.symbol[u]);
+  return symbols;
+}
+
+}  // namespace greekgrid

@@ -1,0 +1,106 @@
+#pragma once
+
+/// @file
+/// DailyHistory: daily prices and volumes of many symbols, and what may be said of them.
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "greekgrid/host/calendar.hpp"
+#include "greekgrid/host/chain.hpp"
+
+namespace greekgrid {
+
+/// Days of many symbols: S symbols, N rows; the memory image of history.h5. Symbols are sorted by bytes; the rows of
+/// one are contiguous and strictly ascending in date. Values are as published: nothing is adjusted or filled, NaN is
+/// missing, and every row has at least one value.
+struct DailyHistory {
+  std::vector<ChainSource> source;  ///< files that rows came from, in the order given
+
+  std::vector<std::string> symbol;      // (S) as published, such as SPX, BRK/B, AAICpB
+  std::vector<std::int64_t> row_begin;  // (S)
+  std::vector<std::int64_t> row_count;  // (S)
+
+  std::vector<Instant> date;                   // (N) 00:00 UTC of the session's date: a label, no instant of trading
+  std::vector<double> open, high, low, close;  // (N) USD
+  std::vector<double> volume;                  // (N) shares, of all venues
+  std::vector<double> short_volume;            // (N) shares sold short off exchange
+  std::vector<double> short_exempt_volume;     // (N) shares
+  std::vector<double> off_exchange_volume;     // (N) shares, of the same facilities
+  std::vector<double> dix;                     // (N) 1, dark index
+  std::vector<double> gex;                     // (N) 1, gamma exposure in its publisher's unit
+
+  std::size_t symbols() const { return symbol.size(); }
+  std::size_t rows() const { return date.size(); }
+};
+
+/// One quantity of a day.
+struct DailyQuantity {
+  std::string_view name;
+  std::vector<double> DailyHistory::*column;
+  bool is_volume;  ///< counted, so never negative and compared exactly
+};
+inline constexpr std::array<DailyQuantity, 10> kDailyQuantities{
+    DailyQuantity{"open", &DailyHistory::open, false},
+    DailyQuantity{"high", &DailyHistory::high, false},
+    DailyQuantity{"low", &DailyHistory::low, false},
+    DailyQuantity{"close", &DailyHistory::close, false},
+    DailyQuantity{"volume", &DailyHistory::volume, true},
+    DailyQuantity{"short_volume", &DailyHistory::short_volume, true},
+    DailyQuantity{"short_exempt_volume", &DailyHistory::short_exempt_volume, true},
+    DailyQuantity{"off_exchange_volume", &DailyHistory::off_exchange_volume, true},
+    DailyQuantity{"dix", &DailyHistory::dix, false},
+    DailyQuantity{"gex", &DailyHistory::gex, false}};
+
+/// Whether two values of a quantity say the same: volumes exactly, the others to single precision (2^-23 relative),
+/// because publishers print what they hold in single precision to different decimals.
+bool same_daily_value(const DailyQuantity& quantity, double a, double b);
+
+/// A value that differs from an earlier one of the same symbol, date and quantity.
+struct DailyContradiction {
+  std::size_t part = 0;      ///< of the later one, index into the parts merged
+  std::size_t row = 0;       ///< of the later one, row of its part
+  std::size_t quantity = 0;  ///< index into kDailyQuantities
+  double earlier = 0.0, later = 0.0;
+};
+
+/// Parts made one.
+struct DailyMerge {
+  DailyHistory history;
+  std::vector<DailyContradiction> contradiction;  ///< by symbol, date, part, quantity
+  std::vector<std::int64_t> repeated;             ///< by part: values that an earlier part had said already
+};
+
+/// Merges parts in the order given. A value that repeats an earlier one is fine; of two that differ the earlier stays,
+/// or the later with `replace`, and the pair is reported. Sources are listed once each. The same parts in one call or
+/// in several give the same history.
+DailyMerge merge_histories(std::span<const DailyHistory* const> parts, bool replace);
+
+/// A close so far from the one before that it may be a split.
+struct DailyJump {
+  std::size_t symbol = 0;  ///< index
+  Instant date = 0;        ///< of the later close
+  double before = 0.0, after = 0.0;
+};
+
+/// What is notable about a history; nothing of it is changed.
+struct DailyCheck {
+  std::int64_t missing_sessions = 0;   ///< sessions without a row between the first and last row of a symbol, summed
+  std::int64_t symbols_with_gaps = 0;  ///< symbols that have any
+  std::int64_t stale_rows = 0;         ///< close and (positive) volume both equal to those of the row before
+  std::vector<DailyJump> jump;         ///< |ln(close / close before)| > kNotableJump, by symbol and date
+};
+inline constexpr double kNotableJump = 0.4;
+
+DailyCheck check_history(const DailyHistory& history, const Calendar& calendar);
+
+/// Symbols by mean close x volume (USD) over their rows in the last `window` sessions not after `date`, largest first,
+/// ties by name. Symbols with fewer than `least` such rows are left out.
+std::vector<std::string> rank_by_dollar_volume(const DailyHistory& history, const Calendar& calendar, Date date,
+                                               int window = 60, int least = 20);
+
+}  // namespace greekgrid
