@@ -55,8 +55,9 @@ std::vector<Case> skew_stickiness_cases() {
     all.push_back(std::move(c));
   }
   {
-    // One expiry of more contracts than share a table.
-    Case c{"stickiness_over_many_spots", test::index_like_book(190), test::session_grid(1, 2, 1501, 0.1)};
+    // One expiry of more contracts than share a table, which settles at the second instant.
+    Case c{"stickiness_over_many_spots", test::index_like_book(190), test::session_grid(2, 2, 1501, 0.1)};
+    c.grid.time[1] = c.book.settlement[0];
     follow_smile(c, 0.5);
     all.push_back(std::move(c));
   }
