@@ -3,6 +3,7 @@
 // rows of a job and forms the volatilities of a block of contracts once for all of them.
 
 #include <oneapi/tbb/enumerable_thread_specific.h>
+#include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/task_arena.h>
 
@@ -119,7 +120,10 @@ class CpuBackend final : public Backend {
   // Rows of one task under a rule with a table, which is made anew for each task: few large tasks, yet work for every
   // thread. No row's bits depend on it.
   static std::size_t rows_per_table(const GridView& grid, std::size_t all_rows) {
-    const auto threads = static_cast<std::size_t>(oneapi::tbb::this_task_arena::max_concurrency());
+    // An arena knows its slots, not how many threads the program allows.
+    using oneapi::tbb::global_control;
+    const auto threads = std::min(static_cast<std::size_t>(oneapi::tbb::this_task_arena::max_concurrency()),
+                                  global_control::active_value(global_control::max_allowed_parallelism));
     const std::size_t share = threads == 1 ? all_rows : (all_rows + 2 * threads - 1) / (2 * threads);
     return std::clamp<std::size_t>(share, 1, std::max<std::size_t>(rows(grid), 1));
   }
