@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cmath>
 #include <numeric>
+#include <stdexcept>
 
 #include "greekgrid/host/levels.hpp"
 #include "greekgrid/kernels/formulas/black_scholes.hpp"
@@ -103,6 +104,8 @@ NightTables run_night(const OptionChain& chain, Snapshot& snapshot, const RunCon
   tables.snapshot = &snapshot;
   tables.dealer_position = dealer_positions(snapshot, chain, config.positions);
 
+  const auto follower = std::find_if(config.scenarios.iv_rules.begin(), config.scenarios.iv_rules.end(),
+                                     [](const IvRuleChoice& rule) { return rule.reads_smile(); });
   std::vector<TickerBook> books(tickers);
   std::vector<double> live(tickers, 0.0);
   const auto grid_of = [&](std::size_t u, std::size_t r) {
@@ -111,6 +114,11 @@ NightTables run_night(const OptionChain& chain, Snapshot& snapshot, const RunCon
   oneapi::tbb::parallel_for(std::size_t{0}, tickers, [&](std::size_t u) {
     books[u].weights = exposure_weights(snapshot, u, tables.dealer_position, positions);
     books[u].view = make_book(snapshot, u, books[u].weights, books[u].expiry_begin);
+    if (follower != config.scenarios.iv_rules.end() && books[u].view.smile.size() != books[u].view.expiries()) {
+      throw std::invalid_argument("ticker " + snapshot.ticker[u] + ": no smile for each expiry (IV rule " +
+                                  std::string(name(follower->rule)) +
+                                  " follows the smile) choose sticky_strike or relative_beta");
+    }
     std::int64_t clipped = 0;
     for (std::size_t r = 0; r < rules; ++r) {
       clipped += count_clipped_cells(books[u].view, grid_of(u, r), positions);

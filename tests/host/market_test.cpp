@@ -408,13 +408,37 @@ OptionChain three_tickers() {
   return b.chain;
 }
 
+TEST(NightRun, RefusesARuleThatFollowsASmileWhichTheBooksLack) {
+  const OptionChain chain = three_tickers();
+  RunConfig config;
+  config.scenarios.iv_rules = {{IvRuleName::kStickyStrike, 1.0}, {IvRuleName::kStickyMoneyness, 0.0}};
+  Snapshot snapshot = make_snapshot(chain, config.market, config.selection);
+  const NightHeader header = make_header(chain, snapshot, config, Calendar());
+  EXPECT_EQ(header.iv_rule, (std::vector<std::string>{"sticky_strike", "sticky_moneyness"}));
+  EXPECT_EQ(header.iv_rule_parameter, (std::vector<double>{1.0, 0.0}));
+  const auto backend = make_cpu_backend(Precision::kFp32);
+  Collector sink;
+  const std::atomic<bool> stop{false};
+  NightTimings timings;
+  try {
+    run_night(
+        chain, snapshot, config, header, *backend, sink, std::size_t{1} << 30, [](const NightProgress&) {}, stop,
+        timings);
+    FAIL() << "ran without smiles";
+  } catch (const std::invalid_argument& error) {
+    EXPECT_NE(std::string(error.what()).find("no smile"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("sticky_moneyness"), std::string::npos) << error.what();
+  }
+  EXPECT_TRUE(sink.cells.empty());
+}
+
 TEST(NightRun, EverySurfaceLiesWhereTheHeaderSays) {
   const OptionChain chain = three_tickers();
   RunConfig config;
   config.scenarios.spots = 21;
   config.scenarios.iv_shifts = {-0.02, 0.0, 0.02};
   config.scenarios.sessions = 3;
-  config.scenarios.iv_rules = {{IvRule::kStickyStrike, 1.0}, {IvRule::kRelativeBeta, 10.0}};
+  config.scenarios.iv_rules = {{IvRuleName::kStickyStrike, 1.0}, {IvRuleName::kRelativeBeta, 10.0}};
   config.positions = {PositionModel::kNaive, PositionModel::kUnsigned};
   config.delta_change = true;
   Snapshot snapshot = make_snapshot(chain, config.market, config.selection);

@@ -321,7 +321,9 @@ def case_bad_inputs(folder):
     config = folder / "bad.toml"
     for text in ("[scenarios]\nspots = 20\n", "[scenarios]\nspotz = 21\n", "nonsense", "[market]\nrate = \"x\"\n", "[scenarios]\niv_shifts = [0.1]\n",
                  "[market]\nrate = nan\n", "[scenarios]\nspots = 100001\nsessions = 1000\n", "[surfaces]\ngreeks = [\"lambda\"]\n", "[positions]\nmodels = [\"naive\", \"naive\"]\n",
-                 "[scenarios]\niv_rules = [{rule = \"relative_beta\", beta = 5}, {rule = \"relative_beta\", beta = 10}]\n"):
+                 "[scenarios]\niv_rules = [{rule = \"relative_beta\", beta = 5}, {rule = \"relative_beta\", beta = 10}]\n",
+                 "[scenarios]\niv_rules = [\"skew_stickiness\"]\n", "[scenarios]\niv_rules = [{rule = \"skew_stickiness\", stickiness = 11}]\n",
+                 "[scenarios]\niv_rules = [{rule = \"sticky_strike\", stickiness = 1}]\n"):
         config.write_text(text)
         _, err = run("run", chains, "-o", folder / "n.h5", "--config", config, code=3)
         assert "bad.toml:" in err, err

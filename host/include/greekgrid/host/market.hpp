@@ -30,7 +30,8 @@ bool is_placeholder_iv(double iv, double floor, double bid, double ask);
 std::vector<double> dealer_positions(const Snapshot& snapshot, const OptionChain& chain,
                                      std::span<const PositionModel> models);
 
-/// View of one ticker's contracts, with weights (W, n) that the caller owns (see exposure_weights).
+/// View of one ticker's contracts, with weights (W, n) that the caller owns (see exposure_weights). Snapshots carry no
+/// smiles yet: BookView::smile stays empty, and with it the rules that follow the smile are refused (see run_night).
 BookView make_book(const Snapshot& snapshot, std::size_t ticker, std::span<const double> weights,
                    std::vector<std::int64_t>& expiry_begin);
 /// n m of one ticker: (W, n) from dealer positions (N, W).
