@@ -63,8 +63,8 @@ constexpr std::uint32_t needed_moments(GreekSet greeks) {
 /// Rows of spots are padded to a multiple of this: the lanes of the widest vector.
 inline constexpr std::size_t kRowPad = 16;
 
-/// What the contracts of one expiry look like before any scenario: filled once per book. All (n); kRowPad more values
-/// can be read behind the last one, their values do not matter but sigma must be positive.
+/// What the contracts of one expiry, or a block of them, look like before any scenario: filled once per book. All (n);
+/// kRowPad more values can be read behind the last one, their values do not matter but sigma must be positive.
 struct ExpiryContracts {
   const double* log_moneyness;  ///< ln(S0 e^b / K)
   const double* moneyness;      ///< S0 e^b / K
@@ -73,7 +73,7 @@ struct ExpiryContracts {
   const double* weight;         ///< shares, never 0
   std::size_t count;            ///< n
   double signed_weight;         ///< sum of right * weight: N(d1) - 1 of a put is N(d1) - 1/2 less a half
-  double signed_weight_strike;  ///< sum of right * weight * strike
+  double signed_weight_strike;  ///< sum of right * weight * strike; both of the expiry with its first block, else 0
 };
 
 /// How the volatility of a row follows the spot, before shift and floor.

@@ -33,7 +33,8 @@ struct Smile {
 /// How far the volatility of a contract moves under the skew-stickiness rule: smile(k + (R - 1) x) - smile(k), with
 /// k = ln(strike / forward) at the quote instant and x = ln(S / S0). R = 1 (sticky strike) gives 0 exactly, and so does
 /// a flat smile. Error below 1e-14 b |(R - 1) x| / (tau (smile(k + (R - 1) x) + smile(k))): it shrinks with the move.
-/// Source of R: L. Bergomi, "Smile dynamics IV", Risk (December 2009).
+/// (a < 0 cancels in w and costs a factor of about 1 + 2 |a| / w.) Source of R: L. Bergomi, "Smile dynamics IV", Risk
+/// (December 2009).
 template <class Real>
 GREEKGRID_HD Real skew_stickiness_move(const Smile<Real>& smile, Real k, Real stickiness, Real x) {
   // Differences of square roots as quotients, sqrt(w1) - sqrt(w0) = (w1 - w0)/(sqrt(w1) + sqrt(w0)), twice: a small
