@@ -296,7 +296,7 @@ void AffineMoments(const StagedContracts<Real>& staged, const Real* HWY_RESTRICT
 }
 
 // General loop: volatility depends on the spot, or s is so wide that d1 and d2 need exponentials of their own.
-template <std::uint32_t kMask, bool kTable, class Real>
+template <std::uint32_t kMask, class Real>
 void GeneralMoments(const StagedContracts<Real>& staged, const ScenarioRow& row, const Real* HWY_RESTRICT x,
                     std::size_t padded, double* HWY_RESTRICT moments) {
   const hn::ScalableTag<Real> d;
@@ -310,6 +310,7 @@ void GeneralMoments(const StagedContracts<Real>& staged, const ScenarioRow& row,
   const V beta = hn::Set(d, static_cast<Real>(row.beta));
   const std::size_t last = staged.general_end;
   // Under a table every contract is in this loop, in its order.
+  const bool table = row.volatility == RowVolatility::kTabulated;
   const Real* HWY_RESTRICT tabulated = staged.table.data();
   for (std::size_t j = 0; j < padded; j += lanes) {
     const V index = hn::Iota(d, static_cast<Real>(j));
@@ -320,7 +321,7 @@ void GeneralMoments(const StagedContracts<Real>& staged, const ScenarioRow& row,
       for (V& a : acc) a = hn::Zero(d);
       for (std::size_t i = begin; i < end; ++i) {
         V sigma;
-        if constexpr (kTable) {
+        if (table) {
           sigma = hn::Add(hn::LoadU(d, tabulated), shift);
           tabulated += lanes;
         } else {
@@ -577,12 +578,7 @@ void AddExposures(GreekSet greeks, const ExpiryContracts& contracts, const Scena
       if ((kMask >> m & 1U) != 0) std::fill_n(&moments[m * padded], padded, 0.0);
     }
     if (staged.affine > 0) AffineMoments<kMask, kInterleaved>(staged, growth.data(), padded, moments.data());
-    if (staged.general_end == staged.general_begin) return;
-    if (row.volatility == RowVolatility::kTabulated) {
-      GeneralMoments<kMask, true>(staged, row, x.data(), padded, moments.data());
-    } else {
-      GeneralMoments<kMask, false>(staged, row, x.data(), padded, moments.data());
-    }
+    if (staged.general_end > staged.general_begin) GeneralMoments<kMask>(staged, row, x.data(), padded, moments.data());
   };
   const auto within = [&](std::uint32_t larger) { return (mask & ~larger) == 0; };
   if (within(kMaskGamma)) {
