@@ -27,7 +27,7 @@ for format in cboe_csv cboe_json long_csv; do
 done
 cat "$dir/gzip/long_csv_1" "$dir/gzip/long_csv_2" > "$dir/gzip/members"
 
-printf '[scenarios]\nspot_axis = "log_return"\nspot_half_width = 0.2\nspots = 21\niv_shifts = [-0.1, 0.0]\niv_shift_term = "sqrt_time"\niv_rules = ["sticky_strike", {rule = "relative_beta", beta = 5.0}]\ntime_axis = "intraday"\n' > "$dir/config/scenarios"
+printf '[scenarios]\nspot_axis = "log_return"\nspot_half_width = 0.2\nspots = 21\niv_shifts = [-0.1, 0.0]\niv_shift_term = "sqrt_time"\niv_rules = ["sticky_strike", {rule = "relative_beta", beta = 5.0}, "sticky_moneyness", {rule = "skew_stickiness", stickiness = 1.5}]\ntime_axis = "intraday"\n' > "$dir/config/scenarios"
 printf '[market]\nrate = 0.05\niv_source = "own"\niv_fill = false\n[surfaces]\ngreeks = ["all"]\nkeep_bits = 12\nprecision = "fp64"\n[positions]\nmodels = ["naive", "signed_column"]\n[calendar]\nclosed = [2026-01-02]\nhalf = [2026-12-24]\n[selection]\ntickers = ["SPX"]\ntop = 3\n' > "$dir/config/rest"
 
 printf 'Date,"1 Mo","6 Mo","1 Yr","10 Yr"\n09/05/2023,5.5,5.4,5.3,4.2\n2023-09-01,5.5,,5.3,4.1\n' > "$dir/rate_curve/1"
