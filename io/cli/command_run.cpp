@@ -229,9 +229,7 @@ Command add_run(CLI::App& app) {
       ->check(CLI::IsMember({"auto", "cpu", "cuda", "reference"}))
       ->capture_default_str();
   command->add_option("--threads", options->threads, "Threads (default: one a core)")->check(CLI::Range(1, 4096));
-  command->add_option("--format", options->source.format, "Of vendor files: auto, cboe-csv, cboe-json, long-csv")
-      ->capture_default_str();
-  command->add_option("--quote-time", options->source.quote_time, "Quote instant of vendor files, ISO 8601 with zone");
+  add_source_options(*command, options->source);
   command->add_option("--rejects", options->rejects, "Report of refused rows, contracts and tickers, CSV");
   command->add_flag("--strict", options->strict, "Exit 5 if a ticker was refused");
   return [options] { return run(*options); };

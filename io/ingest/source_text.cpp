@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "vector_state.hpp"
+#include "zip_archive.hpp"
 
 namespace greekgrid::ingest_detail {
 namespace {
@@ -29,10 +30,23 @@ struct DigestDeleter {
 
 }  // namespace
 
+/// An archive and what its members have in common.
+struct SharedArchive {
+  SharedArchive(int descriptor, const std::string& label) : zip(descriptor, label) {}
+  SharedArchive(std::string_view bytes, const std::string& label) : zip(bytes, label) {}
+  ZipArchive zip;
+  std::string name, sha256;
+  std::uint64_t text_size = 0;
+};
+
 struct SourceText::State {
   std::string name, label;
+  std::shared_ptr<SharedArchive> archive;  // of a member of an archive; the bytes above are then not read
+  ZipArchive::Member member{};
+  bool opened = false, archive_start = true;
   int descriptor = -1;      // -1: memory
   std::string_view memory;  // what is left of it
+  std::string_view whole;
   std::uint64_t compressed_size = 0;
   std::vector<char> buffer;  // piece of the file
   std::string_view piece;    // bytes read and not yet consumed
@@ -86,9 +100,10 @@ struct SourceText::State {
   }
 
   void count_text(std::size_t more) {
-    text_size += more;
-    if (text_size > kTextLimit) fail("the text is longer than 64 GiB (limit) split the file");
-    if (gzip && text_size / kRatioLimit > compressed_size) {
+    std::uint64_t& size = archive ? archive->text_size : text_size;
+    size += more;
+    if (size > kTextLimit) fail("the text is longer than 64 GiB (limit) split the file");
+    if ((gzip || archive) && size / kRatioLimit > compressed_size) {
       fail("the text is more than 1000 times the compressed size (limit) decompress the file if it is genuine");
     }
   }
@@ -105,6 +120,29 @@ struct SourceText::State {
       std::memcpy(out + done, piece.data(), count);
       piece.remove_prefix(count);
       done += count;
+    }
+    return done;
+  }
+
+  std::size_t extract(char* out, std::size_t room) {
+    if (!opened) {
+      archive->zip.open(member);
+      opened = true;
+    }
+    std::size_t done = 0;
+    while (done < room) {
+      const std::size_t count = archive->zip.read(out + done, room - done);
+      if (count == 0) {
+        ended = true;
+        break;
+      }
+      const std::string_view start(out, std::min(count, std::size_t{4}));
+      if (done == 0 && archive_start && (is_zip(start) || start.substr(0, 2) == "\x1f\x8b")) {
+        fail("an archive inside an archive (zip or gzip as a member) unpack the outer one");
+      }
+      archive_start = false;
+      done += count;
+      count_text(count);
     }
     return done;
   }
@@ -170,7 +208,37 @@ SourceText::SourceText(SourceText&&) noexcept = default;
 SourceText& SourceText::operator=(SourceText&&) noexcept = default;
 SourceText::~SourceText() = default;
 
-SourceText SourceText::from_file(const std::filesystem::path& path) {
+std::vector<SourceText> SourceText::opened(std::unique_ptr<State> state) {
+  std::vector<SourceText> list;
+  if (!is_zip(state->piece)) {
+    list.push_back(SourceText(std::move(state)));
+    return list;
+  }
+  const std::string name = state->name, label = state->label;
+  const std::uint64_t size = state->compressed_size;
+  SourceText whole(std::move(state));
+  std::shared_ptr<SharedArchive> archive;
+  if (whole.state_->descriptor >= 0) {
+    archive = std::make_shared<SharedArchive>(whole.state_->descriptor, label);
+  } else {
+    archive = std::make_shared<SharedArchive>(whole.state_->whole, label);
+  }
+  archive->name = name;
+  for (const ZipArchive::Member& member : archive->zip.members()) {
+    auto part = std::make_unique<State>();
+    part->name = name + ":" + member.name;
+    part->label = label + ":" + member.name;
+    part->archive = archive;
+    part->member = member;
+    part->compressed_size = size;
+    part->input_ended = true;
+    list.push_back(SourceText(std::move(part)));
+  }
+  archive->sha256 = whole.sha256();
+  return list;
+}
+
+std::vector<SourceText> SourceText::all_of_file(const std::filesystem::path& path) {
   auto state = std::make_unique<State>();
   state->name = path.filename().string();
   state->label = path.string();
@@ -185,21 +253,26 @@ SourceText SourceText::from_file(const std::filesystem::path& path) {
   if (!S_ISREG(status.st_mode)) state->fail("not a regular file (directory, pipe or device) name a file");
   state->compressed_size = static_cast<std::uint64_t>(status.st_size);
   state->start();
-  return SourceText(std::move(state));
+  return opened(std::move(state));
 }
 
-SourceText SourceText::from_memory(std::string_view bytes, std::string name) {
+std::vector<SourceText> SourceText::all_of_memory(std::string_view bytes, std::string name) {
   auto state = std::make_unique<State>();
   state->label = name;
   state->name = std::move(name);
   state->memory = bytes;
+  state->whole = bytes;
   state->compressed_size = bytes.size();
   state->start();
-  return SourceText(std::move(state));
+  return opened(std::move(state));
 }
 
 const std::string& SourceText::name() const {
   return state_->name;
+}
+const std::string& SourceText::archive() const {
+  static const std::string none;
+  return state_->archive ? state_->archive->name : none;
 }
 const std::string& SourceText::label() const {
   return state_->label;
@@ -213,7 +286,9 @@ void SourceText::read(std::string& text, std::size_t count) {
   const std::size_t before = text.size();
   text.resize(before + count);
   std::size_t done = 0;
-  if (state_->gzip) {
+  if (state_->archive) {
+    done = state_->extract(text.data() + before, count);
+  } else if (state_->gzip) {
     done = state_->decompress(text.data() + before, count);
   } else {
     done = state_->copy(text.data() + before, count);
@@ -230,6 +305,7 @@ void SourceText::read_all(std::string& text) {
 }
 
 std::string SourceText::sha256() {
+  if (state_->archive) return state_->archive->sha256;
   while (!state_->input_ended) {
     state_->piece = {};
     state_->fill();
