@@ -140,7 +140,9 @@ void add_missing(Section& section, const std::string& key, ColumnRule& rule) {
   if (node == nullptr) return;
   const auto take = [&](const toml::node& one) {
     if (one.is_number()) {
-      const double value = *one.value<double>();
+      // A whole number may be beyond 2^53, as INT64_MAX is: tables are read into doubles all the same.
+      const double value =
+          one.is_integer() ? static_cast<double>(one.as_integer()->get()) : one.as_floating_point()->get();
       if (!std::isfinite(value)) section.fail(&one, key, "is not finite (write a number or a text)");
       rule.missing.push_back(value);
     } else if (one.is_string()) {
