@@ -33,13 +33,7 @@ std::string by_rule(const Diagnostics& rejects) {
 
 OptionChain refreshed(const Options& options, OptionChain chain, std::string& summary) {
   IngestOptions ingest = ingest_options(options.interest);
-  std::vector<std::filesystem::path> files;
-  for (const std::string& file : options.interest.files) {
-    if (is_hdf5_file(file)) {
-      throw UsageError("--open-interest " + file + ": a chains.h5 (give the vendor's file that it was made from)");
-    }
-    files.emplace_back(file);
-  }
+  const std::vector<std::filesystem::path> files(options.interest.files.begin(), options.interest.files.end());
   OpenInterestRefresh refresh = refresh_open_interest(chain, files, Calendar(), ingest, options.keep);
   summary = fmt::format(
       "open interest: {} rows in = {} contracts with a new value + {} refused\n{}  {} contracts of the listed "
@@ -74,6 +68,7 @@ Command add_ingest(CLI::App& app) {
     const std::string report = options->rejects.empty() ? options->target + ".rejects.csv" : options->rejects;
     std::vector<std::string> inputs = options->source.files;
     inputs.insert(inputs.end(), options->interest.files.begin(), options->interest.files.end());
+    if (!options->source.profile.empty()) inputs.push_back(options->source.profile);
     check_targets({{"-o", options->target}, {"--rejects", report}}, inputs);
     // Refuse a hopeless target before the work, not after it.
     for (const std::string& target : {options->target, report}) const PendingFile probe(target);

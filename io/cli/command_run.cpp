@@ -72,6 +72,7 @@ int run(const Options& options) {
   if (!options.rejects.empty()) targets.push_back({"--rejects", options.rejects});
   std::vector<std::string> inputs = options.source.files;
   if (!options.config.empty()) inputs.push_back(options.config);
+  if (!options.source.profile.empty()) inputs.push_back(options.source.profile);
   check_targets(targets, inputs);
   const std::string started_at = now_text();
   const auto start = Clock::now();

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <tuple>
 #include <unordered_map>
 
 #include "chain_builder.hpp"
+#include "greekgrid/io/chain_file.hpp"
 #include "greekgrid/io/ingest.hpp"
 #include "sources.hpp"
 
@@ -43,11 +45,52 @@ std::vector<Listed> contracts_of(const OptionChain& chain) {
   return list;
 }
 
+/// A chains.h5 as a source of open interest: its contracts as rows, numbered as in the file.
+SourceRows rows_of(const OptionChain& chain, const std::filesystem::path& path, const Calendar& calendar) {
+  SourceRows source;
+  source.name = path.filename().string();
+  source.label = path.string();
+  const std::optional<DayNumber> settled = parse_iso_date(chain.open_interest_settle_date);
+  if (!settled) {
+    throw InputError(source.label +
+                     ": the date of its open interest is unknown (open_interest_settle_date is empty) "
+                     "give the vendor's file");
+  }
+  source.open_interest_session = day_number(calendar.next_session(date_of(*settled)).date);
+  source.quote_time = chain.quote_time;
+  RowBlock block;
+  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+  for (std::size_t n = 0; n < chain.contracts(); ++n) {
+    const auto e = static_cast<std::size_t>(chain.contract_expiry[n]);
+    const std::int32_t ticker = block.intern(chain.ticker[static_cast<std::size_t>(chain.expiry_ticker[e])]);
+    const std::int32_t root = block.intern(chain.root[e]);
+    block.row.push_back({nan, nan, nan, nan, chain.open_interest[n], nan, nan, nan, nan,
+                         std::llround(chain.strike[n] * 1000.0), 0, static_cast<std::int64_t>(n), ticker, root,
+                         day_number(new_york_date(chain.settlement[e])), chain.right[n]});
+  }
+  block.rows_in = static_cast<std::int64_t>(block.row.size());
+  source.block.push_back(std::move(block));
+  return source;
+}
+
 }  // namespace
 
 OpenInterestRefresh refresh_open_interest(OptionChain& chain, std::span<const std::filesystem::path> files,
                                           const Calendar& calendar, const IngestOptions& options, bool keep_old) {
-  std::vector<SourceRows> sources = parse_files(files, calendar, options);
+  std::vector<SourceRows> sources;
+  std::vector<ChainSource> origin;
+  if (files.empty()) throw InputError("input: no file of open interest named (nothing to do) name one");
+  for (const std::filesystem::path& file : files) {
+    if (is_hdf5_file(file)) {
+      const OptionChain later = read_chain_file(file);
+      sources.push_back(rows_of(later, file, calendar));
+      origin.insert(origin.end(), later.source.begin(), later.source.end());
+      continue;
+    }
+    std::vector<SourceRows> parsed = parse_files(std::span(&file, 1), calendar, options);
+    for (ChainSource& source : provenance(parsed)) origin.push_back(std::move(source));
+    std::move(parsed.begin(), parsed.end(), std::back_inserter(sources));
+  }
   if (options.quote_time) {
     for (SourceRows& source : sources) source.quote_time = *options.quote_time;
   }
@@ -148,7 +191,7 @@ OpenInterestRefresh refresh_open_interest(OptionChain& chain, std::span<const st
       mixed && (chain.open_interest_settle_date != dates.settled || chain.open_interest_knowledge_time != dates.known);
   chain.open_interest_settle_date = mixed ? std::string() : dates.settled;
   chain.open_interest_knowledge_time = mixed ? std::string() : dates.known;
-  for (ChainSource& source : provenance(sources)) chain.source.push_back(std::move(source));
+  chain.source.insert(chain.source.end(), origin.begin(), origin.end());
   return refresh;
 }
 

@@ -5,6 +5,7 @@
 
 #include <fstream>
 
+#include "greekgrid/io/chain_file.hpp"
 #include "greekgrid_test/test_data.hpp"
 #include "ingest_support.hpp"
 
@@ -213,6 +214,25 @@ TEST_F(Refresh, FilesWithRootsTellTheClassesApart) {
   EXPECT_EQ(interest(chain_, "SPXW", "SPX", 1), 12);
   EXPECT_EQ(chain_.open_interest_settle_date, "2026-08-20");
   EXPECT_EQ(chain_.open_interest_knowledge_time, "2026-08-21T09:30:00-04:00");
+}
+
+TEST_F(Refresh, FromAnotherChainsFile) {
+  OptionChain later = chain_;
+  for (double& value : later.open_interest) value += 7;
+  later.open_interest_settle_date = "2026-08-20";
+  later.open_interest_knowledge_time = "2026-08-21T09:30:00-04:00";
+  later.source[0].name = "later.csv";
+  write_chain_file(later, dir_ / "later.h5");
+  const std::vector<double> wanted = later.open_interest;
+  const OpenInterestRefresh done = refresh_open_interest(chain_, std::vector{dir_ / "later.h5"}, Calendar{}, {}, false);
+  EXPECT_EQ(done.replaced, 10);
+  EXPECT_EQ(chain_.open_interest, wanted);
+  EXPECT_EQ(chain_.open_interest_settle_date, "2026-08-20");
+  EXPECT_EQ(chain_.open_interest_knowledge_time, "2026-08-21T09:30:00-04:00");
+  EXPECT_EQ(chain_.source.back().name, "later.csv");
+  later.open_interest_settle_date.clear();
+  write_chain_file(later, dir_ / "later.h5");
+  EXPECT_THROW(refresh_open_interest(chain_, std::vector{dir_ / "later.h5"}, Calendar{}, {}, false), InputError);
 }
 
 TEST_F(Refresh, WhatDoesNotFitIsRefused) {

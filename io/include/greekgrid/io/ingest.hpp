@@ -52,13 +52,13 @@ struct OpenInterestRefresh {
   Diagnostics rejects;             ///< one per row that was not used
 };
 
-/// Replaces the open interest of a chain by that of later files: the clearing house's JSON or any format with open
-/// interest. Contracts are the same when underlying, settlement date, strike and right are, and the root where the
-/// source names roots. A source without roots speaks of a contract only if the chain has one root for it; where it has
-/// several (SPX and SPXW on a third Friday) the row is refused as ambiguous_root. Contracts of a listed underlying that
-/// get no new value become missing, because their old value belongs to another close, or keep it if `keep_old`; those
-/// of other underlyings stay as they are. The dates of open interest become those of the sources; both are empty
-/// (unknown) if values of different dates remain side by side. Everything else is untouched.
+/// Replaces the open interest of a chain by that of later files: the clearing house's JSON, any format with open
+/// interest, or another chains.h5. Contracts are the same when underlying, settlement date, strike and right are, and
+/// the root where the source names roots. A source without roots speaks of a contract only if the chain has one root
+/// for it; where it has several (SPX and SPXW on a third Friday) the row is refused as ambiguous_root. Contracts of a
+/// listed underlying that get no new value become missing, because their old value belongs to another close, or keep it
+/// if `keep_old`; those of other underlyings stay as they are. The dates of open interest become those of the sources;
+/// both are empty (unknown) if values of different dates remain side by side. Everything else is untouched.
 /// @throws InputError if a file cannot be used, the sources are of different sessions, or no row fits the chain.
 OpenInterestRefresh refresh_open_interest(OptionChain& chain, std::span<const std::filesystem::path> files,
                                           const Calendar& calendar, const IngestOptions& options, bool keep_old);
