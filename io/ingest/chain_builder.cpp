@@ -287,10 +287,10 @@ OptionChain build_chain(std::vector<SourceRows> sources, const Calendar& calenda
           continue;
         }
         if (row.stamp != 0 && row.stamp < sources[s].stale_before) {
-          refuse(made, ticker, rule::kStaleTicker, sources[s].name);
+          refuse(made, ticker, sources[s].snapshots ? rule::kEarlierSnapshot : rule::kStaleTicker, sources[s].name);
           rejects.back().diagnostic.field = "updated";
           rejects.back().diagnostic.value = iso_utc(row.stamp);
-          ++stale;
+          if (!sources[s].snapshots) ++stale;
           continue;
         }
         entry.push_back(made);

@@ -61,6 +61,7 @@ struct SourceRows {
   Instant quote_time = 0;                          ///< by the rule of the format, before any override; 0 if unknown
   Instant stale_before = 0;                        ///< rows with an own stamp before this are stale
   std::optional<DayNumber> open_interest_session;  ///< on whose morning the open interest was published, if it is said
+  bool snapshots = false;                          ///< stale rows are earlier snapshots of the session
   bool roots_known = true;                         ///< false: roots were inferred, and may be the other class
 };
 
@@ -73,8 +74,9 @@ inline constexpr std::string_view kColumnCount = "column_count", kBadQuoting = "
                                   kNonpositiveStrike = "nonpositive_strike", kStrikeResolution = "strike_resolution",
                                   kContradictsSymbol = "contradicts_symbol", kAdjustedRoot = "adjusted_root",
                                   kForeignRoot = "foreign_root", kStaleTicker = "stale_ticker",
-                                  kDuplicateContract = "duplicate_contract", kNotAnObject = "not_an_object",
-                                  kBadMultiplier = "bad_multiplier", kExchangeRepeat = "exchange_repeat",
+                                  kEarlierSnapshot = "earlier_snapshot", kDuplicateContract = "duplicate_contract",
+                                  kNotAnObject = "not_an_object", kBadMultiplier = "bad_multiplier",
+                                  kExchangeRepeat = "exchange_repeat",
                                   kNonstandardDeliverable = "nonstandard_deliverable",
                                   kAmbiguousRoot = "ambiguous_root", kMissingOpenInterest = "missing_open_interest",
                                   kNotInChain = "not_in_chain";

@@ -181,7 +181,8 @@ class BlockReader {
  private:
   void refuse(std::size_t column, std::string_view why, std::string_view value) {
     block_.reject.push_back({"", block_.lines, column == kAbsent ? std::string("row") : layout_.name[column],
-                             std::string(why), shown(value), std::string(trimmed(ticker_))});
+                             std::string(why), shown(value),
+                             knows_ticker_ ? std::string(trimmed(ticker_)) : std::string()});
   }
 
   bool read_ticker(std::string_view text) {
@@ -223,6 +224,7 @@ class BlockReader {
     if (!readable || fields_.size() != layout_.count) {
       ticker_.clear();
       have_ticker_ = false;
+      knows_ticker_ = false;
       root_text_.clear();
       return refuse_row(kAbsent, readable ? rule::kColumnCount : rule::kBadQuoting, line);
     }
@@ -242,6 +244,8 @@ class BlockReader {
         return;
       }
     }
+    // A ticker that only the root tells is not known yet; the one of the row before is no answer.
+    knows_ticker_ = layout_.underlying || !layout_.ticker.empty();
     if (layout_.underlying) {
       if (!read_ticker(fields_[layout_.underlying.column])) {
         return refuse_row(layout_.underlying.column, rule::kBadTicker, fields_[layout_.underlying.column]);
@@ -263,6 +267,10 @@ class BlockReader {
     }
     if (layout_.stamp) {
       if (!read_stamp(fields_[layout_.stamp.column])) {
+        return refuse(layout_.stamp.column, rule::kBadStamp, fields_[layout_.stamp.column]);
+      }
+      // A stamp of another day than the row's session is one of them wrong; the newest stamp decides too much to guess.
+      if (layout_.session && day_number(new_york_date(stamp_)) != session_) {
         return refuse(layout_.stamp.column, rule::kBadStamp, fields_[layout_.stamp.column]);
       }
       row.stamp = stamp_;
@@ -380,6 +388,7 @@ class BlockReader {
       }
       standing_ = layout_.ticker_of_most_rows ? RootStanding::kStandard : root_standing(ticker_, root);
     }
+    knows_ticker_ = true;
     row.root = root_id_;
     row.ticker = ticker_id_;
     if (layout_.ticker_of_most_rows) {
@@ -400,7 +409,8 @@ class BlockReader {
   std::string unquoted_;
   // Copies: a quoted field lives only as long as its line.
   std::string ticker_text_, ticker_, stamp_text_, expiration_text_, root_text_, session_text_;
-  bool have_ticker_ = false, have_stamp_ = false, have_expiration_ = false, have_session_ = false;
+  bool have_ticker_ = false, have_stamp_ = false, have_expiration_ = false, have_session_ = false,
+       knows_ticker_ = false;
   std::int32_t ticker_id_ = 0, root_id_ = 0;
   Instant stamp_ = 0;
   DayNumber expiration_ = 0, session_ = 0;
@@ -572,7 +582,10 @@ SourceRows parse_table(std::string head, SourceText& source, const Profile& prof
       }
       break;
   }
-  if (stamp != 0 && profile.stale == StaleRule::kAny) rows.stale_before = stamp;
+  if (stamp != 0 && profile.stale == StaleRule::kAny) {
+    rows.stale_before = stamp;
+    rows.snapshots = true;
+  }
   if (stamp != 0 && profile.stale == StaleRule::kSession && rows.quote_time != 0) {
     // A row with a stamp of its own is stale if that lies before the close of the session before the quotes'.
     rows.stale_before = previous(calendar.session_on_or_before(new_york_date(rows.quote_time))).close;

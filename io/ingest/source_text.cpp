@@ -54,7 +54,7 @@ struct SourceText::State {
   bool gzip = false;
   bool ended = false;
   std::uint64_t text_size = 0;
-  inflate_state inflate{};
+  std::unique_ptr<inflate_state> inflate;  // 80 kB: of gzip alone
   std::unique_ptr<EVP_MD_CTX, DigestDeleter> digest{EVP_MD_CTX_new()};
 
   State() {
@@ -94,8 +94,9 @@ struct SourceText::State {
     if (piece.empty()) fail("the file is empty (0 bytes) fetch it again");
     gzip = piece.size() >= 2 && piece[0] == '\x1f' && piece[1] == '\x8b';
     if (gzip) {
-      isal_inflate_init(&inflate);
-      inflate.crc_flag = ISAL_GZIP;
+      inflate = std::make_unique<inflate_state>();
+      isal_inflate_init(inflate.get());
+      inflate->crc_flag = ISAL_GZIP;
     }
   }
 
@@ -150,30 +151,30 @@ struct SourceText::State {
   std::size_t decompress(char* out, std::size_t room) {
     std::size_t done = 0;
     while (done < room && !ended) {
-      if (inflate.block_state == ISAL_BLOCK_FINISH) {
+      if (inflate->block_state == ISAL_BLOCK_FINISH) {
         next_member();
         continue;
       }
       fill();
       // With no input left one more call may still deliver text held back for want of room.
-      inflate.next_in = reinterpret_cast<std::uint8_t*>(const_cast<char*>(piece.data()));
-      inflate.avail_in = static_cast<std::uint32_t>(piece.size());
+      inflate->next_in = reinterpret_cast<std::uint8_t*>(const_cast<char*>(piece.data()));
+      inflate->avail_in = static_cast<std::uint32_t>(piece.size());
       const std::size_t slice = std::min<std::size_t>(room - done, std::size_t{1} << 30);
-      inflate.next_out = reinterpret_cast<std::uint8_t*>(out + done);
-      inflate.avail_out = static_cast<std::uint32_t>(slice);
-      const int code = isal_inflate(&inflate);
+      inflate->next_out = reinterpret_cast<std::uint8_t*>(out + done);
+      inflate->avail_out = static_cast<std::uint32_t>(slice);
+      const int code = isal_inflate(inflate.get());
       clear_upper_halves();
       // After an error the library's counters mean nothing: avail_in has been seen to wrap below zero.
-      if (code < 0 || inflate.avail_in > piece.size() || inflate.avail_out > slice) {
+      if (code < 0 || inflate->avail_in > piece.size() || inflate->avail_out > slice) {
         fail(code == ISAL_INCORRECT_CHECKSUM ? "the gzip data are corrupt (checksum differs) fetch the file again"
                                              : "the gzip data are corrupt (invalid block) fetch the file again");
       }
-      const std::size_t produced = slice - inflate.avail_out;
-      const bool consumed = inflate.avail_in != piece.size();
+      const std::size_t produced = slice - inflate->avail_out;
+      const bool consumed = inflate->avail_in != piece.size();
       done += produced;
-      piece.remove_prefix(piece.size() - inflate.avail_in);
+      piece.remove_prefix(piece.size() - inflate->avail_in);
       if (code > ISAL_OUT_OVERFLOW) fail("the gzip header is not readable (unusual flags) compress the file again");
-      if (inflate.block_state != ISAL_BLOCK_FINISH && produced == 0 && !consumed && input_ended) {
+      if (inflate->block_state != ISAL_BLOCK_FINISH && produced == 0 && !consumed && input_ended) {
         fail("the gzip data are truncated (the trailer is missing) fetch the file again");
       }
       count_text(produced);
@@ -188,8 +189,8 @@ struct SourceText::State {
       return;
     }
     if (piece.front() == '\x1f') {
-      isal_inflate_reset(&inflate);
-      inflate.crc_flag = ISAL_GZIP;
+      isal_inflate_reset(inflate.get());
+      inflate->crc_flag = ISAL_GZIP;
       return;
     }
     while (!piece.empty()) {

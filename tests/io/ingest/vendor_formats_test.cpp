@@ -122,12 +122,15 @@ TEST(VendorFormats, SnapshotsOfOneSessionKeepTheNewest) {
       "[QUOTE_UNIXTIME],[QUOTE_DATE],[UNDERLYING_LAST],[EXPIRE_DATE],[STRIKE],[C_BID],[C_ASK],[P_BID],[P_ASK]\n";
   IngestOptions options;
   options.underlying = "SPY";
-  const OptionChain chain = parse(header + "1672776000,2023-01-03,380,2023-01-06,360,1,2,3,4\n" +
-                                      "1672779600,2023-01-03,381,2023-01-06,360,5,6,7,8\n",
+  const OptionChain chain = parse(header + "1672772400,2023-01-03,379,2023-01-06,360,1,2,3,4\n" +
+                                      "1672776000,2023-01-03,380,2023-01-06,360,1,2,3,4\n" +
+                                      "1672779600,2023-01-03,381,2023-01-06,360,5,6,7,8\n" +
+                                      "1672866000,2023-01-03,382,2023-01-06,360,5,6,7,8\n",
                                   options);
   EXPECT_EQ(chain.bid, (std::vector<double>{7, 5}));
   EXPECT_EQ(chain.spot[0], 381);
-  EXPECT_EQ(rules(chain), (std::map<std::string, int>{{"stale_ticker", 2}}));
+  EXPECT_EQ(rules(chain), (std::map<std::string, int>{{"earlier_snapshot", 4}, {"bad_stamp", 2}}))
+      << "the last row is stamped the day after its session";
 }
 
 TEST(VendorFormats, Orats) {
@@ -299,6 +302,16 @@ TEST(VendorFormats, CboeRowsOfOneExchangeAreRepeats) {
   const OptionChain chain = parse(cboe(repeat + row));
   EXPECT_EQ(chain.contracts(), 2u);
   EXPECT_EQ(rules(chain), (std::map<std::string, int>{{"exchange_repeat", 2}}));
+}
+
+TEST(VendorFormats, ARejectNamesOnlyATickerThatIsKnown) {
+  const OptionChain chain = parse(
+      "ticker,volume,open,close,high,low,window_start,transactions\n"
+      "O:SPY241108C05700000,1,2,3,4,5,1730955600000000000,6\nnonsense,1,2,3,4,5,1730955600000000000,6\n"
+      "O:QQQ1241108C05700000,1,2,3,4,5,1730955600000000000,6\n");
+  ASSERT_EQ(chain.rejects.size(), 2u);
+  EXPECT_EQ(chain.rejects[0].rule + chain.rejects[0].ticker, "bad_symbol");
+  EXPECT_EQ(chain.rejects[1].rule + chain.rejects[1].ticker, "adjusted_rootQQQ");
 }
 
 TEST(VendorFormats, AWeekendIsNoSession) {
