@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <optional>
@@ -50,11 +51,6 @@ RootRule convention_of(const ContractRow& row, std::string_view root) {
   if (row.convention >> 2 != 0) rule.exercise = static_cast<Exercise>((row.convention >> 2) - 1);
   return rule;
 }
-
-struct SourcedDiagnostic {
-  std::size_t source;
-  Diagnostic diagnostic;
-};
 
 void check_same_instant(const std::vector<SourceRows>& sources) {
   for (const SourceRows& source : sources) {
@@ -231,12 +227,11 @@ OptionChain build_chain(std::vector<SourceRows> sources, const Calendar& calenda
   std::sort(name.begin(), name.end());
   name.erase(std::unique(name.begin(), name.end()), name.end());
 
-  std::vector<SourcedDiagnostic> rejects;
+  std::vector<Diagnostics> rejects(sources.size());  // by source; there may be as many as rows, so none is copied
   const auto refuse = [&rejects, &name](const Entry& entry, std::uint32_t ticker, std::string_view why,
                                         const std::string& file) {
-    rejects.push_back({entry.source,
-                       {file, entry.row->line, "contract", std::string(why), symbol_text(*entry.row, name[entry.root]),
-                        name[ticker]}});
+    rejects[entry.source].push_back(
+        {file, entry.row->line, "contract", std::string(why), symbol_text(*entry.row, name[entry.root]), name[ticker]});
   };
 
   std::size_t total = 0;
@@ -255,8 +250,9 @@ OptionChain build_chain(std::vector<SourceRows> sources, const Calendar& calenda
     for (RowBlock& block : sources[s].block) {
       for (Diagnostic& reject : block.reject) {
         reject.file = sources[s].name;
-        rejects.push_back({s, std::move(reject)});
+        rejects[s].push_back(std::move(reject));
       }
+      block.reject = {};
       rank.clear();
       for (const std::string& symbol : block.symbol) {
         rank.push_back(static_cast<std::uint32_t>(std::lower_bound(name.begin(), name.end(), symbol) - name.begin()));
@@ -288,8 +284,8 @@ OptionChain build_chain(std::vector<SourceRows> sources, const Calendar& calenda
         }
         if (row.stamp != 0 && row.stamp < sources[s].stale_before) {
           refuse(made, ticker, sources[s].snapshots ? rule::kEarlierSnapshot : rule::kStaleTicker, sources[s].name);
-          rejects.back().diagnostic.field = "updated";
-          rejects.back().diagnostic.value = iso_utc(row.stamp);
+          rejects[s].back().field = "updated";
+          rejects[s].back().value = iso_utc(row.stamp);
           if (!sources[s].snapshots) ++stale;
           continue;
         }
@@ -366,11 +362,15 @@ OptionChain build_chain(std::vector<SourceRows> sources, const Calendar& calenda
   const std::size_t contracts = contract_begin.back();
   const std::size_t expiries = expiry_offset.back();
 
-  std::stable_sort(rejects.begin(), rejects.end(), [](const SourcedDiagnostic& a, const SourcedDiagnostic& b) {
-    return a.source != b.source ? a.source < b.source : a.diagnostic.row < b.diagnostic.row;
-  });
-  chain.rejects.reserve(rejects.size());
-  for (SourcedDiagnostic& reject : rejects) chain.rejects.push_back(std::move(reject.diagnostic));
+  for (Diagnostics& list : rejects) {
+    const auto by_row = [](const Diagnostic& a, const Diagnostic& b) { return a.row < b.row; };
+    if (!std::is_sorted(list.begin(), list.end(), by_row)) std::stable_sort(list.begin(), list.end(), by_row);
+    if (chain.rejects.empty()) {
+      chain.rejects = std::move(list);
+    } else {
+      std::move(list.begin(), list.end(), std::back_inserter(chain.rejects));
+    }
+  }
   if (contracts == 0) refuse_empty(sources, chain.rejects, chain.rows_in);
 
   chain.ticker.resize(listed.size());

@@ -63,7 +63,7 @@ Reading detect(const std::string& head, const std::string& name) {
   double nearest_share = 0.0;
   std::vector<std::string> lacking;
   for (const Profile& profile : built_in_profiles()) {
-    const HeaderMatch match = match_header(profile, line);
+    const HeaderMatch match = match_header(profile, head);
     const std::size_t asked = profile.match.size();
     if (match.lacking.empty()) {
       if (best == nullptr || asked > best->match.size()) {
@@ -94,15 +94,12 @@ Reading named(const std::string& format, const std::string& head) {
   if (format == kCboeCsv) return {kCboeCsv, nullptr};
   if (format == kCboeJson) return {kCboeJson, nullptr};
   if (format == kOcc) return {kOcc, nullptr};
-  std::string_view rest = head;
-  std::string_view line;
-  next_line(rest, line);
   const Profile* best = nullptr;
   double best_share = -1.0;
   for (const Profile& profile : built_in_profiles()) {
     if (profile.format != format) continue;
     const double share =
-        static_cast<double>(match_header(profile, line).found) / static_cast<double>(profile.match.size());
+        static_cast<double>(match_header(profile, head).found) / static_cast<double>(profile.match.size());
     if (share > best_share) {
       best = &profile;
       best_share = share;
@@ -120,11 +117,9 @@ SourceRows parse_source(SourceText source, const Calendar& calendar, const Inges
   drop_byte_order_mark(head);
   Reading reading;
   if (own) {
-    std::string_view rest = head;
-    std::string_view line;
-    next_line(rest, line);
-    if (const HeaderMatch match = match_header(*own, line); !match.lacking.empty()) {
-      throw InputError(source.label() + ":1: the header is not that of the profile " + own->where + " (it lacks " +
+    if (const HeaderMatch match = match_header(*own, head); !match.lacking.empty()) {
+      throw InputError(source.label() + ":" + std::to_string(own->skip_lines + 1) +
+                       ": the header is not that of the profile " + own->where + " (it lacks " +
                        quoted_list(match.lacking) + ") correct the profile's match, or leave --profile out");
     }
     reading.profile = &*own;

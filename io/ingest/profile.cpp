@@ -419,6 +419,7 @@ Profile parse_profile(std::string_view text, std::string_view where) {
     root.fail(root.find("delimiter"), "delimiter", "is none of , ; | and tab (choose one)");
   }
   profile.delimiter = delimiter[0];
+  profile.skip_lines = static_cast<int>(root.number("skip_lines", 0.0, 0.0, 100.0));
   profile.pair = root.choice<int>("shape", 0, {{"contract_per_row", 0}, {"call_and_put_per_row", 1}}) == 1;
   ColumnRule shared;
   add_missing(root, "missing", shared);
@@ -518,7 +519,11 @@ std::span<const Profile> built_in_profiles() {
   return profiles;
 }
 
-HeaderMatch match_header(const Profile& profile, std::string_view header_line) {
+HeaderMatch match_header(const Profile& profile, std::string_view text) {
+  std::string_view header_line;
+  for (int i = 0; i <= profile.skip_lines; ++i) {
+    if (!next_line(text, header_line)) header_line = {};
+  }
   std::vector<std::string_view> fields;
   std::string unquoted;
   HeaderMatch match;

@@ -102,7 +102,8 @@ struct Profile {
   std::vector<std::vector<std::string>> match;  ///< lower case; one of each is in the header
   std::vector<std::string> require;             ///< columns without which the file is refused, lower case
   char delimiter = ',';
-  bool pair = false;  ///< call and put side by side
+  int skip_lines = 0;  ///< lines before the header
+  bool pair = false;   ///< call and put side by side
   ColumnRule underlying, root, expiration, right, strike, session, stamp, spot, multiplier, exchange, deliverable,
       settlement, exercise;
   SideRule call;  ///< of a row per contract too
@@ -123,11 +124,11 @@ Profile parse_profile(std::string_view text, std::string_view where);
 /// The profiles that are built in, in the order of their names.
 std::span<const Profile> built_in_profiles();
 
-/// How many of a profile's match groups the header has, and the first name of each group that it lacks.
+/// How many of a profile's match groups the header of a text has, and the first name of each group that it lacks.
 struct HeaderMatch {
   std::size_t found = 0;
   std::vector<std::string> lacking;
 };
-HeaderMatch match_header(const Profile& profile, std::string_view header_line);
+HeaderMatch match_header(const Profile& profile, std::string_view text);
 
 }  // namespace greekgrid::ingest_detail

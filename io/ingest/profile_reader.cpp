@@ -503,15 +503,24 @@ std::optional<DayNumber> one_session(const SourceRows& rows, const Layout& layou
 
 SourceRows parse_table(std::string head, SourceText& source, const Profile& profile, const Calendar& calendar,
                        const IngestOptions& options) {
-  std::size_t end = head.find('\n');
-  while (end == std::string::npos && !source.ended() && head.size() <= kLineLimit) {
+  // The header and the lines before it, whatever their length up to the limit.
+  const auto header_end = [&] {
+    std::size_t end = 0;
+    for (int i = 0; i <= profile.skip_lines && end != std::string::npos; ++i)
+      end = head.find('\n', i == 0 ? 0 : end + 1);
+    return end;
+  };
+  while (header_end() == std::string::npos && !source.ended() && head.size() <= kLineLimit) {
     source.read(head, kLineLimit);
-    end = head.find('\n');
   }
   std::string_view rest = head;
   std::string_view line;
-  next_line(rest, line);
-  const std::string where = source.label() + ":1";
+  std::int64_t lines = 0;
+  for (int i = 0; i <= profile.skip_lines; ++i) {
+    if (!next_line(rest, line)) line = {};
+    ++lines;
+  }
+  const std::string where = source.label() + ":" + std::to_string(lines);
   if (line.size() > kLineLimit) throw InputError(where + ": line longer than 1 MiB (limit) this is not a chain file");
   std::vector<std::string_view> fields;
   std::string unquoted;
@@ -522,7 +531,6 @@ SourceRows parse_table(std::string head, SourceText& source, const Profile& prof
 
   SourceRows rows;
   BlockCutter cutter(std::string(rest), source);
-  std::int64_t lines = 1;
   std::string problem;
   using Shared = std::shared_ptr<Parcel>;
   tbb::parallel_pipeline(

@@ -109,6 +109,20 @@ TEST(Profile, CallAndPutSideBySide) {
             (std::map<std::string, int>{{"column_count", 2}, {"contradicts_symbol", 1}, {"foreign_root", 1}}));
 }
 
+TEST(Profile, LinesBeforeTheHeader) {
+  const std::string profile = "skip_lines = 2\n" + kMinimal;
+  const OptionChain chain =
+      parse("A report\r\n\r\nDay,Symbol,Bid\r\n2026-07-10,SPY260717C00105000,1\r\nx,y\r\n", with_profile(profile));
+  EXPECT_EQ(chain.contracts(), 1u);
+  ASSERT_EQ(chain.rejects.size(), 1u);
+  EXPECT_EQ(chain.rejects[0].row, 5);
+  for (const char* text : {"", "a", "a\n", "a\nb", "a\nb\n", "a\nb\nDay"}) {
+    EXPECT_THAT(refusal(text, with_profile(profile)), StartsWith("made.txt")) << text;
+  }
+  EXPECT_THAT(refusal("a\nb\nDay\n", with_profile(profile)), StartsWith("made.txt:3: "));
+  EXPECT_THAT(refusal("Day,Symbol,Bid\n", with_profile("skip_lines = -1\n" + kMinimal)), HasSubstr("out of range"));
+}
+
 TEST(Profile, AHeaderThatIsNotItsOwn) {
   EXPECT_THAT(refusal(kLongHeader, with_profile(kMinimal)),
               AllOf(StartsWith("made.txt:1: "), HasSubstr("map.toml"), HasSubstr("'symbol'")));
