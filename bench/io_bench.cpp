@@ -362,7 +362,7 @@ struct SampleNight final : SurfaceSink {
   explicit SampleNight(int tickers) : chain(synthesize_chain({tickers, 120 * tickers, 1}, Calendar())) {
     RunConfig config;
     config.greeks = kGreeks11;
-    snapshot = make_snapshot(chain, config.market, config.selection);
+    snapshot = make_snapshot(chain, config.market, config.selection, Calendar());
     header = make_header(chain, snapshot, config, Calendar());
     cells.resize(snapshot.tickers());
     NightTimings timings;

@@ -73,6 +73,7 @@ BookView make_book(const Snapshot& snapshot, std::size_t ticker, std::span<const
   book.right = std::span(snapshot.right).subspan(first, count);
   book.implied_volatility = std::span(snapshot.implied_volatility).subspan(first, count);
   book.weight = weights;
+  book.smile = std::span(snapshot.smile).subspan(first_expiry, expiries);
   return book;
 }
 

@@ -23,7 +23,7 @@ std::string compare(const OptionChain& chain, std::size_t ticker, const RunConfi
   for (const double flip : folklore.flips) flips += fmt::format("{}{:.2f}", flips.empty() ? "" : " ", flip);
   TickerSelection selection;
   selection.tickers = {chain.ticker[ticker]};
-  const Snapshot snapshot = make_snapshot(chain, config.market, selection);
+  const Snapshot snapshot = make_snapshot(chain, config.market, selection, Calendar());
   std::string text = fmt::format("{} spot {:.2f}, quotes of {}, file of {}\n", chain.ticker[ticker], chain.spot[ticker],
                                  utc_text(chain.quote_time), utc_text(chain.file_time));
   std::string ours_total = "refused", ours_flip = "refused";

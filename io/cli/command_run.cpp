@@ -19,6 +19,7 @@
 #include "greekgrid/io/ingest.hpp"
 #include "greekgrid/io/night_file.hpp"
 #include "greekgrid/io/publish.hpp"
+#include "greekgrid/io/rate_curve_file.hpp"
 #include "output.hpp"
 #include "process.hpp"
 #include "progress.hpp"
@@ -113,7 +114,10 @@ int run(const Options& options) {
     if (missing > 0) spdlog::warn("{} contracts without a dealer position count as 0 in signed_column", missing);
   }
 
-  Snapshot snapshot = make_snapshot(chain, config.market, config.selection);
+  if (!config.market.rate_curve_file.empty()) {
+    config.market.rate_curve = read_rate_curve(config.market.rate_curve_file, new_york_date(chain.quote_time));
+  }
+  Snapshot snapshot = make_snapshot(chain, config.market, config.selection, calendar);
   seconds["snapshot"] = lap();
   std::size_t refused = 0;
   std::map<std::string, std::size_t> reasons;

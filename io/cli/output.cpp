@@ -115,6 +115,8 @@ std::string_view name(TickerStatus status) {
       return "too_little_iv";
     case TickerStatus::kNotInChain:
       return "not_in_chain";
+    case TickerStatus::kSpotContradicted:
+      return "spot_contradicted";
     case TickerStatus::kNoOpenInterest:
       return "no_open_interest";
   }

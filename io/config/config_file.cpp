@@ -180,6 +180,60 @@ Date date_of(const Section& s, const toml::node& node, const std::string& key) {
   s.fail(&node, key, "holds something else than a date (write 2026-12-24, without quotes)");
 }
 
+toml::date toml_date(Date date) {
+  return {static_cast<int>(date.year()), static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day())};
+}
+
+// A list of [tau, zero_rate] pairs, or the name of a file of par yields that read_config() turns into one.
+void read_rate_curve(Section& s, MarketConfig& market) {
+  const toml::node* node = s.find("rate_curve");
+  if (node == nullptr) return;
+  if (const auto file = node->value<std::string>()) {
+    if (file->empty()) s.fail(node, "rate_curve", "is empty");
+    market.rate_curve_file = *file;
+    return;
+  }
+  if (!node->is_array()) s.fail(node, "rate_curve", "is neither a file name nor a list of [years, zero rate]");
+  for (const toml::node& entry : *node->as_array()) {
+    const toml::array* pair = entry.as_array();
+    if (pair == nullptr || pair->size() != 2)
+      s.fail(&entry, "rate_curve", "holds something else than [years, zero rate]");
+    const double tau = s.number_of(pair->get(0), "rate_curve", 1e-6, 100.0);
+    const double rate = s.number_of(pair->get(1), "rate_curve", -1.0, 1.0);
+    if (!market.rate_curve.empty() && tau <= market.rate_curve.back().tau) {
+      s.fail(&entry, "rate_curve", "is not in increasing time");
+    }
+    market.rate_curve.push_back({tau, rate});
+  }
+  if (market.rate_curve.empty()) s.fail(node, "rate_curve", "is empty");
+}
+
+void read_dividends(Section& s, MarketConfig& market) {
+  const toml::array* list = s.array("dividends");
+  if (list == nullptr) return;
+  for (const toml::node& node : *list) {
+    const toml::table* table = node.as_table();
+    if (table == nullptr || table->size() != 3) {
+      s.fail(&node, "dividends", "holds something else than {ticker, ex_date, amount}");
+    }
+    KnownDividend dividend;
+    const toml::node* ticker = table->get("ticker");
+    const toml::node* date = table->get("ex_date");
+    const toml::node* amount = table->get("amount");
+    if (ticker == nullptr || date == nullptr || amount == nullptr || !ticker->is_string()) {
+      s.fail(&node, "dividends", "holds something else than {ticker, ex_date, amount}");
+    }
+    dividend.ticker = *ticker->value<std::string>();
+    dividend.ex_date = date_of(s, *date, "dividends.ex_date");
+    dividend.amount = s.number_of(amount, "dividends.amount", 1e-9, 1e6);
+    market.dividends.push_back(std::move(dividend));
+  }
+  std::stable_sort(market.dividends.begin(), market.dividends.end(),
+                   [](const KnownDividend& a, const KnownDividend& b) {
+                     return std::tie(a.ticker, a.ex_date) < std::tie(b.ticker, b.ex_date);
+                   });
+}
+
 }  // namespace
 
 RunConfig parse_config(std::string_view text, std::string_view file) {
@@ -210,6 +264,10 @@ RunConfig parse_config(std::string_view text, std::string_view file) {
   Section market = section(root, "market", file);
   market.number("rate", config.market.rate, -1.0, 1.0);
   market.number("dividend_yield", config.market.dividend_yield, -1.0, 1.0);
+  read_rate_curve(market, config.market);
+  read_dividends(market, config.market);
+  market.choice("forward_source", config.market.forward_source,
+                {ForwardPreference::kParity, ForwardPreference::kFlat, ForwardPreference::kSpot});
   market.choice("iv_source", config.market.iv_source, {IvPreference::kVendor, IvPreference::kOwn});
   market.boolean("iv_fill", config.market.iv_fill);
   market.number("minimum_coverage", config.market.minimum_coverage, 0.0, 1.0);
@@ -298,7 +356,12 @@ RunConfig read_config(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
   std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
   if (!in.good() && !in.eof()) throw InputError(path.string() + ": cannot be read");
-  return parse_config(text, path.string());
+  RunConfig config = parse_config(text, path.string());
+  if (!config.market.rate_curve_file.empty()) {
+    // A name in a configuration is meant from where the configuration lies.
+    config.market.rate_curve_file = (path.parent_path() / config.market.rate_curve_file).string();
+  }
+  return config;
 }
 
 std::string to_toml(const RunConfig& config) {
@@ -328,6 +391,21 @@ std::string to_toml(const RunConfig& config) {
   toml::table market;
   market.insert("rate", config.market.rate);
   market.insert("dividend_yield", config.market.dividend_yield);
+  if (!config.market.rate_curve.empty()) {
+    toml::array curve;
+    for (const CurveNode& node : config.market.rate_curve) curve.push_back(toml::array{node.tau, node.zero_rate});
+    market.insert("rate_curve", std::move(curve));
+  } else if (!config.market.rate_curve_file.empty()) {
+    market.insert("rate_curve", config.market.rate_curve_file);
+  }
+  if (!config.market.dividends.empty()) {
+    toml::array dividends;
+    for (const KnownDividend& d : config.market.dividends) {
+      dividends.push_back(toml::table{{"ticker", d.ticker}, {"ex_date", toml_date(d.ex_date)}, {"amount", d.amount}});
+    }
+    market.insert("dividends", std::move(dividends));
+  }
+  market.insert("forward_source", std::string(name(config.market.forward_source)));
   market.insert("iv_source", std::string(name(config.market.iv_source)));
   market.insert("iv_fill", config.market.iv_fill);
   market.insert("minimum_coverage", config.market.minimum_coverage);
@@ -354,8 +432,7 @@ std::string to_toml(const RunConfig& config) {
     toml::array days;
     for (const CalendarOverride& day : config.calendar) {
       if (day.kind != kind) continue;
-      days.push_back(toml::date{static_cast<int>(day.date.year()), static_cast<unsigned>(day.date.month()),
-                                static_cast<unsigned>(day.date.day())});
+      days.push_back(toml_date(day.date));
     }
     if (!days.empty()) calendar.insert(key, std::move(days));
   }

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <limits>
 #include <mutex>
+#include <numbers>
 #include <optional>
 #include <set>
 #include <thread>
@@ -200,6 +201,118 @@ void write_expiries(hid_t root, const NightHeader& header, const Snapshot& snaps
   table.column({"discount", dims, "discount factor", "1", ""}, discount);
   table.column({"forward_source", dims, "where the forward comes from", "", h5::kForwardSourceMeanings},
                snapshot.forward_source);
+
+  const std::vector<ExpiryVolatility>& rows = snapshot.expiry_volatility;
+  const auto number = [&](const char* name, const char* meaning, const char* units, auto get) {
+    table.column({name, dims, meaning, units, ""}, column_of(rows, get));
+  };
+  using Row = const ExpiryVolatility&;
+  number("parity_forward", "forward by put-call parity: median over the pairs near the money", "USD",
+         [](Row r) { return r.parity.forward; });
+  number("parity_low", "highest forward that some pair's bid and ask allow as lower bound", "USD",
+         [](Row r) { return r.parity.low; });
+  number("parity_high", "lowest forward that some pair's bid and ask allow as upper bound", "USD",
+         [](Row r) { return r.parity.high; });
+  number("parity_residual", "median distance of the pairs from their median", "USD",
+         [](Row r) { return r.parity.residual; });
+  number("parity_pairs", "pairs of two-sided quotes used", "1", [](Row r) { return std::int32_t{r.parity.pairs}; });
+  table.column({"smile_kind", dims, "how the smile came about", "", h5::kSmileKindMeanings},
+               column_of(rows, [](Row r) { return r.kind; }));
+  number("smile_points", "strikes that the smile was fitted to", "1", [](Row r) { return r.points; });
+  const std::vector<SmileCurve>& smile = snapshot.smile;
+  const auto parameter = [&](const char* name, const char* meaning, double SmileCurve::*member) {
+    std::vector<double> values;
+    for (std::size_t e = 0; e < smile.size(); ++e) {
+      values.push_back(rows[e].kind == SmileKind::kMissing ? std::numeric_limits<double>::quiet_NaN()
+                                                           : smile[e].*member);
+    }
+    table.column({name, dims, meaning, "1", ""}, values);
+  };
+  parameter("smile_a", "a of w(k) = a + b (rho (k - m) + sqrt((k - m)^2 + s^2))", &SmileCurve::a);
+  parameter("smile_b", "b of the smile", &SmileCurve::b);
+  parameter("smile_rho", "rho of the smile", &SmileCurve::rho);
+  parameter("smile_m", "m of the smile, log-moneyness", &SmileCurve::m);
+  parameter("smile_s", "s of the smile, log-moneyness", &SmileCurve::s);
+  number("smile_low", "least ln(strike / forward) of the points", "1", [](Row r) { return r.low_k; });
+  number("smile_high", "greatest ln(strike / forward) of the points", "1", [](Row r) { return r.high_k; });
+  number("smile_residual", "weighted root mean square distance of the points", "vol", [](Row r) { return r.residual; });
+  number("butterfly_score", "largest violation of a non-negative density within the points", "1",
+         [](Row r) { return r.butterfly; });
+  number("calendar_score", "largest relative fall of total variance from the expiry before", "1",
+         [](Row r) { return r.calendar; });
+  number("atm_iv", "volatility of the smile at the forward", "vol", [](Row r) { return r.atm_iv; });
+  number("skew_25d", "volatility of the 25-delta call less that of the put", "vol", [](Row r) { return r.skew_25d; });
+  number("skew_10d", "volatility of the 10-delta call less that of the put", "vol", [](Row r) { return r.skew_10d; });
+  number("smirk_25d", "mean volatility of the 25-delta options less atm_iv", "vol", [](Row r) { return r.smirk_25d; });
+  number("smirk_10d", "mean volatility of the 10-delta options less atm_iv", "vol", [](Row r) { return r.smirk_10d; });
+  number("straddle_strike", "listed strike with both mids nearest to the forward", "USD",
+         [](Row r) { return r.straddle_strike; });
+  number("straddle", "call and put at that strike, at mid", "USD", [](Row r) { return r.straddle; });
+  number("range_50_low", "strike of delta -0.25 on the smile", "USD", [](Row r) { return r.range_50_low; });
+  number("range_50_high", "strike of delta 0.25 on the smile", "USD", [](Row r) { return r.range_50_high; });
+  number("range_70_low", "strike of delta -0.15 on the smile", "USD", [](Row r) { return r.range_70_low; });
+  number("range_70_high", "strike of delta 0.15 on the smile", "USD", [](Row r) { return r.range_70_high; });
+  for (std::size_t q = 0; q < kQuantileProbabilities.size(); ++q) {
+    const int percent = static_cast<int>(std::lround(100.0 * kQuantileProbabilities[q]));
+    const std::string name = std::string("quantile_") + (percent < 10 ? "0" : "") + std::to_string(percent);
+    const std::string meaning = "risk-neutral " + std::to_string(percent) + " % quantile of the settlement price";
+    table.column({name, dims, meaning, "USD", ""}, column_of(rows, [q](Row r) { return r.quantile[q]; }));
+  }
+}
+
+void write_volatility(hid_t root, const NightHeader& header, const Snapshot& snapshot) {
+  const std::vector<TickerVolatility>& rows = snapshot.volatility;
+  const auto group = table_group(root, "volatility", rows.size());
+  if (!group) return;
+  const std::vector<std::string> dims = {"ticker"};
+  h5::TableWriter table(group->get());
+  table.column({"ticker", dims, "underlying symbol", "", ""}, header.ticker);
+  const auto metric = [&](const std::string& name, const char* meaning, const char* units,
+                          Metric TickerVolatility::*member) {
+    table.column({name, dims, meaning, units, ""}, column_of(rows, [member](auto& r) { return (r.*member).value; }));
+    table.column({name + "_status", dims, "why " + name + " is null", "", h5::kMetricStatusMeanings},
+                 column_of(rows, [member](auto& r) { return (r.*member).status; }));
+  };
+  // What is stored in dollars beside a relative number is around the vendor's spot.
+  const auto around_spot = [&](const std::string& name, const char* meaning, Metric TickerVolatility::*member,
+                               double factor, bool relative) {
+    std::vector<double> values;
+    for (std::size_t u = 0; u < rows.size(); ++u) {
+      const double spot = header.spot_reference[u];
+      values.push_back(spot + factor * (rows[u].*member).value * (relative ? spot : 1.0));
+    }
+    table.column({name, dims, meaning, "USD", ""}, values);
+  };
+  metric("iv30", "at-the-forward volatility at 30/365 years", "vol", &TickerVolatility::iv30);
+  // The mean absolute move of a normal over five sessions.
+  const double mean_move = std::sqrt(5.0 / 252.0) * std::sqrt(2.0 / std::numbers::pi);
+  std::vector<double> percent, dollars;
+  for (std::size_t u = 0; u < rows.size(); ++u) {
+    percent.push_back(rows[u].iv30.value * mean_move);
+    dollars.push_back(percent.back() * header.spot_reference[u]);
+  }
+  table.column({"iv_pct", dims, "average move over five sessions: iv30 sqrt(5/252) sqrt(2/pi)", "1", ""}, percent);
+  table.column({"iv_usd", dims, "iv_pct times spot_reference", "USD", ""}, dollars);
+  metric("variance_index", "model-free volatility at 30/365 years from the strip of quotes", "vol",
+         &TickerVolatility::variance_index);
+  metric("implied_move_1d", "one standard deviation to the next session close", "1",
+         &TickerVolatility::implied_move_1d);
+  metric("implied_move_5d", "one standard deviation to the fifth session close", "1",
+         &TickerVolatility::implied_move_5d);
+  around_spot("week_inner_low", "spot less 0.674 implied_move_5d", &TickerVolatility::implied_move_5d, -0.674, true);
+  around_spot("week_inner_high", "spot plus 0.674 implied_move_5d", &TickerVolatility::implied_move_5d, 0.674, true);
+  around_spot("week_outer_low", "spot less implied_move_5d", &TickerVolatility::implied_move_5d, -1.0, true);
+  around_spot("week_outer_high", "spot plus implied_move_5d", &TickerVolatility::implied_move_5d, 1.0, true);
+  metric("straddle", "straddle of the first date at least a day away, at mid", "USD", &TickerVolatility::straddle);
+  around_spot("straddle_low", "spot less the straddle", &TickerVolatility::straddle, -1.0, false);
+  around_spot("straddle_high", "spot plus the straddle", &TickerVolatility::straddle, 1.0, false);
+  std::vector<double> tau;
+  for (const TickerVolatility& r : rows) {
+    tau.push_back(r.straddle.status == MetricStatus::kOk
+                      ? static_cast<double>(r.straddle_settlement - header.quote_time) / kSecondsPerYear
+                      : std::numeric_limits<double>::quiet_NaN());
+  }
+  table.column({"straddle_tau", dims, "time to the straddle's settlement", "common_year", ""}, tau);
 }
 
 void write_contracts(hid_t root, const NightHeader& header, const NightTables& tables) {
@@ -232,6 +345,8 @@ void write_contracts(hid_t root, const NightHeader& header, const NightTables& t
   table.column({"implied_volatility", dims, "volatility at iv_shift 0 and spot_reference, before the floor", "vol", ""},
                snapshot.implied_volatility);
   table.column({"iv_source", dims, "where the volatility comes from", "", h5::kIvSourceMeanings}, snapshot.iv_source);
+  table.column({"quote_status", dims, "what became of the contract's own quote", "", h5::kQuoteStatusMeanings},
+               snapshot.quote_status);
   table.column({"tau", dims, "time from time[0] to settlement", "common_year", ""}, tau);
   table.column({"dealer_position", {"contract", "position"}, "signed contracts of dealers", "1", ""},
                tables.dealer_position);
@@ -326,10 +441,27 @@ void write_quality(hid_t root, const std::vector<TickerQuality>& rows) {
                column_of(rows, [](auto& row) { return row.rows_refused; }));
   table.column({"coverage", dims, "share of live open interest that is priced", "1", ""},
                column_of(rows, [](auto& row) { return row.coverage; }));
+  table.column(
+      {"own_iv_share", dims, "share of live open interest whose volatility is from quotes at its strike", "1", ""},
+      column_of(rows, [](auto& row) { return row.own_iv_share; }));
+  table.column(
+      {"supported_iv_share", dims,
+       "share of live open interest whose volatility is observed at its strike or between a smile's points", "1", ""},
+      column_of(rows, [](auto& row) { return row.supported_iv_share; }));
   table.column({"filled_iv_share", dims, "share of priced open interest with a filled volatility", "1", ""},
                column_of(rows, [](auto& row) { return row.filled_iv_share; }));
   table.column({"expired_share", dims, "share of open interest that is expired", "1", ""},
                column_of(rows, [](auto& row) { return row.expired_share; }));
+  table.column({"parity_residual", dims, "median parity residual of the expiries relative to the forward", "1", ""},
+               column_of(rows, [](auto& row) { return row.parity_residual; }));
+  table.column({"arbitrage_score", dims, "mean over smiles of the larger of butterfly and calendar score", "1", ""},
+               column_of(rows, [](auto& row) { return row.arbitrage_score; }));
+  table.column({"spread", dims, "median (ask - bid) / mid of the quotes near the money", "1", ""},
+               column_of(rows, [](auto& row) { return row.spread; }));
+  table.column({"spot_basis_bp", dims, "1e4 ln(synthetic spot / spot)", "1", ""},
+               column_of(rows, [](auto& row) { return row.spot_basis_bp; }));
+  table.column({"spot_source", dims, "where the spot comes from", "", h5::kSpotSourceMeanings},
+               column_of(rows, [](auto& row) { return row.spot_source; }));
   table.column({"clipped_cells", dims, "scenario cells of contracts where the volatility floor binds", "1", ""},
                column_of(rows, [](auto& row) { return row.clipped_cells; }));
 }
@@ -353,6 +485,10 @@ void validate(const NightHeader& header, const NightTables& tables) {
   require(snapshot.contract_begin.size() == header.ticker.size() + 1, "the snapshot's contract_begin is no CSR offset");
   require(tables.dealer_position.size() == snapshot.contracts() * header.position.size(),
           "dealer_position is not (contract, position)");
+  require(snapshot.smile.size() == snapshot.expiries() && snapshot.expiry_volatility.size() == snapshot.expiries(),
+          "smiles are not (expiry)");
+  require(snapshot.volatility.size() == header.ticker.size(), "volatility is not (ticker)");
+  require(snapshot.quote_status.size() == snapshot.contracts(), "quote_status is not (contract)");
   require(tables.greeks.size() == snapshot.contracts() * kGreekCount, "greeks are not (greek, contract)");
 }
 
@@ -561,6 +697,7 @@ void NightWriter::finish(const NightTables& tables) {
     const hid_t root = impl_->root.get();
     h5::write_attribute(root, "tool_version", tables.tool_version);
     write_expiries(root, impl_->header, *tables.snapshot);
+    write_volatility(root, impl_->header, *tables.snapshot);
     write_contracts(root, impl_->header, tables);
     write_levels(root, tables.level);
     write_crossings(root, tables.crossing);

@@ -44,7 +44,12 @@ inline constexpr const char* kForwardSourceMeanings = "missing parity neighbour_
 inline constexpr const char* kIvSourceMeanings = "missing own_mid vendor opposite_right smile neighbour_expiry";
 inline constexpr const char* kLevelStatusMeanings = "ok no_sign_change no_contracts outside_grid";
 inline constexpr const char* kTickerStatusMeanings =
-    "ok no_contracts all_expired no_spot too_little_iv not_in_chain no_open_interest";
-inline constexpr int kLevelStatusCount = 4, kTickerStatusCount = 7;
+    "ok no_contracts all_expired no_spot too_little_iv not_in_chain no_open_interest spot_contradicted";
+inline constexpr const char* kQuoteStatusMeanings =
+    "missing ok placeholder no_bid crossed wide below_intrinsic above_bound";
+inline constexpr const char* kSmileKindMeanings = "missing svi svi_fixed_place flat neighbour_expiry";
+inline constexpr const char* kMetricStatusMeanings = "ok outside_range no_smile no_quotes";
+inline constexpr const char* kSpotSourceMeanings = "missing vendor parity";
+inline constexpr int kLevelStatusCount = 4, kTickerStatusCount = 8, kSpotSourceCount = 3;
 
 }  // namespace greekgrid::h5

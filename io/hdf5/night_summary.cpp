@@ -113,9 +113,11 @@ std::vector<TickerQuality> read_quality(const h5::FileReader& file) {
   if (rows == 0) return quality;
   const auto ticker = file.strings("/quality/ticker", rows);
   const auto status = file.values<TickerStatus>("/quality/status", {rows});
+  const auto spot_source = file.values<SpotSource>("/quality/spot_source", {rows});
   for (std::size_t row = 0; row < rows; ++row) {
     quality[row].ticker = ticker[row];
     quality[row].status = status[row];
+    quality[row].spot_source = spot_source[row];
   }
   for (const auto& [name, member] : {std::pair{"contracts", &TickerQuality::contracts},
                                      {"rows_in", &TickerQuality::rows_in},
@@ -126,8 +128,14 @@ std::vector<TickerQuality> read_quality(const h5::FileReader& file) {
     for (std::size_t row = 0; row < rows; ++row) quality[row].*member = column[row];
   }
   for (const auto& [name, member] : {std::pair{"coverage", &TickerQuality::coverage},
+                                     {"own_iv_share", &TickerQuality::own_iv_share},
+                                     {"supported_iv_share", &TickerQuality::supported_iv_share},
                                      {"filled_iv_share", &TickerQuality::filled_iv_share},
-                                     {"expired_share", &TickerQuality::expired_share}}) {
+                                     {"expired_share", &TickerQuality::expired_share},
+                                     {"parity_residual", &TickerQuality::parity_residual},
+                                     {"arbitrage_score", &TickerQuality::arbitrage_score},
+                                     {"spread", &TickerQuality::spread},
+                                     {"spot_basis_bp", &TickerQuality::spot_basis_bp}}) {
     const auto column = file.values<double>(std::string("/quality/") + name, {rows});
     for (std::size_t row = 0; row < rows; ++row) quality[row].*member = column[row];
   }
@@ -181,7 +189,8 @@ void validate(const NightSummary& summary) {
   }
   for (const TickerQuality& row : summary.quality) {
     const int status = static_cast<int>(row.status);
-    if (status < 0 || status >= h5::kTickerStatusCount) {
+    const int spot_source = static_cast<int>(row.spot_source);
+    if (status < 0 || status >= h5::kTickerStatusCount || spot_source < 0 || spot_source >= h5::kSpotSourceCount) {
       throw h5::Error("the quality of " + row.ticker + " has an unknown status (the file is damaged)");
     }
   }
@@ -209,7 +218,8 @@ void transfer_level(Archive& archive, Row& row) {
 template <class Archive, class Row>
 void transfer_quality(Archive& archive, Row& row) {
   archive(row.ticker, row.status, row.contracts, row.rows_in, row.rows_expired, row.rows_refused, row.coverage,
-          row.filled_iv_share, row.expired_share, row.clipped_cells);
+          row.own_iv_share, row.supported_iv_share, row.filled_iv_share, row.expired_share, row.parity_residual,
+          row.arbitrage_score, row.spread, row.spot_basis_bp, row.spot_source, row.clipped_cells);
 }
 
 }  // namespace

@@ -268,6 +268,22 @@ std::vector<SourceText> SourceText::all_of_memory(std::string_view bytes, std::s
   return opened(std::move(state));
 }
 
+SourceText SourceText::only(std::vector<SourceText> texts) {
+  if (texts.size() > 1) {
+    texts.front().state_->fail("one of " + std::to_string(texts.size()) +
+                               " files in the archive (one was expected) unpack it and name the one");
+  }
+  return std::move(texts.front());
+}
+
+SourceText SourceText::from_file(const std::filesystem::path& path) {
+  return only(all_of_file(path));
+}
+
+SourceText SourceText::from_memory(std::string_view bytes, std::string name) {
+  return only(all_of_memory(bytes, std::move(name)));
+}
+
 const std::string& SourceText::name() const {
   return state_->name;
 }

@@ -26,6 +26,9 @@ class SourceText {
   static std::vector<SourceText> all_of_file(const std::filesystem::path& path);
   /// `bytes` must outlive the objects. @throws InputError if empty.
   static std::vector<SourceText> all_of_memory(std::string_view bytes, std::string name);
+  /// The same where one text is wanted. @throws InputError for an archive of several files, too.
+  static SourceText from_file(const std::filesystem::path& path);
+  static SourceText from_memory(std::string_view bytes, std::string name);
 
   SourceText(SourceText&&) noexcept;
   SourceText& operator=(SourceText&&) noexcept;
@@ -51,6 +54,7 @@ class SourceText {
   struct State;
   explicit SourceText(std::unique_ptr<State> state);
   static std::vector<SourceText> opened(std::unique_ptr<State> state);
+  static SourceText only(std::vector<SourceText> texts);
   std::unique_ptr<State> state_;
 };
 

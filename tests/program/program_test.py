@@ -240,8 +240,9 @@ def recompute_cells(target, count):
             settle = e["settlement"][:][expiry]
             r, q = e["rate"][:][expiry], e["dividend_yield"][:][expiry]
             tau0, tau = (settle - time_axis[0]) / 31536000, (settle - time_axis[t]) / 31536000
-            S = spot[u, j]
-            x = np.log(S / spot_reference[u])
+            basis = f["spot_basis"][u]
+            x = np.log(spot[u, j] / spot_reference[u])
+            S = spot[u, j] * np.exp(basis)  # what the options see; a derivative to the vendor's spot carries e^b each time
             sigma = c["implied_volatility"][rows]
             if rules[k] == "relative_beta":
                 sigma = sigma * (1 - parameters[k] * x)
@@ -262,7 +263,9 @@ def recompute_cells(target, count):
                     "charm": phi * q * dq * N - dq * n * (2 * (r - q) * tau - d2 * s) / (2 * tau * s),
                     "vomma": S * dq * n * np.sqrt(tau) * d1 * d2 / sigma,
                 }
-            at = phi * (np.where(phi * (S - K) > 0, 1.0, np.where(S == K, 0.5, 0.0)))
+                order = {"dx": 1, "gx": 2, "vanna": 1, "charm": 1}
+                values = {name: value * np.exp(basis * order.get(name, 0)) for name, value in values.items()}
+            at = phi * (np.where(phi * (S - K) > 0, 1.0, np.where(S == K, 0.5, 0.0))) * np.exp(basis)
             for name, value in values.items():
                 terms = weight * np.where(live, value, np.where((tau == 0) & (name == "dx"), at, 0.0))
                 expected = terms.sum()

@@ -27,7 +27,7 @@ struct LoadedBook {
 LoadedBook load(const std::filesystem::path& path, const MarketConfig& market, std::span<const PositionModel> models) {
   LoadedBook loaded;
   loaded.chain = ingest(std::span(&path, 1), Calendar(), IngestOptions());
-  loaded.snapshot = make_snapshot(loaded.chain, market, {});
+  loaded.snapshot = make_snapshot(loaded.chain, market, {}, Calendar());
   const auto positions = dealer_positions(loaded.snapshot, loaded.chain, models);
   loaded.weights = exposure_weights(loaded.snapshot, 0, positions, models.size());
   loaded.view = make_book(loaded.snapshot, 0, loaded.weights, loaded.expiry_begin);
@@ -83,18 +83,44 @@ INSTANTIATE_TEST_SUITE_P(Chains, RealChain,
                          });
 
 // 16.0775 by an independent script over the vendor's volatilities alone, F = S, calendar time from the close at 16:00.
-TEST(NetGamma, SpxOfSeptember2023) {
+// Net gamma is a small residual of gross, so the forward decides it: 1e9 USD per 1 % and the flip under F = S and under
+// parity, with the vendor's volatility and with our own. Tolerance: 10 % of each sum, 2 points of each move of the
+// flip.
+TEST(NetGamma, SpxOfSeptember2023MovesWithTheForward) {
   const auto path = test::data_dir() / "cboe/spx_20230914_quotedata.csv";
   GREEKGRID_REQUIRE_FILE(path);
-  MarketConfig market;
-  market.iv_fill = false;
-  const LoadedBook loaded = load(path, market, kNaive);
-  const Instant time[] = {loaded.snapshot.quote_time};
-  GridView grid;
-  grid.time = time;
-  grid.iv_floor = 1e-4;
-  const double spot = loaded.view.spot;
-  EXPECT_NEAR(0.01 * spot * spot * gamma_exposure(loaded.view, grid, spot).gamma / 1e9, 16.0775, 2e-3);
+  struct Result {
+    double index, flip;
+  };
+  const auto net = [&](ForwardPreference forward, IvPreference iv) {
+    MarketConfig market;
+    market.forward_source = forward;
+    market.iv_source = iv;
+    // A vendor writes no volatility where it found none, and the published sums leave such rows out.
+    market.iv_fill = iv == IvPreference::kOwn;
+    const LoadedBook loaded = load(path, market, kNaive);
+    const Instant time[] = {loaded.snapshot.quote_time};
+    GridView grid;
+    grid.time = time;
+    grid.iv_floor = 1e-4;
+    grid.log_spot_begin = -0.2;
+    const double spot = loaded.view.spot;
+    const auto sampler = make_cpu_backend(Precision::kFp64);
+    const std::vector<double> gamma(loaded.view.contracts(), 0.0);
+    const TickerLevels levels = compute_levels(loaded.view, gamma, grid, *sampler);
+    return Result{0.01 * spot * spot * gamma_exposure(loaded.view, grid, spot).gamma / 1e9,
+                  levels.level.zero_gamma.value};
+  };
+  const Result vendor_spot = net(ForwardPreference::kSpot, IvPreference::kVendor);
+  const Result vendor_parity = net(ForwardPreference::kParity, IvPreference::kVendor);
+  const Result own_spot = net(ForwardPreference::kSpot, IvPreference::kOwn);
+  const Result own_parity = net(ForwardPreference::kParity, IvPreference::kOwn);
+  EXPECT_NEAR(vendor_spot.index, 16.0775, 2e-3);
+  EXPECT_NEAR(vendor_parity.index, 32.3, 3.23);
+  EXPECT_NEAR(own_spot.index, 7.2, 0.72);
+  EXPECT_NEAR(own_parity.index, 22.0, 2.2);
+  EXPECT_NEAR(vendor_parity.flip - vendor_spot.flip, -11.0, 2.0);
+  EXPECT_NEAR(own_parity.flip - own_spot.flip, -13.0, 2.0);
 }
 
 // Published for this very file: total gamma -11.00 $bn per 1 %, flip 4,734 (exactly -10.9987 and 4734.48).

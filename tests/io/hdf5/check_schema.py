@@ -61,6 +61,23 @@ NIGHT = {
         "tau": (("expiry",), "f8", "common_year"), **same("rate dividend_yield", ("expiry",), "f8", "common_year-1"),
         "forward": (("expiry",), "f8", "USD"), "discount": (("expiry",), "f8", "1"),
         "forward_source": (("expiry",), "i1", "missing parity neighbour_carry given_rate_and_yield"),
+        **same("parity_forward parity_low parity_high parity_residual straddle_strike straddle range_50_low range_50_high "
+               "range_70_low range_70_high quantile_05 quantile_15 quantile_25 quantile_50 quantile_75 quantile_85 "
+               "quantile_95", ("expiry",), "f8", "USD"),
+        **same("parity_pairs smile_points", ("expiry",), "i4", "1"),
+        "smile_kind": (("expiry",), "i1", "missing svi svi_fixed_place flat neighbour_expiry"),
+        **same("smile_a smile_b smile_rho smile_m smile_s smile_low smile_high butterfly_score calendar_score",
+               ("expiry",), "f8", "1"),
+        **same("smile_residual atm_iv skew_25d skew_10d smirk_25d smirk_10d", ("expiry",), "f8", "vol"),
+    },
+    "/volatility": {
+        "ticker": (("ticker",), "str", None), **same("iv30 variance_index", ("ticker",), "f8", "vol"),
+        **same("iv_pct implied_move_1d implied_move_5d", ("ticker",), "f8", "1"),
+        **same("iv_usd week_inner_low week_inner_high week_outer_low week_outer_high straddle straddle_low straddle_high",
+               ("ticker",), "f8", "USD"),
+        **{f"{name}_status": (("ticker",), "i1", "ok outside_range no_smile no_quotes")
+           for name in ("iv30", "variance_index", "implied_move_1d", "implied_move_5d", "straddle")},
+        "straddle_tau": (("ticker",), "f8", "common_year"),
     },
     "/contract": {
         "contract": (("contract",), "i8", "1"), "ticker": (("ticker",), "str", None),
@@ -70,6 +87,8 @@ NIGHT = {
         "multiplier": (("contract",), "f8", "shares"), "open_interest": (("contract",), "f8", "1"),
         "implied_volatility": (("contract",), "f8", "vol"),
         "iv_source": (("contract",), "i1", "missing own_mid vendor opposite_right smile neighbour_expiry"),
+        "quote_status": (("contract",), "i1",
+                         "missing ok placeholder no_bid crossed wide below_intrinsic above_bound"),
         "tau": (("contract",), "f8", "common_year"), "dealer_position": (("contract", "position"), "f8", "1"),
         "delta": (("contract",), "f8", "1"), "gamma": (("contract",), "f8", "USD-1"),
         "vega": (("contract",), "f8", "USD vol-1"), "vanna": (("contract",), "f8", "vol-1"),
@@ -91,9 +110,11 @@ NIGHT = {
     "/quality": {
         "ticker": (("ticker",), "str", None),
         "status": (("ticker",), "i1",
-                   "ok no_contracts all_expired no_spot too_little_iv not_in_chain no_open_interest"),
+                   "ok no_contracts all_expired no_spot too_little_iv not_in_chain no_open_interest spot_contradicted"),
         **same("contracts rows_in rows_expired rows_refused clipped_cells", ("ticker",), "i8", "1"),
-        **same("coverage filled_iv_share expired_share", ("ticker",), "f8", "1"),
+        **same("coverage own_iv_share supported_iv_share filled_iv_share expired_share parity_residual arbitrage_score "
+               "spread spot_basis_bp", ("ticker",), "f8", "1"),
+        "spot_source": (("ticker",), "i1", "missing vendor parity"),
     },
     "/run": {},
 }

@@ -147,6 +147,24 @@ struct SampleNight {
     snapshot.rate.assign(chain.expiries(), 0.05);
     snapshot.dividend_yield.assign(chain.expiries(), 0.015);
     snapshot.forward_source.assign(chain.expiries(), ForwardSource::kParity);
+    for (std::size_t e = 0; e < chain.expiries(); ++e) {
+      const double tau = static_cast<double>(chain.settlement[e] - chain.quote_time) / kSecondsPerYear;
+      snapshot.smile.push_back({0.01 * tau, 0.02, -0.4, 0.01, 0.1, tau});
+      ExpiryVolatility volatility;
+      volatility.kind = SmileKind::kSvi;
+      volatility.points = 7;
+      volatility.parity = {100.5, 100.25, 100.75, 0.125, 5};
+      volatility.atm_iv = 0.2;
+      volatility.quantile.fill(99.0);
+      snapshot.expiry_volatility.push_back(volatility);
+    }
+    for (std::size_t u = 0; u < chain.tickers(); ++u) {
+      TickerVolatility volatility;
+      volatility.iv30 = {0.25, MetricStatus::kOk};
+      volatility.variance_index.status = MetricStatus::kNoQuotes;
+      snapshot.volatility.push_back(volatility);
+    }
+    snapshot.quote_status.assign(chain.contracts(), QuoteStatus::kWide);
     snapshot.contract_expiry = chain.contract_expiry;
     snapshot.strike = chain.strike;
     snapshot.right = chain.right;
@@ -156,8 +174,12 @@ struct SampleNight {
     snapshot.iv_source.assign(chain.contracts(), IvSource::kVendor);
     for (std::size_t i = 0; i < chain.contracts(); ++i) snapshot.chain_row.push_back(static_cast<std::int64_t>(i));
     for (const std::string& ticker : chain.ticker)
-      snapshot.quality.push_back({ticker, TickerStatus::kOk, 4, 5, 1, 0, 1.0, 0.25, 0.1, 3});
-    snapshot.quality.push_back({"ZZZ", TickerStatus::kNotInChain});
+      snapshot.quality.push_back({ticker, TickerStatus::kOk, 4, 5, 1, 0, 1.0, 0.75, 0.875, 0.25, 0.1, 1e-4, 0.02, 0.03,
+                                  10.0, SpotSource::kVendor, 3});
+    TickerQuality absent;
+    absent.ticker = "ZZZ";
+    absent.status = TickerStatus::kNotInChain;
+    snapshot.quality.push_back(absent);
   }
 
   void fill_tables() {

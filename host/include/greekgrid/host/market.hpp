@@ -7,19 +7,31 @@
 #include <string>
 #include <vector>
 
+#include "greekgrid/host/calendar.hpp"
 #include "greekgrid/host/chain.hpp"
 #include "greekgrid/host/run_config.hpp"
 #include "greekgrid/host/snapshot.hpp"
 
 namespace greekgrid {
 
-/// Judges every contract of the wanted tickers: settlement after quote_time, open interest known, a usable volatility,
-/// a forward. Every refused live contract and every refused ticker is one Diagnostic of the result; expired contracts
-/// are counted. Volatility as IvPreference says, then from the opposite right at the same strike; one source per
-/// contract is recorded. Refused as errors of the file: a spot outside 1e-4 .. 1e9 USD, a volatility above 100 (10,000
-/// %), open interest or dealer position of more than 1e12 shares a contract, negative open interest. Forwards are S
-/// e^((rate - dividend_yield) tau).
-Snapshot make_snapshot(const OptionChain& chain, const MarketConfig& config, const TickerSelection& selection);
+/// Judges every contract of the wanted tickers and gives each that may be priced a forward and a volatility.
+///
+/// Forwards: parity_forward() per expiry where it holds (two pairs with a residual up to 1 % of the forward, or one
+/// pair no wider than 0.5 %). The spot that the options saw, S_syn, is the median over the three nearest such expiries
+/// within 10 days of their forwards discounted with the rate, known dividends added back; where there are none within
+/// 10 days, what two expiries leave at tau = 0 if it exceeds their noise; else the vendor's. spot_basis = ln(S_syn / S)
+/// is held. From five days on parity sets an expiry's dividend yield, below it the neighbours do (ln(F/S)/tau would be
+/// noise).
+///
+/// Volatility: per strike the quote out of the money is inverted, or the other right's where that is unusable, and both
+/// rights take the result. Then, in the order that IvPreference says: the smile between its outermost points, the
+/// vendor's column, the smile beyond them, a neighbouring expiry's smile. One source per contract is recorded.
+///
+/// Every refused live contract and every refused ticker is one Diagnostic of the result; expired contracts are counted.
+/// Refused as errors of the file: a spot outside 1e-4 .. 1e9 USD, a volatility above 100 (10,000 %), open interest or
+/// dealer position of more than 1e12 shares a contract, negative open interest. A missing spot is taken from parity.
+Snapshot make_snapshot(const OptionChain& chain, const MarketConfig& config, const TickerSelection& selection,
+                       const Calendar& calendar);
 
 /// True if a vendor's volatility is a placeholder: not above 1e-4; or equal to `floor`, the smallest positive
 /// volatility of its ticker where that occurs more than 20 times (NaN if it does not); or within 2e-5 of 2^-k, k

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "greekgrid/host/calendar.hpp"
+#include "greekgrid/host/discount_curve.hpp"
 #include "greekgrid/kernels/backend.hpp"
 #include "greekgrid/scenarios/scenario_config.hpp"
 
@@ -26,18 +27,37 @@ std::string_view name(PositionModel model);
 
 /// Which volatility is asked for first.
 enum class IvPreference : std::uint8_t {
-  kVendor,  ///< the vendor's column, then our own inversion of the mid
-  kOwn,     ///< our own inversion of the mid, of the opposite right, then the vendor's column
+  kVendor,  ///< the vendor's column, then own quotes, the smile, a neighbour's smile
+  kOwn,     ///< own quotes out of the money, then of the opposite right, the smile, the vendor's column, a neighbour's
 };
 std::string_view name(IvPreference preference);
 
+/// Where forwards come from.
+enum class ForwardPreference : std::uint8_t {
+  kParity,  ///< put-call parity, then the carry of neighbouring expiries, then rate and yield
+  kFlat,    ///< S e^((rate - dividend_yield) tau)
+  kSpot,    ///< S: the carry is zero, only discounting remains
+};
+std::string_view name(ForwardPreference preference);
+
+/// A cash dividend that is known to be paid.
+struct KnownDividend {
+  std::string ticker;
+  Date ex_date;
+  double amount = 0.0;  ///< USD per share, > 0
+};
+
 /// How a market is read from a chain.
 struct MarketConfig {
-  double rate = 0.0;            ///< flat, continuously compounded, common_year-1
-  double dividend_yield = 0.0;  ///< flat, continuously compounded, common_year-1
-  IvPreference iv_source = IvPreference::kVendor;
+  double rate = 0.0;                     ///< flat, continuously compounded, common_year-1; without a curve
+  std::vector<CurveNode> rate_curve;     ///< zero rates; empty: the flat rate
+  std::string rate_curve_file;           ///< of par yields, which the program turns into rate_curve for the quote date
+  double dividend_yield = 0.0;           ///< flat, continuously compounded, common_year-1; the last resort under parity
+  std::vector<KnownDividend> dividends;  ///< sorted by ticker, ex date; read when the synthetic spot is formed
+  ForwardPreference forward_source = ForwardPreference::kParity;
+  IvPreference iv_source = IvPreference::kOwn;
   bool iv_fill = true;            ///< false: only the first source, the rest is dropped and counted
-  double minimum_coverage = 0.5;  ///< share of live open interest that must be priced, else the ticker is refused
+  double minimum_coverage = 0.5;  ///< share of live OI with a supported volatility (TickerQuality), else refused
 };
 
 /// A day whose session differs from the built-in calendar.
