@@ -52,11 +52,36 @@ RootRule convention_of(const ContractRow& row, std::string_view root) {
   return rule;
 }
 
+[[noreturn]] void refuse_empty(const std::string& label, const std::map<std::string, std::int64_t>& refused,
+                               std::int64_t rows_in) {
+  std::string why = "it lists no contracts";
+  if (rows_in > 0) {
+    const auto most = std::max_element(refused.begin(), refused.end(),
+                                       [](const auto& a, const auto& b) { return a.second < b.second; });
+    why = "all " + std::to_string(rows_in) + " refused";
+    if (most != refused.end()) why += ", most often by " + most->first;
+  }
+  throw InputError(label + ": no usable row (" + why + ") check the file and its format");
+}
+
+/// Where rows carry the stamp and every row was refused, the rows are what is wrong.
+void check_rows(const SourceRows& source) {
+  std::map<std::string, std::int64_t> refused;
+  std::int64_t rows_in = 0;
+  for (const RowBlock& block : source.block) {
+    if (!block.row.empty()) return;
+    rows_in += block.rows_in;
+    for (const Diagnostic& reject : block.reject) ++refused[reject.rule];
+  }
+  if (rows_in > 0) refuse_empty(source.label, refused, rows_in);
+}
+
 void check_same_instant(const std::vector<SourceRows>& sources) {
   for (const SourceRows& source : sources) {
     if (source.quote_time == 0) {
+      check_rows(source);
       throw InputError(
-          source.name +
+          source.label +
           ": the stamp cannot be read (no date line with a known time zone) give the instant with --quote-time");
     }
     if (source.quote_time != sources.front().quote_time) {
@@ -86,21 +111,6 @@ void set_spots(OptionChain& chain, const std::map<std::string, double>& given) {
     }
     chain.spot[static_cast<std::size_t>(it - chain.ticker.begin())] = price;
   }
-}
-
-[[noreturn]] void refuse_empty(const std::vector<SourceRows>& sources, const Diagnostics& rejects,
-                               std::int64_t rows_in) {
-  std::map<std::string, std::int64_t> count;
-  for (const Diagnostic& reject : rejects) ++count[reject.rule];
-  std::string why = "it lists no contracts";
-  if (rows_in > 0) {
-    const auto most =
-        std::max_element(count.begin(), count.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
-    why = "all " + std::to_string(rows_in) + " refused";
-    if (most != count.end()) why += ", most often by " + most->first;
-  }
-  throw InputError((sources.empty() ? std::string("input") : sources.front().label) + ": no usable row (" + why +
-                   ") check the file and its format");
 }
 
 }  // namespace
@@ -371,7 +381,11 @@ OptionChain build_chain(std::vector<SourceRows> sources, const Calendar& calenda
       std::move(list.begin(), list.end(), std::back_inserter(chain.rejects));
     }
   }
-  if (contracts == 0) refuse_empty(sources, chain.rejects, chain.rows_in);
+  if (contracts == 0) {
+    std::map<std::string, std::int64_t> refused;
+    for (const Diagnostic& reject : chain.rejects) ++refused[reject.rule];
+    refuse_empty(sources.empty() ? std::string("input") : sources.front().label, refused, chain.rows_in);
+  }
 
   chain.ticker.resize(listed.size());
   chain.spot = std::move(spot);

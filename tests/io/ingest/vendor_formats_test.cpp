@@ -314,6 +314,11 @@ TEST(VendorFormats, ARejectNamesOnlyATickerThatIsKnown) {
   EXPECT_EQ(chain.rejects[1].rule + chain.rejects[1].ticker, "adjusted_rootQQQ");
 }
 
+TEST(VendorFormats, RowsThatAreAllRefusedAreTheProblem) {
+  EXPECT_THAT(refusal(kLongHeader + long_row("AMD1", "AMD1260717C00105000", "2026-07-17", "C", "105")),
+              HasSubstr("no usable row (all 1 refused, most often by adjusted_root)"));
+}
+
 TEST(VendorFormats, AWeekendIsNoSession) {
   EXPECT_THAT(refusal("root,expiration,strike,right,ms_of_day,bid,ask,date\nSPY,20241115,227500,P,1,1,2,20241109\n"),
               AllOf(HasSubstr("2024-11-09 is no trading session"), HasSubstr("--quote-time")));
