@@ -183,6 +183,7 @@ ColumnRule column_rule(Section& parent, const std::string& key, Kind kind, const
       } else {
         rule.multiply = scale;
       }
+      rule.whole_only = section.boolean("whole_only");
       add_missing(section, "missing", rule);
     }
     if (kind == Kind::kTime) {
@@ -318,7 +319,9 @@ Number read_number(std::string_view text, const ColumnRule& rule) {
   for (const double missing : rule.missing) {
     if (number.value == missing) return {NumberKind::kMissing, nan};
   }
-  number.value = number.value * rule.multiply / rule.divide;
+  if (!rule.whole_only || text.find('.') == std::string_view::npos) {
+    number.value = number.value * rule.multiply / rule.divide;
+  }
   if (!std::isfinite(number.value)) return {NumberKind::kNonFinite, nan};
   return number;
 }

@@ -35,7 +35,8 @@ enum class Zone : std::uint8_t { kNone, kUtc, kNewYork };
 struct ColumnRule {
   std::vector<std::string> name;  ///< lower case; the first that the header has is read
   double multiply = 1.0, divide = 1.0;
-  std::vector<double> missing;            ///< values that mean "none"
+  bool whole_only = false;      ///< the scale is of whole numbers; a text with a decimal point is in our units already
+  std::vector<double> missing;  ///< values that mean "none"
   std::vector<std::string> missing_text;  ///< texts that mean "none", exactly
   std::vector<TimeForm> form;
   Zone zone = Zone::kNone;

@@ -265,7 +265,10 @@ class BlockReader {
     if (layout_.exchange && !is_accepted(fields_[layout_.exchange.column], *layout_.exchange.rule)) {
       return refuse(layout_.exchange.column, rule::kExchangeRepeat, fields_[layout_.exchange.column]);
     }
-    if (layout_.stamp) {
+    // Where stamps only date the whole file, one that is missing costs nothing.
+    const bool stamped = layout_.stamp && (layout_.profile->stale != StaleRule::kNever ||
+                                           !trimmed(fields_[layout_.stamp.column]).empty());
+    if (stamped) {
       if (!read_stamp(fields_[layout_.stamp.column])) {
         return refuse(layout_.stamp.column, rule::kBadStamp, fields_[layout_.stamp.column]);
       }

@@ -260,6 +260,54 @@ TEST(VendorFormats, Databento) {
   EXPECT_EQ(chain.quote_time, close(2024, 11, 7) - 1);
 }
 
+TEST(VendorFormats, DatabentoWrittenPretty) {
+  const OptionChain chain = parse(
+      "ts_recv,ts_event,rtype,publisher_id,instrument_id,bid_px_00,ask_px_00,symbol\n"
+      "2024-11-07T20:59:59.123456789Z,2024-11-07T20:59:59.000000000Z,193,30,1,1.050000000,,SPY   241220C00600000\n");
+  EXPECT_EQ(chain.bid[0], 1.05);
+  EXPECT_TRUE(std::isnan(chain.ask[0]));
+  EXPECT_EQ(chain.quote_time, close(2024, 11, 7) - 1);
+}
+
+TEST(VendorFormats, DataShopIntervals) {
+  const std::string header =
+      "underlying_symbol,quote_datetime,root,expiration,strike,option_type,open,high,low,close,trade_volume,bid_size,"
+      "bid,"
+      "ask_size,ask,underlying_bid,underlying_ask,implied_underlying_price,active_underlying_price,implied_volatility,"
+      "delta,gamma,theta,vega,rho,open_interest\n";
+  const auto row = [](const std::string& time, const std::string& bid) {
+    return "^SPX,2023-11-22 " + time + ",SPXW,2023-12-15,4400.000,C,0,0,0,0,0,1," + bid +
+           ",2,10.3,4400,4401,4399.5,4400.5,0.15,0.5,0.001,-1,2,3,77\n";
+  };
+  const OptionChain chain = parse(header + row("10:00:00", "1") + row("10:30:00", "2"));
+  expect_rows(chain, {{"SPX", "SPXW", close(2023, 12, 15), 4400, 1, 100, 2, 10.3, kNone, 0, 77, 0.15, 0.5, 0.001}});
+  EXPECT_EQ(chain.quote_time, new_york_instant(ymd(2023, 11, 22), 10, 30));
+  EXPECT_EQ(rules(chain), (std::map<std::string, int>{{"earlier_snapshot", 1}}));
+}
+
+TEST(VendorFormats, OratsByTheNamesOfTheInterface) {
+  const OptionChain chain = parse(
+      "ticker,tradeDate,expirDate,dte,strike,stockPrice,callVolume,callOpenInterest,putVolume,putOpenInterest,"
+      "callBidPrice,"
+      "callAskPrice,putBidPrice,putAskPrice,callMidIv,putMidIv,delta,gamma,spotPrice,expiryTod\n"
+      "SPX,2023-08-02,2023-08-18,17,4400,4410.5,10,20,30,40,1.1,1.3,2.1,2.3,0.11,0.21,0.55,0.002,4405.25,am\n"
+      "SPX,2023-08-02,2023-08-18,17,4405,4410.5,10,20,30,40,1.1,1.3,2.1,2.3,0.11,0.21,0.55,0.002,4405.25,pm\n");
+  ASSERT_EQ(chain.contracts(), 4u);
+  EXPECT_EQ(chain.open_interest, (std::vector<double>{40, 20, 40, 20}));
+  EXPECT_EQ(chain.settlement, (std::vector<Instant>{open(2023, 8, 18), close(2023, 8, 18)}));
+  EXPECT_EQ(chain.spot[0], 4405.25);
+}
+
+TEST(VendorFormats, YfinanceWithoutATrade) {
+  const OptionChain chain = parse(
+      ",contractSymbol,lastTradeDate,strike,lastPrice,bid,ask,volume,openInterest,impliedVolatility,contractSize,"
+      "expirationDate\n"
+      "0,SPY260220C00500000,,500.0,,191.32,193.87,,2,1e-05,REGULAR,2026-02-20 00:00:00\n"
+      "1,SPY260220P00500000,2026-02-11 16:19:32,500.0,0.05,0.04,0.06,7.0,,0.5,REGULAR,2026-02-20\n");
+  EXPECT_EQ(chain.contracts(), 2u);
+  EXPECT_EQ(chain.quote_time, new_york_instant(ymd(2026, 2, 11), 11, 19, 32));
+}
+
 TEST(VendorFormats, SymbolHistoryWithMinis) {
   const std::string text =
       "\xef\xbb\xbf"
