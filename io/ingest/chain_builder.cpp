@@ -104,10 +104,11 @@ void check_session(const std::vector<SourceRows>& sources, Date session) {
 
 /// Prices that the command line gives, by ticker.
 void set_spots(OptionChain& chain, const std::map<std::string, double>& given) {
-  for (const auto& [ticker, price] : given) {
+  for (const auto& [symbol, price] : given) {
+    const std::string ticker = normal_ticker(symbol).value_or(symbol);
     const auto it = std::lower_bound(chain.ticker.begin(), chain.ticker.end(), ticker);
     if (it == chain.ticker.end() || *it != ticker) {
-      throw InputError("--spot " + ticker + ": no such underlying (none of the files lists it) check the symbol");
+      throw InputError("--spot " + symbol + ": no such underlying (none of the files lists it) check the symbol");
     }
     chain.spot[static_cast<std::size_t>(it - chain.ticker.begin())] = price;
   }

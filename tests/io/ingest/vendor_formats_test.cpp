@@ -316,7 +316,7 @@ TEST(VendorFormats, SymbolHistoryWithMinis) {
       "2015-01-05,SPY   150117C00200000,SPY,2015-01-17,200,C,3.1,3.2,0,0,5,0.15,0.6,0.04,0,0,0,0\r\n"
       "2015-01-05,SPY7  150117C00200000,SPY,2015-01-17,200,C,3.0,3.3,3.1,1,2,0.15,0.6,0.04,0,0,0,7\r\n";
   IngestOptions options;
-  options.spot["SPY"] = 201.72;
+  options.spot["spy"] = 201.72;
   const OptionChain chain = parse(text, options);
   expect_rows(chain, {{"SPY", "SPY", close(2015, 1, 16), 200, 1, 100, 3.1, 3.2, kNone, 0, 5, 0.15, 0.6, 0.04},
                       {"SPY", "SPY7", close(2015, 1, 16), 200, 1, 10, 3.0, 3.3, 3.1, 1, 2, 0.15, 0.6, 0.04}});
