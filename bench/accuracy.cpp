@@ -150,7 +150,7 @@ int measure(const Options& options) {
   market.dividend_yield = options.dividend_yield;
   TickerSelection selection;
   selection.tickers = {options.ticker.empty() ? chain.ticker.front() : options.ticker};
-  const Snapshot snapshot = make_snapshot(chain, market, selection, Calendar());
+  const Snapshot snapshot = make_snapshot(chain, market, selection, Calendar(), *make_cpu_backend(Precision::kFp64));
   if (snapshot.tickers() == 0) throw std::runtime_error(selection.tickers.front() + ": refused");
   constexpr PositionModel kModel[] = {PositionModel::kNaive};
   const std::vector<double> positions = dealer_positions(snapshot, chain, kModel);

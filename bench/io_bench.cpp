@@ -1,5 +1,5 @@
 // Files in and out, each beside what the machine does with as many bytes: ingest of long CSV, chains.h5, surfaces into
-// night.h5, and the inversion of prices to volatilities. Wall-clock time; the thread count is an argument.
+// night.h5. Wall-clock time; the thread count is an argument.
 //
 //   io_bench [--benchmark_filter=...] [--benchmark_out=FILE --benchmark_out_format=json]
 //
@@ -20,7 +20,6 @@
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
-#include <random>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -33,9 +32,7 @@
 #include "greekgrid/io/chain_file.hpp"
 #include "greekgrid/io/ingest.hpp"
 #include "greekgrid/io/night_file.hpp"
-#include "greekgrid/kernels/formulas/implied_volatility.hpp"
 #include "greekgrid_test/test_data.hpp"
-#include "quantlib_baseline.hpp"
 
 namespace greekgrid::bench {
 namespace {
@@ -83,78 +80,6 @@ void set_rate(benchmark::State& state, const char* name, double each) {
   state.counters[name] =
       benchmark::Counter(each * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
 }
-
-// First of all benchmarks: some deflate libraries return with the upper halves of the vector registers in use, and
-// scalar code of the same thread is then many times slower on some processors.
-
-// Discounted prices over the region where quotes lie: up to 6 deviations from the money, hours to two years.
-struct PriceSample {
-  std::vector<double> right, price, forward, strike, discount, tau, sigma;
-  PriceSample() {
-    std::mt19937_64 generator(1);
-    const auto uniform = [&](double low, double high) {
-      return low + (high - low) * (static_cast<double>(generator() >> 11U) * 0x1p-53);
-    };
-    while (right.size() < 4096) {
-      const double t = std::exp(uniform(std::log(2.0 / 8760.0), std::log(2.0)));
-      const double vol = uniform(0.05, 1.5);
-      const double s = vol * std::sqrt(t);
-      const double x = uniform(-6.0, 6.0) * s;  // ln(F/K)
-      const double phi = x > 0.0 ? -1.0 : 1.0;  // out of the money
-      const double d = std::exp(-0.04 * t);
-      const double k = 100.0 * std::exp(-x);
-      const double value = d * std::sqrt(100.0 * k) * formulas::normalised_black(x, s);
-      if (!(value > 1e-8)) continue;
-      right.push_back(phi);
-      price.push_back(value);
-      forward.push_back(100.0);
-      strike.push_back(k);
-      discount.push_back(d);
-      tau.push_back(t);
-      sigma.push_back(vol);
-    }
-  }
-};
-
-void BM_ImpliedVolatility(benchmark::State& state) {
-  const PriceSample sample;
-  std::vector<double> result(sample.price.size());
-  for (auto _ : state) {
-    for (std::size_t i = 0; i < result.size(); ++i) {
-      result[i] = formulas::implied_volatility(sample.right[i], sample.price[i], sample.forward[i], sample.strike[i],
-                                               sample.discount[i], sample.tau[i])
-                      .sigma;
-    }
-    benchmark::DoNotOptimize(result.data());
-    benchmark::ClobberMemory();
-  }
-  double worst = 0.0;
-  for (std::size_t i = 0; i < result.size(); ++i) {
-    const double error = std::abs(result[i] / sample.sigma[i] - 1.0);
-    if (!(error <= worst)) worst = error;  // NaN too
-  }
-  set_rate(state, "inversions_per_s", static_cast<double>(result.size()));
-  state.counters["worst_relative_error"] = worst;
-}
-BENCHMARK(BM_ImpliedVolatility);
-
-#ifdef GREEKGRID_BENCH_QUANTLIB
-void BM_QuantLibImpliedVolatility(benchmark::State& state) {
-  const PriceSample sample;
-  double worst = 0.0;
-  for (auto _ : state) {
-    for (std::size_t i = 0; i < sample.price.size(); ++i) {
-      const double sigma = quantlib_implied_volatility(sample.right[i], sample.price[i], sample.forward[i],
-                                                       sample.strike[i], sample.discount[i], sample.tau[i]);
-      const double error = std::abs(sigma / sample.sigma[i] - 1.0);
-      if (!(error <= worst)) worst = error;
-    }
-  }
-  set_rate(state, "inversions_per_s", static_cast<double>(sample.price.size()));
-  state.counters["worst_relative_error"] = worst;
-}
-BENCHMARK(BM_QuantLibImpliedVolatility);
-#endif
 
 // Seconds for a plain write and fsync of a file's bytes from memory.
 double plain_write_seconds(std::span<const char> bytes) {
@@ -362,7 +287,7 @@ struct SampleNight final : SurfaceSink {
   explicit SampleNight(int tickers) : chain(synthesize_chain({tickers, 120 * tickers, 1}, Calendar())) {
     RunConfig config;
     config.greeks = kGreeks11;
-    snapshot = make_snapshot(chain, config.market, config.selection, Calendar());
+    snapshot = make_snapshot(chain, config.market, config.selection, Calendar(), *make_cpu_backend(Precision::kFp64));
     header = make_header(chain, snapshot, config, Calendar());
     cells.resize(snapshot.tickers());
     NightTimings timings;

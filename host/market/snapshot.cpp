@@ -3,6 +3,7 @@
 #include <oneapi/tbb/parallel_for.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -10,7 +11,6 @@
 #include <optional>
 #include <unordered_map>
 
-#include "greekgrid/kernels/formulas/implied_volatility.hpp"
 #include "ticker_market.hpp"
 
 namespace greekgrid {
@@ -26,8 +26,12 @@ bool is_placeholder_iv(double iv, double floor, double bid, double ask) {
   return false;
 }
 
+namespace {
+using Clock = std::chrono::steady_clock;
+}  // namespace
+
 Snapshot make_snapshot(const OptionChain& chain, const MarketConfig& config, const TickerSelection& selection,
-                       const Calendar& calendar) {
+                       const Calendar& calendar, Backend& backend, SnapshotTimings* timings) {
   Snapshot snapshot;
   snapshot.quote_time = chain.quote_time;
 
@@ -60,17 +64,37 @@ Snapshot make_snapshot(const OptionChain& chain, const MarketConfig& config, con
   std::vector<TickerMarket> pieces;
   pieces.reserve(wanted.size());
   for (const std::size_t ticker : wanted) pieces.emplace_back(context, ticker);
+  SnapshotTimings taken;
+  auto started = Clock::now();
+  const auto lap = [&started] {
+    const auto now = Clock::now();
+    const double seconds = std::chrono::duration<double>(now - started).count();
+    started = now;
+    return seconds;
+  };
   oneapi::tbb::parallel_for(std::size_t{0}, pieces.size(), [&](std::size_t k) { pieces[k].prepare(); });
+  taken.forward_seconds = lap();
+
+  // All quotes of the universe are one batch: what a device wants, and the same numbers for any selection of tickers.
+  QuoteBatch all;
+  std::vector<std::size_t> begin = {0};
+  for (TickerMarket& piece : pieces) {
+    QuoteBatch batch = std::exchange(piece.batch(), {});
+    all.append(batch);
+    begin.push_back(all.price.size());
+  }
+  std::vector<double> sigma(all.price.size());
+  std::vector<formulas::IvStatus> status(all.price.size());
+  backend.implied_volatilities({all.right, all.price, all.forward, all.strike, all.discount, all.tau}, sigma, status);
+  all = {};
+  taken.inversions = sigma.size();
+  taken.inversion_seconds = lap();
+
   oneapi::tbb::parallel_for(std::size_t{0}, pieces.size(), [&](std::size_t k) {
-    const QuoteBatch& batch = pieces[k].batch();
-    std::vector<double> sigma;
-    for (std::size_t i = 0; i < batch.price.size(); ++i) {
-      sigma.push_back(formulas::implied_volatility(static_cast<double>(batch.right[i]), batch.price[i],
-                                                   batch.forward[i], batch.strike[i], batch.discount[i], batch.tau[i])
-                          .sigma);
-    }
-    pieces[k].finish(sigma);
+    pieces[k].finish(std::span(sigma).subspan(begin[k], begin[k + 1] - begin[k]));
   });
+  taken.smile_seconds = lap();
+  if (timings != nullptr) *timings = taken;
 
   if (selection.top > 0) {
     std::vector<std::size_t> rank(pieces.size());

@@ -49,6 +49,14 @@ struct PricedContract {
 struct QuoteBatch {
   std::vector<std::int8_t> right;
   std::vector<double> price, forward, strike, discount, tau;
+
+  void append(const QuoteBatch& other) {
+    right.insert(right.end(), other.right.begin(), other.right.end());
+    for (const auto member :
+         {&QuoteBatch::price, &QuoteBatch::forward, &QuoteBatch::strike, &QuoteBatch::discount, &QuoteBatch::tau}) {
+      (this->*member).insert((this->*member).end(), (other.*member).begin(), (other.*member).end());
+    }
+  }
 };
 
 class TickerMarket {

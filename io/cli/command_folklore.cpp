@@ -23,7 +23,8 @@ std::string compare(const OptionChain& chain, std::size_t ticker, const RunConfi
   for (const double flip : folklore.flips) flips += fmt::format("{}{:.2f}", flips.empty() ? "" : " ", flip);
   TickerSelection selection;
   selection.tickers = {chain.ticker[ticker]};
-  const Snapshot snapshot = make_snapshot(chain, config.market, selection, Calendar());
+  const auto sampler = make_cpu_backend(Precision::kFp64);
+  const Snapshot snapshot = make_snapshot(chain, config.market, selection, Calendar(), *sampler);
   std::string text = fmt::format("{} spot {:.2f}, quotes of {}, file of {}\n", chain.ticker[ticker], chain.spot[ticker],
                                  utc_text(chain.quote_time), utc_text(chain.file_time));
   std::string ours_total = "refused", ours_flip = "refused";
@@ -40,7 +41,6 @@ std::string compare(const OptionChain& chain, std::size_t ticker, const RunConfi
     grid.log_spot_begin = -0.2;
     const GammaPoint at_spot = gamma_exposure(book, grid, book.spot);
     std::vector<double> gamma(book.contracts(), 0.0);
-    const auto sampler = make_cpu_backend(Precision::kFp64);
     const TickerLevels levels = compute_levels(book, gamma, grid, *sampler);
     ours_total = fmt::format("{:+.2f}", 0.01 * book.spot * book.spot * at_spot.gamma / 1e9);
     ours_flip = levels.level.zero_gamma.status == LevelStatus::kOk || !levels.crossing.empty() ? "" : "no sign change";

@@ -11,6 +11,7 @@
 
 #include "commands.hpp"
 #include "greekgrid/io/chain_file.hpp"
+#include "greekgrid/io/ingest.hpp"
 #include "greekgrid/io/night_file.hpp"
 #include "output.hpp"
 
@@ -71,16 +72,25 @@ std::string of_night(const std::string& file, const NightSummary& night) {
       text += fmt::format("  refused       {} ({})\n", quality.ticker, name(quality.status));
     }
   }
-  std::vector<const TickerQuality*> worst;
+  // The accepted tickers that deserve the least trust: least supported volatility first.
+  std::vector<const TickerQuality*> accepted;
   for (const TickerQuality& quality : night.quality) {
-    if (quality.status == TickerStatus::kOk) worst.push_back(&quality);
+    if (quality.status == TickerStatus::kOk) accepted.push_back(&quality);
   }
-  std::stable_sort(worst.begin(), worst.end(), [](const auto* a, const auto* b) { return a->coverage < b->coverage; });
-  for (std::size_t i = 0; i < std::min<std::size_t>(worst.size(), 3); ++i) {
-    text +=
-        fmt::format("  lowest cover  {} {:.1f} % of live OI priced, {:.1f} % with filled IV, {:.1f} % of OI expired\n",
-                    worst[i]->ticker, 100.0 * worst[i]->coverage, 100.0 * worst[i]->filled_iv_share,
-                    100.0 * worst[i]->expired_share);
+  std::stable_sort(accepted.begin(), accepted.end(),
+                   [](const auto* a, const auto* b) { return a->supported_iv_share < b->supported_iv_share; });
+  if (!accepted.empty()) {
+    std::vector<std::vector<std::string>> rows = {{"least supported", "supported", "own IV", "filled", "expired",
+                                                   "refused", "parity residual", "arbitrage", "spread", "basis bp"}};
+    const auto percent = [](double share) { return std::isnan(share) ? "-" : fmt::format("{:.1f} %", 100.0 * share); };
+    const auto number = [](double value) { return std::isnan(value) ? "-" : fmt::format("{:.2g}", value); };
+    for (std::size_t i = 0; i < std::min<std::size_t>(accepted.size(), 10); ++i) {
+      const TickerQuality& q = *accepted[i];
+      rows.push_back({q.ticker, percent(q.supported_iv_share), percent(q.own_iv_share), percent(q.filled_iv_share),
+                      percent(q.expired_share), std::to_string(q.rows_refused), number(q.parity_residual),
+                      number(q.arbitrage_score), percent(q.spread), fmt::format("{:.1f}", q.spot_basis_bp)});
+    }
+    text += format_table(rows, 1);
   }
   for (const auto& [key, value] : night.run) {
     if (key != "configuration") text += fmt::format("{:<15} {}\n", key, value);
@@ -92,6 +102,18 @@ std::string of_night(const std::string& file, const NightSummary& night) {
   return text;
 }
 
+// Refused rows by rule, from the report that lies beside the file if there is one.
+std::string of_rejects(const std::string& file) {
+  const std::string name = file + ".rejects.csv";
+  std::size_t rows = 0;
+  std::string rules;
+  for (const auto& [rule, count] : count_reject_report(name)) {
+    rules += fmt::format("  {:<13} {}\n", count, rule);
+    rows += count;
+  }
+  return rows == 0 ? "" : fmt::format("reject report   {}: {} rows\n", name, rows) + rules;
+}
+
 }  // namespace
 
 Command add_info(CLI::App& app) {
@@ -100,10 +122,10 @@ Command add_info(CLI::App& app) {
   command->add_option("file", *file, "chains.h5 or night.h5")->required();
   return [file] {
     if (read_schema_name(*file) == "greekgrid.chains") {
-      print(of_chain(*file, read_chain_file(*file)));
+      print(of_chain(*file, read_chain_file(*file)) + of_rejects(*file));
       return kDone;
     }
-    print(of_night(*file, read_night_summary(*file)));
+    print(of_night(*file, read_night_summary(*file)) + of_rejects(*file));
     std::ifstream record(*file + ".run.json");
     if (!record) return kDone;
     const auto json = nlohmann::ordered_json::parse(record, nullptr, false);

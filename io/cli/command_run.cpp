@@ -63,6 +63,9 @@ std::unique_ptr<Backend> choose_backend(const std::string& wanted, Precision pre
   return cpu;
 }
 
+// Basis points between the vendor's spot and the one that the options saw, from which on it is worth a warning.
+constexpr double kNotableBasis = 20.0;
+
 std::string now_text() {
   return utc_text(static_cast<Instant>(std::time(nullptr)));
 }
@@ -117,8 +120,12 @@ int run(const Options& options) {
   if (!config.market.rate_curve_file.empty()) {
     config.market.rate_curve = read_rate_curve(config.market.rate_curve_file, new_york_date(chain.quote_time));
   }
-  Snapshot snapshot = make_snapshot(chain, config.market, config.selection, calendar);
+  SnapshotTimings market;
+  Snapshot snapshot = make_snapshot(chain, config.market, config.selection, calendar, *backend, &market);
   seconds["snapshot"] = lap();
+  seconds["forwards"] = market.forward_seconds;
+  seconds["inversions"] = market.inversion_seconds;
+  seconds["smiles"] = market.smile_seconds;
   std::size_t refused = 0;
   std::map<std::string, std::size_t> reasons;
   for (const TickerQuality& quality : snapshot.quality) {
@@ -165,12 +172,29 @@ int run(const Options& options) {
   for (const auto& [reason, count] : reasons)
     tables.warnings.push_back(fmt::format("{} tickers refused: {}", count, reason));
   std::map<std::string, std::size_t> rules;
-  for (const Diagnostic& diagnostic : snapshot.diagnostics) ++rules[diagnostic.rule];
-  if (const auto found = rules.find("no_usable_iv"); found != rules.end()) {
-    tables.warnings.push_back(fmt::format("{} contracts refused: no_usable_iv", found->second));
+  for (const Diagnostic& diagnostic : snapshot.diagnostics) {
+    // Refusals of whole tickers have been told by their status.
+    if (diagnostic.field == "open_interest" || diagnostic.field == "dealer_position" ||
+        diagnostic.rule == "no_usable_iv") {
+      if (diagnostic.rule != "no_open_interest") ++rules[diagnostic.rule];
+    }
   }
-  if (const auto found = rules.find("missing_open_interest"); found != rules.end()) {
-    tables.warnings.push_back(fmt::format("{} contracts refused: missing_open_interest", found->second));
+  for (const auto& [rule, count] : rules)
+    tables.warnings.push_back(fmt::format("{} contracts refused: {}", count, rule));
+  std::vector<const TickerQuality*> displaced;
+  for (const TickerQuality& quality : snapshot.quality) {
+    if (quality.status == TickerStatus::kOk && std::abs(quality.spot_basis_bp) > kNotableBasis) {
+      displaced.push_back(&quality);
+    }
+  }
+  if (!displaced.empty()) {
+    const auto worst = *std::max_element(displaced.begin(), displaced.end(), [](const auto* a, const auto* b) {
+      return std::abs(a->spot_basis_bp) < std::abs(b->spot_basis_bp);
+    });
+    tables.warnings.push_back(
+        fmt::format("{} tickers have options that saw another spot by more than {:.0f} bp, {} by {:.1f} bp",
+                    displaced.size(), kNotableBasis, worst->ticker, worst->spot_basis_bp));
+    spdlog::warn("{} (docs/conventions.md, forwards)", tables.warnings.back());
   }
   writer.finish(tables);
   seconds["finish"] = lap();
@@ -195,6 +219,7 @@ int run(const Options& options) {
   record["tickers"] = snapshot.tickers();
   record["tickers_refused"] = refused;
   record["contracts"] = snapshot.contracts();
+  record["quotes_inverted"] = market.inversions;
   record["greeks"] = config.greeks.size();
   record["scenarios_per_ticker"] = header.chunk_cells() * config.scenarios.iv_rules.size();
   record["evaluations"] = timings.evaluations;

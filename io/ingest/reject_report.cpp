@@ -1,5 +1,9 @@
+#include <fstream>
+#include <vector>
+
 #include "greekgrid/io/ingest.hpp"
 #include "greekgrid/io/publish.hpp"
+#include "text_scan.hpp"
 
 namespace greekgrid {
 namespace {
@@ -32,6 +36,21 @@ void write_reject_report(const Diagnostics& rejects, const std::filesystem::path
     text += '\n';
   }
   publish_text(target, text);
+}
+
+std::map<std::string, std::size_t> count_reject_report(const std::filesystem::path& path) {
+  constexpr std::size_t kRule = 4;  // file,row,ticker,field,rule,value
+  std::map<std::string, std::size_t> rules;
+  std::ifstream report(path);
+  std::vector<std::string_view> fields;
+  std::string line, unquoted;
+  std::getline(report, line);
+  while (std::getline(report, line)) {
+    // A value holds no line end: control characters are replaced before it is reported.
+    if (ingest_detail::split_fields(line, fields, unquoted) && fields.size() > kRule)
+      ++rules[std::string(fields[kRule])];
+  }
+  return rules;
 }
 
 }  // namespace greekgrid

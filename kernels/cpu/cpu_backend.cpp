@@ -1,5 +1,5 @@
 // The CPU backend: splits jobs into scenario rows, spreads the rows over threads and adds the expiries of a row in
-// order, so that the bits of a result depend on its job alone.
+// order, so that the bits of a result depend on its job alone; spreads quotes over threads in pieces.
 
 #include <oneapi/tbb/enumerable_thread_specific.h>
 #include <oneapi/tbb/parallel_for.h>
@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "cpu/implied_volatility.hpp"
 #include "cpu/moments.hpp"
 #include "greekgrid/kernels/backend.hpp"
 #include "greekgrid/kernels/formulas/black_scholes.hpp"
@@ -27,6 +28,9 @@ struct PreparedPosition {
   std::vector<std::size_t> begin;                                       // (E + 1)
   std::vector<double> signed_weight, signed_weight_strike;              // (E)
 };
+
+// Quotes that one thread takes at a time: enough to hide the hand-over, few enough to share out one underlying's.
+constexpr std::size_t kQuotePiece = 4096;
 
 // A job with what all of its rows share.
 struct PreparedJob {
@@ -100,6 +104,18 @@ class CpuBackend final : public Backend {
       const auto k =
           static_cast<std::size_t>(std::upper_bound(row_begin.begin(), row_begin.end(), row) - row_begin.begin() - 1);
       evaluate_row(greeks, jobs[k], prepared[k], row - row_begin[k]);
+    });
+  }
+
+  void implied_volatilities(const QuoteView& quotes, std::span<double> sigma,
+                            std::span<formulas::IvStatus> status) override {
+    const std::size_t pieces = (quotes.size() + kQuotePiece - 1) / kQuotePiece;
+    oneapi::tbb::parallel_for(std::size_t{0}, pieces, [&](std::size_t piece) {
+      const std::size_t begin = piece * kQuotePiece;
+      const std::size_t count = std::min(kQuotePiece, quotes.size() - begin);
+      cpu::invert_quotes({quotes.right.data() + begin, quotes.price.data() + begin, quotes.forward.data() + begin,
+                          quotes.strike.data() + begin, quotes.discount.data() + begin, quotes.tau.data() + begin},
+                         count, sigma.data() + begin, status.data() + begin);
     });
   }
 

@@ -8,6 +8,7 @@
 #include "cuda_device.hpp"
 #include "exposure_launch.hpp"
 #include "greekgrid/kernels/error.hpp"
+#include "inversion_launch.hpp"
 #include "launch.cuh"
 #include "segment_order.hpp"
 
@@ -133,6 +134,11 @@ class CudaDevice final : public DeviceApi {
   void launch_sum(const SumBody& body, std::uint32_t blocks, std::uint32_t threads, Stream stream) override {
     run<SumBody, 256, 1><<<blocks, threads, 0, static_cast<cudaStream_t>(stream)>>>(body);
     check(cudaGetLastError(), "launch of the sum kernel");
+  }
+  void launch_inversion(const InversionBody& body, std::uint32_t blocks, std::uint32_t threads,
+                        Stream stream) override {
+    cuda::launch_inversion(body, blocks, threads, static_cast<cudaStream_t>(stream));
+    check(cudaGetLastError(), "launch of the inversion kernel");
   }
 };
 

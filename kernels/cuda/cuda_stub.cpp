@@ -8,7 +8,11 @@ namespace {
 class CudaStub final : public Backend {
  public:
   BackendStatus status() const override { return {"cuda", false, "built without CUDA"}; }
-  void evaluate(GreekSet, std::span<const ExposureJob>) override {
+  void evaluate(GreekSet, std::span<const ExposureJob>) override { refuse(); }
+  void implied_volatilities(const QuoteView&, std::span<double>, std::span<formulas::IvStatus>) override { refuse(); }
+
+ private:
+  [[noreturn]] static void refuse() {
     throw BackendError(
         "backend cuda cannot run (built without CUDA) configure with -DGREEKGRID_CUDA=ON where nvcc is installed");
   }

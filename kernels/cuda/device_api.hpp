@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <string>
 
+#include "inversion_body.hpp"
 #include "sum_body.hpp"
 #include "tables.hpp"
 
@@ -66,6 +67,8 @@ class DeviceApi {
   virtual void launch_exposure(KernelKind kind, const Tables& tables, const Queue& queue, std::uint32_t blocks,
                                std::uint32_t threads, Stream stream) = 0;
   virtual void launch_sum(const SumBody& body, std::uint32_t blocks, std::uint32_t threads, Stream stream) = 0;
+  virtual void launch_inversion(const InversionBody& body, std::uint32_t blocks, std::uint32_t threads,
+                                Stream stream) = 0;
 };
 
 }  // namespace greekgrid::cuda

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "exposure_body.hpp"
+#include "inversion_body.hpp"
 #include "moments.hpp"
 
 namespace greekgrid::cuda {
@@ -23,6 +24,8 @@ static_assert(kGreeks3.bits() == (1U << kThreeGreeks) - 1U && kGreeks11.bits() =
 constexpr std::uint32_t kMaxThreads = 256;
 constexpr std::uint32_t kWarp = 32;
 constexpr std::uint32_t kSumThreads = 256;
+constexpr std::uint32_t kInversionThreads = 256;
+constexpr std::size_t kMostQuoteBlocks = std::size_t{1} << 22;  // their quotes are counted in 32 bits
 
 /// Device or pinned memory that grows and is reused. Contents are lost on growth.
 class Buffer {
@@ -92,6 +95,7 @@ class Lane {
   Stream stream = nullptr;
   Event done = nullptr;
   std::vector<const ExposureJob*> pending;
+  std::size_t quote_begin = 0, quote_count = 0;  // pending quotes
 };
 
 std::size_t aligned(std::size_t bytes) {
@@ -168,6 +172,19 @@ std::size_t device_bytes(const Size& size) {
   return Layout(size).bytes + aligned(size.values * 8) + aligned(size.partials * 8);
 }
 
+/// Places of the columns of a chunk of quotes; results lie in a buffer of their own.
+struct QuoteLayout {
+  std::size_t price, forward, strike, discount, tau, right, upload_bytes, sigma, status, result_bytes;
+
+  explicit QuoteLayout(std::size_t count) {
+    const std::size_t column = aligned(count * 8);
+    price = 0, forward = column, strike = 2 * column, discount = 3 * column, tau = 4 * column, right = 5 * column;
+    upload_bytes = right + aligned(count);
+    sigma = 0, status = column, result_bytes = column + aligned(count * sizeof(formulas::IvStatus));
+  }
+  std::size_t device_bytes() const { return upload_bytes + result_bytes; }
+};
+
 std::string megabytes(std::size_t bytes) {
   return std::to_string((bytes + 1048575) / 1048576) + " MB";
 }
@@ -185,6 +202,17 @@ class DeviceBackend final : public Backend {
   }
 
   void evaluate(GreekSet greeks, std::span<const ExposureJob> jobs) override {
+    with_device([&] { run(greeks, jobs); });
+  }
+  void implied_volatilities(const QuoteView& quotes, std::span<double> sigma,
+                            std::span<formulas::IvStatus> status) override {
+    with_device([&] { run(quotes, sigma, status); });
+  }
+
+ private:
+  /// Runs work that may use the lanes. After a failure nothing is known of them: the next call makes others.
+  template <class Work>
+  void with_device(const Work& work) {
     if (budget_ == 0) {
       const DeviceProbe probe = device_->probe();
       if (!probe.usable) {
@@ -193,16 +221,15 @@ class DeviceBackend final : public Backend {
       budget_ = options_.device_bytes != 0 ? options_.device_bytes : probe.free_bytes / 5 * 3;
     }
     try {
-      run(greeks, jobs);
+      while (lanes_.size() < options_.streams) lanes_.push_back(std::make_unique<Lane>(*device_));
+      work();
     } catch (...) {
       lanes_.clear();
       throw;
     }
   }
 
- private:
   void run(GreekSet greeks, std::span<const ExposureJob> jobs) {
-    while (lanes_.size() < options_.streams) lanes_.push_back(std::make_unique<Lane>(*device_));
     const std::size_t share = budget_ / lanes_.size();
     const std::size_t target = std::min(options_.chunk_bytes, share);
     std::size_t turn = 0;
@@ -248,6 +275,65 @@ class DeviceBackend final : public Backend {
       }
     }
     for (std::size_t i = 0; i < lanes_.size(); ++i) collect(*lanes_[(turn + i) % lanes_.size()]);
+  }
+
+  void run(const QuoteView& quotes, std::span<double> sigma, std::span<formulas::IvStatus> status) {
+    const std::size_t target = std::min(options_.chunk_bytes, budget_ / lanes_.size());
+    // Whole blocks of threads, whose columns leave no gaps, and at least one of them.
+    const std::size_t block_bytes = QuoteLayout(kInversionThreads).device_bytes();
+    if (block_bytes > budget_ / lanes_.size()) {
+      throw BackendError("a block of quotes does not fit the device (needs " + megabytes(block_bytes) + ", budget " +
+                         megabytes(budget_ / lanes_.size()) + ") raise the memory budget");
+    }
+    const std::size_t most = std::clamp<std::size_t>(target / block_bytes, 1, kMostQuoteBlocks) * kInversionThreads;
+    std::size_t turn = 0;
+    for (std::size_t begin = 0; begin < quotes.size(); begin += most) {
+      Lane& lane = *lanes_[turn++ % lanes_.size()];
+      collect(lane, sigma, status);
+      lane.quote_begin = begin;
+      issue(lane, quotes, std::min(most, quotes.size() - begin));
+    }
+    for (std::size_t i = 0; i < lanes_.size(); ++i) collect(*lanes_[(turn + i) % lanes_.size()], sigma, status);
+  }
+
+  void collect(Lane& lane, std::span<double> sigma, std::span<formulas::IvStatus> status) {
+    if (lane.quote_count == 0) return;
+    device_->wait(lane.done);
+    const QuoteLayout layout(lane.quote_count);
+    const std::byte* from = lane.result.data();
+    std::memcpy(sigma.data() + lane.quote_begin, from + layout.sigma, lane.quote_count * 8);
+    std::memcpy(status.data() + lane.quote_begin, from + layout.status, lane.quote_count * sizeof(formulas::IvStatus));
+    lane.quote_count = 0;
+  }
+
+  void issue(Lane& lane, const QuoteView& quotes, std::size_t count) {
+    const QuoteLayout layout(count);
+    lane.upload.require(layout.upload_bytes);
+    lane.result.require(layout.result_bytes);
+    lane.d_upload.require(layout.upload_bytes);
+    lane.d_values.require(layout.result_bytes);
+    std::byte* d_upload = lane.d_upload.data();
+    std::byte* d_values = lane.d_values.data();
+    InversionBody body{};
+    const auto place = [&]<class T>(std::span<const T> column, std::size_t offset, const T*& d_column) {
+      std::memcpy(lane.upload.data() + offset, column.data() + lane.quote_begin, count * sizeof(T));
+      d_column = reinterpret_cast<const T*>(d_upload + offset);
+    };
+    place(quotes.price, layout.price, body.price);
+    place(quotes.forward, layout.forward, body.forward);
+    place(quotes.strike, layout.strike, body.strike);
+    place(quotes.discount, layout.discount, body.discount);
+    place(quotes.tau, layout.tau, body.tau);
+    place(quotes.right, layout.right, body.right);
+    body.sigma = reinterpret_cast<double*>(d_values + layout.sigma);
+    body.status = reinterpret_cast<formulas::IvStatus*>(d_values + layout.status);
+    body.count = static_cast<std::uint32_t>(count);
+    device_->copy_to_device(d_upload, lane.upload.data(), layout.upload_bytes, lane.stream);
+    device_->launch_inversion(body, (body.count + kInversionThreads - 1) / kInversionThreads, kInversionThreads,
+                              lane.stream);
+    device_->copy_to_host(lane.result.data(), d_values, layout.result_bytes, lane.stream);
+    device_->record(lane.done, lane.stream);
+    lane.quote_count = count;
   }
 
   /// Waits for a lane's chunk and hands its results out.

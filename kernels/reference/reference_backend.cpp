@@ -62,6 +62,15 @@ class ReferenceBackend final : public Backend {
   void evaluate(GreekSet greeks, std::span<const ExposureJob> jobs) override {
     for (const ExposureJob& job : jobs) evaluate_job(greeks, job);
   }
+  void implied_volatilities(const QuoteView& quotes, std::span<double> sigma,
+                            std::span<formulas::IvStatus> status) override {
+    for (std::size_t i = 0; i < quotes.size(); ++i) {
+      const auto inverted = formulas::implied_volatility(quotes.right[i], quotes.price[i], quotes.forward[i],
+                                                         quotes.strike[i], quotes.discount[i], quotes.tau[i]);
+      sigma[i] = inverted.sigma;
+      status[i] = inverted.status;
+    }
+  }
 };
 
 }  // namespace

@@ -82,7 +82,7 @@ TEST(Snapshot, KeepsTheVendorsVolatilityAndFillsInOrder) {
   b.contract(100.0, 1, 20, 0.0);  // no volatility in its expiry
   MarketConfig config;
   config.iv_source = IvPreference::kVendor;
-  const Snapshot s = make_snapshot(b.chain, config, TickerSelection(), Calendar());
+  const Snapshot s = make_snapshot(b.chain, config, TickerSelection(), Calendar(), *make_reference_backend());
   ASSERT_EQ(s.tickers(), 1U);
   EXPECT_THAT(s.chain_row, ElementsAre(0, 1, 2, 3, 4, 6));
   EXPECT_THAT(s.iv_source, ElementsAre(IvSource::kVendor, IvSource::kOppositeRight, IvSource::kOwnMid,
@@ -116,7 +116,7 @@ TEST(Snapshot, OurOwnVolatilityOfTheOtherRightComesBeforeTheVendors) {
   b.contract(95.0, 1, 10, 0.0);
   MarketConfig config;
   config.iv_source = IvPreference::kOwn;
-  const Snapshot s = make_snapshot(b.chain, config, {}, Calendar());
+  const Snapshot s = make_snapshot(b.chain, config, {}, Calendar(), *make_reference_backend());
   EXPECT_THAT(s.iv_source,
               ElementsAre(IvSource::kOwnMid, IvSource::kOppositeRight, IvSource::kVendor, IvSource::kOppositeRight));
   EXPECT_EQ(s.implied_volatility[1], s.implied_volatility[0]);
@@ -136,7 +136,7 @@ TEST(Snapshot, WildNumbersCostTheirRowOrTickerOnly) {
   b.expiry(30 * kDay, "BBB");
   b.contract(90.0, 1, 10, 0.3);
   b.chain.dealer_position = {1.0, 1.0, 1.0, 1.0, 1.0, 1.0};
-  const Snapshot s = make_snapshot(b.chain, MarketConfig(), {}, Calendar());
+  const Snapshot s = make_snapshot(b.chain, MarketConfig(), {}, Calendar(), *make_reference_backend());
   EXPECT_THAT(s.ticker, ElementsAre("AAA"));
   EXPECT_THAT(s.chain_row, ElementsAre(0, 3));
   EXPECT_EQ(s.iv_source[1], IvSource::kSmile);  // a volatility of 1e308 is none
@@ -159,9 +159,9 @@ TEST(Snapshot, WithoutFillOnlyTheFirstSourceCounts) {
   MarketConfig config;
   config.iv_fill = false;
   config.iv_source = IvPreference::kVendor;
-  EXPECT_THAT(make_snapshot(b.chain, config, {}, Calendar()).chain_row, ElementsAre(1, 2));
+  EXPECT_THAT(make_snapshot(b.chain, config, {}, Calendar(), *make_reference_backend()).chain_row, ElementsAre(1, 2));
   config.iv_source = IvPreference::kOwn;  // the quotes of a strike are the first source of both its rights
-  const Snapshot own = make_snapshot(b.chain, config, {}, Calendar());
+  const Snapshot own = make_snapshot(b.chain, config, {}, Calendar(), *make_reference_backend());
   EXPECT_THAT(own.chain_row, ElementsAre(0, 1));
   EXPECT_THAT(own.iv_source, ElementsAre(IvSource::kOwnMid, IvSource::kOppositeRight));
   EXPECT_EQ(own.quality[0].filled_iv_share, 0.0);
@@ -178,7 +178,7 @@ TEST(Snapshot, ExpiredIsWhatSettlesAtOrBeforeTheQuotes) {
   b.contract(100.0, 1, 20, 0.3);
   b.expiry(1, "AAA");  // one second to live
   b.contract(100.0, 1, 30, 0.3);
-  const Snapshot s = make_snapshot(b.chain, MarketConfig(), {}, Calendar());
+  const Snapshot s = make_snapshot(b.chain, MarketConfig(), {}, Calendar(), *make_reference_backend());
   EXPECT_THAT(s.chain_row, ElementsAre(2));
   EXPECT_EQ(s.quality[0].rows_expired, 2);
   EXPECT_DOUBLE_EQ(s.quality[0].expired_share, 0.5);
@@ -204,7 +204,7 @@ TEST(Snapshot, RefusesTickersWithTheReason) {
   b.expiry(kDay, "NOSPOT");
   b.contract(100.0, 1, 10, 0.3);
   TickerSelection selection;
-  const Snapshot all = make_snapshot(b.chain, MarketConfig(), selection, Calendar());
+  const Snapshot all = make_snapshot(b.chain, MarketConfig(), selection, Calendar(), *make_reference_backend());
   EXPECT_THAT(all.ticker, ElementsAre("FINE"));
   std::map<std::string, TickerStatus> status;
   for (const auto& q : all.quality) status[q.ticker] = q.status;
@@ -214,7 +214,7 @@ TEST(Snapshot, RefusesTickersWithTheReason) {
   EXPECT_EQ(status["NOOI"], TickerStatus::kNoOpenInterest);
   EXPECT_EQ(status["NOSPOT"], TickerStatus::kNoSpot);
   selection.tickers = {"GONE", "FINE", "FINE"};
-  const Snapshot named = make_snapshot(b.chain, MarketConfig(), selection, Calendar());
+  const Snapshot named = make_snapshot(b.chain, MarketConfig(), selection, Calendar(), *make_reference_backend());
   ASSERT_EQ(named.quality.size(), 2U);
   EXPECT_EQ(named.quality[1].ticker, "GONE");
   EXPECT_EQ(named.quality[1].status, TickerStatus::kNotInChain);
@@ -230,7 +230,7 @@ TEST(Snapshot, TopCountsAcceptedTickersByOpenInterestInDollars) {
   }
   TickerSelection selection;
   selection.top = 2;
-  const Snapshot s = make_snapshot(b.chain, MarketConfig(), selection, Calendar());
+  const Snapshot s = make_snapshot(b.chain, MarketConfig(), selection, Calendar(), *make_reference_backend());
   EXPECT_THAT(s.ticker, ElementsAre("A", "B"));
   ASSERT_EQ(s.quality.size(), 3U);  // D ranks first, is refused and stays in the account
   EXPECT_EQ(s.quality[2].status, TickerStatus::kTooLittleIv);
@@ -251,7 +251,7 @@ TEST(Snapshot, PlaceholdersOfVendors) {
   b.expiry(10 * kDay, "AAA");
   for (int k = 0; k < 21; ++k) b.contract(100.0 + k, 1, 1, 0.02);
   b.contract(150.0, 1, 100, 0.3);
-  const Snapshot s = make_snapshot(b.chain, MarketConfig(), {}, Calendar());
+  const Snapshot s = make_snapshot(b.chain, MarketConfig(), {}, Calendar(), *make_reference_backend());
   EXPECT_EQ(std::count(s.iv_source.begin(), s.iv_source.end(), IvSource::kVendor), 1);
   EXPECT_EQ(std::count(s.iv_source.begin(), s.iv_source.end(), IvSource::kSmile), 21);
 }
@@ -263,7 +263,7 @@ TEST(Positions, ModelsAndMultipliers) {
   b.contract(100.0, -1, 7, 0.3, kNaN, kNaN, 10.0);
   b.contract(100.0, 1, 5, 0.3);
   b.chain.dealer_position = {-3.0, kNaN};
-  const Snapshot s = make_snapshot(b.chain, MarketConfig(), {}, Calendar());
+  const Snapshot s = make_snapshot(b.chain, MarketConfig(), {}, Calendar(), *make_reference_backend());
   constexpr PositionModel kModels[] = {PositionModel::kNaive, PositionModel::kUnsigned, PositionModel::kAllShort,
                                        PositionModel::kReversed, PositionModel::kSignedColumn};
   const auto n = dealer_positions(s, b.chain, kModels);
@@ -280,7 +280,7 @@ TEST(Levels, WallsAndZeroGamma) {
   b.contract(95.0, -1, 10, 0.3);
   b.contract(105.0, 1, 10, 0.3);
   b.contract(110.0, 1, 100, 0.3);
-  const Snapshot s = make_snapshot(b.chain, MarketConfig(), {}, Calendar());
+  const Snapshot s = make_snapshot(b.chain, MarketConfig(), {}, Calendar(), *make_reference_backend());
   constexpr PositionModel kNaive[] = {PositionModel::kNaive};
   const auto n = dealer_positions(s, b.chain, kNaive);
   const auto weights = exposure_weights(s, 0, n, 1);
@@ -321,7 +321,7 @@ TEST(Levels, AWideAxisKeepsTheStepOfTheSamples) {
   b.contract(100.435, 1, 10, 0.3);
   b.expiry(60 * kDay, "AAA");
   b.contract(100.0, -1, 50, 0.3);
-  const Snapshot s = make_snapshot(b.chain, MarketConfig(), {}, Calendar());
+  const Snapshot s = make_snapshot(b.chain, MarketConfig(), {}, Calendar(), *make_reference_backend());
   constexpr PositionModel kNaive[] = {PositionModel::kNaive};
   const auto n = dealer_positions(s, b.chain, kNaive);
   const auto weights = exposure_weights(s, 0, n, 1);
@@ -349,7 +349,7 @@ TEST(Levels, ABalancedBookHasNoZeroGamma) {
     b.contract(strike, -1, 100, 0.25);
     b.contract(strike, 1, 100, 0.25);
   }
-  const Snapshot s = make_snapshot(b.chain, MarketConfig(), {}, Calendar());
+  const Snapshot s = make_snapshot(b.chain, MarketConfig(), {}, Calendar(), *make_reference_backend());
   constexpr PositionModel kNaive[] = {PositionModel::kNaive};
   const auto n = dealer_positions(s, b.chain, kNaive);
   const auto weights = exposure_weights(s, 0, n, 1);
@@ -372,7 +372,7 @@ TEST(Levels, TiesGoToTheStrikeNearestToSpotThenTheLower) {
   b.expiry(20 * kDay, "AAA");
   for (const double strike : {100.0, 102.0, 104.0}) b.contract(strike, 1, 10, 0.3);
   for (const double strike : {98.0, 102.0}) b.contract(strike, -1, 10, 0.3);
-  const Snapshot s = make_snapshot(b.chain, MarketConfig(), {}, Calendar());
+  const Snapshot s = make_snapshot(b.chain, MarketConfig(), {}, Calendar(), *make_reference_backend());
   constexpr PositionModel kNaive[] = {PositionModel::kNaive};
   const auto n = dealer_positions(s, b.chain, kNaive);
   const auto weights = exposure_weights(s, 0, n, 1);
@@ -433,7 +433,7 @@ TEST(NightRun, EverySurfaceLiesWhereTheHeaderSays) {
   config.scenarios.iv_rules = {{IvRule::kStickyStrike, 1.0}, {IvRule::kRelativeBeta, 10.0}};
   config.positions = {PositionModel::kNaive, PositionModel::kUnsigned};
   config.delta_change = true;
-  Snapshot snapshot = make_snapshot(chain, config.market, config.selection, Calendar());
+  Snapshot snapshot = make_snapshot(chain, config.market, config.selection, Calendar(), *make_reference_backend());
   const NightHeader header = make_header(chain, snapshot, config, Calendar());
   const auto backend = make_cpu_backend(Precision::kFp64);
   const auto reference = make_reference_backend();
@@ -515,7 +515,7 @@ TEST(Scenarios, ClippedCellsAreCountedForLiveContractsOnly) {
   config.scenarios.iv_shifts = {-0.19, 0.0};
   config.scenarios.iv_floor = 0.01;
   config.scenarios.sessions = 2;
-  const Snapshot s = make_snapshot(chain, config.market, {}, Calendar());
+  const Snapshot s = make_snapshot(chain, config.market, {}, Calendar(), *make_reference_backend());
   constexpr PositionModel kNaive[] = {PositionModel::kNaive};
   const auto n = dealer_positions(s, chain, kNaive);
   const auto weights = exposure_weights(s, 0, n, 1);

@@ -126,7 +126,7 @@ MarketConfig known_market() {
 
 TEST(SurfaceRoundTrip, ForwardsAndVolatilitiesComeBack) {
   const MadeChain made = make_chain(0.0, exact_quote);
-  const Snapshot s = make_snapshot(made.chain, known_market(), {}, Calendar());
+  const Snapshot s = make_snapshot(made.chain, known_market(), {}, Calendar(), *make_reference_backend());
   expect_surface(s, made, 0.0);
   // At-the-forward total variance at 30 days is a node; one day is linear from nothing.
   EXPECT_NEAR(s.volatility[0].iv30.value, smile_of(30.0 / 365.0).volatility(0.0), 1e-8);
@@ -142,7 +142,7 @@ TEST(SurfaceRoundTrip, KnownDividends) {
   const MadeChain made = make_chain(3.0, exact_quote);
   MarketConfig market = known_market();
   market.dividends = {{"AAA", new_york_date(made.chain.quote_time + 20 * 86400), 3.0}};
-  const Snapshot s = make_snapshot(made.chain, market, {}, Calendar());
+  const Snapshot s = make_snapshot(made.chain, market, {}, Calendar(), *make_reference_backend());
   expect_surface(s, made, 3.0);
   EXPECT_GT(s.dividend_yield[3], kYield + 0.08);
 }
@@ -152,10 +152,10 @@ TEST(SurfaceRoundTrip, DividendBeforeTheFirstExpiry) {
   MadeChain made = make_chain(0.0, exact_quote);
   made.chain.spot = {kSpot + 2.0};
   MarketConfig market = known_market();
-  const Snapshot unknown = make_snapshot(made.chain, market, {}, Calendar());
+  const Snapshot unknown = make_snapshot(made.chain, market, {}, Calendar(), *make_reference_backend());
   EXPECT_NEAR(unknown.spot_basis[0], kBasis - std::log1p(2.0 / kSpot), 1e-9);
   market.dividends = {{"AAA", new_york_date(made.chain.quote_time + 86400), 2.0}};
-  const Snapshot known = make_snapshot(made.chain, market, {}, Calendar());
+  const Snapshot known = make_snapshot(made.chain, market, {}, Calendar(), *make_reference_backend());
   EXPECT_NEAR(known.spot_basis[0], std::log((kSpot * std::exp(kBasis) + 2.0) / (kSpot + 2.0)), 1e-6);
   for (std::size_t e = 2; e < known.expiries(); ++e) {
     EXPECT_NEAR(forward_of(known, e) / forward_of(kDays[e] / 365.0, 0.0), 1.0, 1e-6);
@@ -175,7 +175,7 @@ TEST(SurfaceRoundTrip, BearsNoiseStaleQuotesAndGaps) {
     const double bid = std::floor(100.0 * (middle - half)) / 100.0;
     return {std::max(bid, 0.0), std::ceil(100.0 * (middle + half)) / 100.0};
   });
-  const Snapshot s = make_snapshot(made.chain, known_market(), {}, Calendar());
+  const Snapshot s = make_snapshot(made.chain, known_market(), {}, Calendar(), *make_reference_backend());
   ASSERT_EQ(s.expiries(), std::size(kDays));
   EXPECT_EQ(s.contracts(), made.sigma.size());  // every gap is filled
   for (std::size_t e = 0; e < s.expiries(); ++e) {
@@ -193,7 +193,7 @@ TEST(SurfaceRoundTrip, BearsNoiseStaleQuotesAndGaps) {
 TEST(SurfaceRoundTrip, AMissingSpotIsTakenFromParity) {
   MadeChain made = make_chain(0.0, exact_quote);
   made.chain.spot = {kNaN};
-  const Snapshot s = make_snapshot(made.chain, known_market(), {}, Calendar());
+  const Snapshot s = make_snapshot(made.chain, known_market(), {}, Calendar(), *make_reference_backend());
   ASSERT_EQ(s.tickers(), 1U);
   EXPECT_EQ(s.quality[0].spot_source, SpotSource::kParity);
   EXPECT_NEAR(s.spot[0], kSpot * std::exp(kBasis), 1e-6);
@@ -203,7 +203,7 @@ TEST(SurfaceRoundTrip, AMissingSpotIsTakenFromParity) {
 TEST(SurfaceRoundTrip, ASpotThatParityContradictsIsRefused) {
   MadeChain made = make_chain(0.0, exact_quote);
   made.chain.spot = {2.0 * kSpot};  // a split the vendor forgot
-  const Snapshot s = make_snapshot(made.chain, known_market(), {}, Calendar());
+  const Snapshot s = make_snapshot(made.chain, known_market(), {}, Calendar(), *make_reference_backend());
   EXPECT_EQ(s.tickers(), 0U);
   EXPECT_EQ(s.quality[0].status, TickerStatus::kSpotContradicted);
   ASSERT_FALSE(s.diagnostics.empty());
@@ -214,9 +214,9 @@ TEST(SurfaceRoundTrip, WithoutParityForwardsAreAsGiven) {
   const MadeChain made = make_chain(0.0, exact_quote);
   MarketConfig market = known_market();
   market.forward_source = ForwardPreference::kFlat;
-  const Snapshot flat = make_snapshot(made.chain, market, {}, Calendar());
+  const Snapshot flat = make_snapshot(made.chain, market, {}, Calendar(), *make_reference_backend());
   market.forward_source = ForwardPreference::kSpot;
-  const Snapshot spot = make_snapshot(made.chain, market, {}, Calendar());
+  const Snapshot spot = make_snapshot(made.chain, market, {}, Calendar(), *make_reference_backend());
   for (std::size_t e = 0; e < std::size(kDays); ++e) {
     EXPECT_NEAR(forward_of(flat, e), kSpot * std::exp((kRate - kYield) * kDays[e] / 365.0), 1e-10);
     EXPECT_NEAR(forward_of(spot, e), kSpot, 1e-10);
@@ -233,7 +233,7 @@ TEST(SurfaceRoundTrip, NeighboursLendCarryAndSmile) {
   for (std::size_t i = 0; i < made.chain.contracts(); ++i) {
     if (made.chain.contract_expiry[i] == blind) made.chain.bid[i] = made.chain.ask[i] = 0.0;
   }
-  const Snapshot s = make_snapshot(made.chain, known_market(), {}, Calendar());
+  const Snapshot s = make_snapshot(made.chain, known_market(), {}, Calendar(), *make_reference_backend());
   ASSERT_EQ(s.expiries(), std::size(kDays));
   EXPECT_EQ(s.forward_source[blind], ForwardSource::kNeighbourCarry);
   EXPECT_NEAR(forward_of(s, blind) / forward_of(kDays[blind] / 365.0, 0.0), 1.0, 1e-9);

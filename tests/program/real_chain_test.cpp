@@ -27,7 +27,7 @@ struct LoadedBook {
 LoadedBook load(const std::filesystem::path& path, const MarketConfig& market, std::span<const PositionModel> models) {
   LoadedBook loaded;
   loaded.chain = ingest(std::span(&path, 1), Calendar(), IngestOptions());
-  loaded.snapshot = make_snapshot(loaded.chain, market, {}, Calendar());
+  loaded.snapshot = make_snapshot(loaded.chain, market, {}, Calendar(), *make_reference_backend());
   const auto positions = dealer_positions(loaded.snapshot, loaded.chain, models);
   loaded.weights = exposure_weights(loaded.snapshot, 0, positions, models.size());
   loaded.view = make_book(loaded.snapshot, 0, loaded.weights, loaded.expiry_begin);

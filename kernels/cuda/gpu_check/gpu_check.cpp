@@ -19,6 +19,7 @@
 #include "ceilings.hpp"
 #include "device_backend.hpp"
 #include "greekgrid/kernels/backend.hpp"
+#include "quotes.hpp"
 #include "synthetic_book.hpp"
 #include "timed_device.hpp"
 
@@ -66,6 +67,7 @@ double worst_error(const std::vector<double>& values, const std::vector<double>&
 struct Verdict {
   bool passed = true;
   double worst[2] = {0.0, 0.0};
+  double worst_inversion = 0.0;  // in units of the attainable error
 };
 
 Verdict check_values() {
@@ -109,6 +111,28 @@ Verdict check_values() {
                 kTolerance[p]);
   }
   return verdict;
+}
+
+void check_inversions(Verdict& verdict) {
+  const auto reference = make_reference_backend();
+  const auto backend = make_cuda_backend(Precision::kFp64);
+  for (const auto& [name, quotes] : test::quote_cases()) {
+    const QuoteView view = quotes.view();
+    const auto first = test::invert(*backend, view);
+    const auto worst = test::compare_quotes(first, test::invert(*reference, view), view);
+    verdict.worst_inversion = std::max(verdict.worst_inversion, worst.in_attainable);
+    if (!(worst.in_attainable <= test::kQuoteTolerance)) {
+      verdict.passed = false;
+      std::printf("FAILED inversion, %s: %.3g attainable errors, %s\n", name.c_str(), worst.in_attainable,
+                  worst.quoted.c_str());
+    }
+    if (test::compare_quotes(test::invert(*backend, view), first, view).in_attainable != 0.0) {
+      verdict.passed = false;
+      std::printf("FAILED inversion, %s: other bits in the second run\n", name.c_str());
+    }
+  }
+  std::printf("inversion: largest deviation %.3g attainable errors (tolerance %.0f)\n", verdict.worst_inversion,
+              test::kQuoteTolerance);
 }
 
 /// A universe of like chains over the standard grid.
@@ -189,6 +213,54 @@ std::string measure(const Shape& shape, GreekSet greeks, Precision precision) {
   return json.str();
 }
 
+/// Inversions of a universe's quotes beside the formula on one thread of the processor.
+std::string measure_inversions() {
+  const test::Quotes quotes = test::session_quotes(1500000);
+  const QuoteView view = quotes.view();
+  std::vector<double> sigma(quotes.size());
+  std::vector<formulas::IvStatus> status(quotes.size());
+  const auto count = static_cast<double>(quotes.size());
+  cuda::KernelSeconds kernels;
+  std::vector<double> kernel_seconds, whole_seconds;
+  {
+    const auto timed =
+        cuda::make_device_backend(cuda::make_timed_device(kernels), Precision::kFp64, {1, std::size_t{512} << 20, 0});
+    for (int i = 0; i < 6; ++i) {
+      kernels = {};
+      timed->implied_volatilities(view, sigma, status);
+      if (i > 0) kernel_seconds.push_back(kernels.inversion);  // the first loads the module and allocates
+    }
+  }
+  {
+    const auto backend = make_cuda_backend(Precision::kFp64);
+    for (int i = 0; i < 6; ++i) {
+      const auto from = Clock::now();
+      backend->implied_volatilities(view, sigma, status);
+      if (i > 0) whole_seconds.push_back(seconds_since(from));
+    }
+  }
+  double worst = 0.0;
+  for (std::size_t i = 0; i < sigma.size(); ++i) {
+    const double error = std::abs(sigma[i] / quotes.sigma[i] - 1.0);
+    if (!(error <= worst)) worst = std::isnan(error) ? HUGE_VAL : error;
+  }
+  const auto from = Clock::now();
+  make_reference_backend()->implied_volatilities(view, sigma, status);
+  const double scalar = seconds_since(from);
+  const double kernel = median(kernel_seconds), whole = median(whole_seconds);
+  std::printf(
+      "inversion: %.4g/s in the kernel, %.4g/s end to end, worst relative error %.2g; formula on one thread "
+      "%.4g/s\n",
+      count / kernel, count / whole, worst, count / scalar);
+  std::ostringstream json;
+  json.precision(6);
+  json << "{\"quotes\": " << count << ", \"kernel_seconds\": " << kernel << ", \"end_to_end_seconds\": " << whole
+       << ", \"inversions_per_second\": " << count / kernel
+       << ", \"inversions_per_second_end_to_end\": " << count / whole << ", \"worst_relative_error\": " << worst
+       << ", \"formula_inversions_per_second\": " << count / scalar << "}";
+  return json.str();
+}
+
 std::string environment(const char* name, const char* otherwise) {
   const char* value = std::getenv(name);
   return value != nullptr && *value != '\0' ? value : otherwise;
@@ -230,7 +302,8 @@ int main(int argc, char** argv) {
       return 1;
     }
     std::printf("device: %s\n", status.detail.c_str());
-    const Verdict verdict = check_values();
+    Verdict verdict = check_values();
+    check_inversions(verdict);
     if (check_only || !verdict.passed) return verdict.passed ? 0 : 1;
 
     const cuda::Ceilings ceilings = cuda::measure_ceilings();
@@ -245,6 +318,8 @@ int main(int argc, char** argv) {
         }
       }
     }
+
+    const std::string inversion = measure_inversions();
 
     const std::time_t now = std::time(nullptr);
     char date[32];
@@ -263,7 +338,9 @@ int main(int argc, char** argv) {
          << ",\n  \"grid\": \"201 spots x 11 IV shifts x 9 times, sticky strike\""
          << ",\n  \"largest_error_of_surface_maximum\": {\"fp32\": " << verdict.worst[0]
          << ", \"fp64\": " << verdict.worst[1]
-         << "},\n  \"same_bits_in_repeated_runs\": true,\n  \"fp32_fma_per_second\": " << ceilings.fp32_fma_per_second
+         << "},\n  \"largest_deviation_of_inversion_in_attainable_errors\": " << verdict.worst_inversion
+         << ",\n  \"inversion\": " << inversion
+         << ",\n  \"same_bits_in_repeated_runs\": true,\n  \"fp32_fma_per_second\": " << ceilings.fp32_fma_per_second
          << ",\n  \"fp64_fma_per_second\": " << ceilings.fp64_fma_per_second
          << ",\n  \"special_functions_per_second\": " << ceilings.special_function_per_second
          << ",\n  \"throughput\": [\n"

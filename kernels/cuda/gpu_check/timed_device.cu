@@ -55,6 +55,10 @@ class TimedDevice final : public DeviceApi {
   void launch_sum(const SumBody& body, std::uint32_t blocks, std::uint32_t threads, Stream stream) override {
     timed(seconds_.other, stream, [&] { device_->launch_sum(body, blocks, threads, stream); });
   }
+  void launch_inversion(const InversionBody& body, std::uint32_t blocks, std::uint32_t threads,
+                        Stream stream) override {
+    timed(seconds_.inversion, stream, [&] { device_->launch_inversion(body, blocks, threads, stream); });
+  }
 
  private:
   struct Interval {

@@ -10,9 +10,11 @@
 
 namespace greekgrid::cuda {
 
+/// Seconds by kernel.
 struct KernelSeconds {
-  double exposure = 0;  ///< exposure kernels
-  double other = 0;     ///< ordering and second pass
+  double exposure = 0;
+  double other = 0;  ///< ordering and second pass
+  double inversion = 0;
 };
 
 /// A CUDA device that adds the time of its kernels to seconds, each time the backend has waited for them.

@@ -24,6 +24,17 @@ TEST(RejectReport, QuotesByRfc4180) {
             ",0,SPX,,column_count,\n");
 }
 
+TEST(RejectReport, IsCountedByRule) {
+  const std::filesystem::path path = scratch_dir("rejects") / "rejects.csv";
+  EXPECT_TRUE(count_reject_report(path).empty());
+  write_reject_report({{"a,b.csv", 7, "bid", "negative", "-1", "AMD"},
+                       {"c.csv", 8, "ask", "negative", "\"-2\"", ""},
+                       {"", 0, "", "column_count", "", "SPX"}},
+                      path);
+  const std::map<std::string, std::size_t> expected = {{"column_count", 1}, {"negative", 2}};
+  EXPECT_EQ(count_reject_report(path), expected);
+}
+
 TEST(RejectReport, OfNothingIsItsHeader) {
   const std::filesystem::path path = scratch_dir("rejects") / "rejects.csv";
   write_reject_report({}, path);

@@ -153,6 +153,22 @@ class FakeDevice final : public cuda::DeviceApi {
     });
   }
 
+  void launch_inversion(const cuda::InversionBody& body, std::uint32_t blocks, std::uint32_t threads,
+                        cuda::Stream stream) override {
+    may_fail("launch_inversion");
+    issue(stream, [=, this] {
+      for (const double* column : {body.price, body.forward, body.strike, body.discount, body.tau}) {
+        if (!require(column, body.count * 8, "launch_inversion")) return;
+      }
+      if (!require(body.right, body.count, "launch_inversion") ||
+          !require(body.sigma, body.count * 8, "launch_inversion") ||
+          !require(body.status, body.count * sizeof(formulas::IvStatus), "launch_inversion")) {
+        return;
+      }
+      emulate<cuda::InversionBody, cuda::ThreadCoord>(body, blocks, threads, log_.thread_order);
+    });
+  }
+
  private:
   struct FakeStream {
     std::deque<std::function<void()>> work;

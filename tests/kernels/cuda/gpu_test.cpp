@@ -5,6 +5,7 @@
 
 #include "equivalence.hpp"
 #include "greekgrid/kernels/backend.hpp"
+#include "greekgrid_test/quotes.hpp"
 
 namespace greekgrid {
 namespace {
@@ -48,6 +49,19 @@ TEST(Gpu, SameBitsTogetherAndAlone) {
     for (std::size_t i = 0; i < cases.size(); ++i) {
       EXPECT_EQ(together[i], test::evaluate_alone(*backend, cases[i], kGreeks11)) << cases[i].name;
     }
+  }
+}
+
+TEST(Gpu, InversionEquivalentToReference) {
+  const auto backend = make_cuda_backend(Precision::kFp64);
+  GREEKGRID_REQUIRE_DEVICE(*backend);
+  const auto reference = make_reference_backend();
+  for (const auto& item : test::quote_cases()) {
+    const QuoteView quotes = item.quotes.view();
+    const auto first = test::invert(*backend, quotes);
+    const auto worst = test::compare_quotes(first, test::invert(*reference, quotes), quotes);
+    EXPECT_LE(worst.in_attainable, test::kQuoteTolerance) << item.name << ", " << worst.quoted;
+    EXPECT_EQ(test::compare_quotes(test::invert(*backend, quotes), first, quotes).in_attainable, 0.0) << item.name;
   }
 }
 

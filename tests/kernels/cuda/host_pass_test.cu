@@ -6,7 +6,7 @@
 #include "device_backend.hpp"
 #include "equivalence.hpp"
 #include "fake_device.hpp"
-#include "greekgrid/kernels/formulas/implied_volatility.hpp"
+#include "greekgrid_test/quotes.hpp"
 
 namespace greekgrid {
 namespace {
@@ -30,21 +30,16 @@ TEST(HostPass, Fp32EquivalentToReference) {
   expect_all_equivalent(Precision::kFp32, kGreeks11, 5e-6);
 }
 
-/// Compiled for the device only to show that the inversion is device code.
-__global__ void invert(const double* price, const double* strike, double* sigma) {
-  sigma[threadIdx.x] =
-      formulas::implied_volatility(1.0, price[threadIdx.x], 100.0, strike[threadIdx.x], 1.0, 0.5).sigma;
-}
-
-TEST(HostPass, InvertsTheBlackFormula) {
-  EXPECT_NE(reinterpret_cast<const void*>(&invert), nullptr);
-  for (const double s : {0.01, 0.3, 2.0}) {
-    for (const double x : {0.0, -0.1, -1.0}) {
-      const double beta = formulas::normalised_black(x, s);
-      if (beta < 1e-290) continue;
-      EXPECT_NEAR(formulas::implied_total_deviation(beta, x), s, 1e-14 * s) << "x = " << x;
-    }
+TEST(HostPass, InversionEquivalentToReference) {
+  const auto reference = make_reference_backend();
+  test::FakeDeviceLog log;
+  const auto backend = cuda::make_device_backend(std::make_unique<test::FakeDevice>(log), Precision::kFp64);
+  for (const auto& item : test::quote_cases()) {
+    const QuoteView quotes = item.quotes.view();
+    const auto worst = test::compare_quotes(test::invert(*backend, quotes), test::invert(*reference, quotes), quotes);
+    EXPECT_LE(worst.in_attainable, test::kQuoteTolerance) << item.name << ", " << worst.quoted;
   }
+  EXPECT_TRUE(log.faults.empty());
 }
 
 }  // namespace

@@ -11,8 +11,17 @@
 #include "greekgrid/host/chain.hpp"
 #include "greekgrid/host/run_config.hpp"
 #include "greekgrid/host/snapshot.hpp"
+#include "greekgrid/kernels/backend.hpp"
 
 namespace greekgrid {
+
+/// What a snapshot took, wall time.
+struct SnapshotTimings {
+  double forward_seconds = 0.0;    ///< judging rows, parity, choice of quotes
+  double inversion_seconds = 0.0;  ///< in the backend
+  double smile_seconds = 0.0;      ///< smiles, filling, metrics
+  std::size_t inversions = 0;
+};
 
 /// Judges every contract of the wanted tickers and gives each that may be priced a forward and a volatility.
 ///
@@ -30,8 +39,11 @@ namespace greekgrid {
 /// Every refused live contract and every refused ticker is one Diagnostic of the result; expired contracts are counted.
 /// Refused as errors of the file: a spot outside 1e-4 .. 1e9 USD, a volatility above 100 (10,000 %), open interest or
 /// dealer position of more than 1e12 shares a contract, negative open interest. A missing spot is taken from parity.
+/// @param backend inverts the quotes; all backends agree to a few roundings
+/// @param timings filled if given
+/// @throws BackendError
 Snapshot make_snapshot(const OptionChain& chain, const MarketConfig& config, const TickerSelection& selection,
-                       const Calendar& calendar);
+                       const Calendar& calendar, Backend& backend, SnapshotTimings* timings = nullptr);
 
 /// True if a vendor's volatility is a placeholder: not above 1e-4; or equal to `floor`, the smallest positive
 /// volatility of its ticker where that occurs more than 20 times (NaN if it does not); or within 2e-5 of 2^-k, k

@@ -67,4 +67,7 @@ OpenInterestRefresh refresh_open_interest(OptionChain& chain, std::span<const st
 /// @throws OutputError
 void write_reject_report(const Diagnostics& rejects, const std::filesystem::path& target);
 
+/// Rows of a reject report by rule; empty where there is no readable report.
+std::map<std::string, std::size_t> count_reject_report(const std::filesystem::path& path);
+
 }  // namespace greekgrid

@@ -1,8 +1,8 @@
 #pragma once
 
 /// @file
-/// The backends that evaluate exposures: one interface, one list. A backend that cannot run here is still in the list
-/// and says why; nothing falls back silently.
+/// The backends that evaluate exposures and invert quotes: one interface, one list. A backend that cannot run here is
+/// still in the list and says why; nothing falls back silently.
 
 #include <memory>
 #include <span>
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "greekgrid/kernels/error.hpp"
+#include "greekgrid/kernels/formulas/implied_volatility.hpp"
 #include "greekgrid/kernels/greek.hpp"
 #include "greekgrid/kernels/views.hpp"
 
@@ -29,7 +30,8 @@ struct BackendStatus {
   std::string detail;  ///< the device and instruction set in use, or why the backend cannot run
 };
 
-/// Evaluates the sums over contracts of dealer position x multiplier x Greek, fused over the scenario grid.
+/// Evaluates the sums over contracts of dealer position x multiplier x Greek, fused over the scenario grid, and the
+/// implied volatilities that such books start from.
 ///
 /// A contract whose settlement lies before an instant contributes nothing there; exactly at its settlement it
 /// contributes its exercise indicator to delta (1/2 at the strike) and nothing to the other Greeks. Results depend on
@@ -41,6 +43,16 @@ class Backend {
   /// Evaluates every job. Jobs may be of any size and in any order; the call returns when all results are written.
   /// @throws BackendError if the backend is not usable or its device fails.
   virtual void evaluate(GreekSet greeks, std::span<const ExposureJob> jobs) = 0;
+  /// Inverts every quote for its volatility, in fp64 whatever the precision of evaluation.
+  ///
+  /// @param sigma  (N) vol; NaN unless the quote's status is ok
+  /// @param status (N) that of formulas::implied_volatility for the quote, exactly
+  /// Accuracy: relative error within 5 eps (1 + b/(s db/ds)) of the volatility of the quote's time value, the
+  /// attainable one up to the factor; b is the time value over discount sqrt(forward strike) and s = sigma sqrt(tau).
+  /// The bits of a result depend on its quote alone: not on its place, the other quotes or the number of threads.
+  /// @throws BackendError if the backend is not usable or its device fails.
+  virtual void implied_volatilities(const QuoteView& quotes, std::span<double> sigma,
+                                    std::span<formulas::IvStatus> status) = 0;
 };
 
 /// Plain double loops over the closed forms: the truth the other backends are tested against.

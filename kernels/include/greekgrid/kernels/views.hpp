@@ -36,6 +36,19 @@ struct BookView {
   std::size_t contracts() const { return strike.size(); }
 };
 
+/// Quotes of European options to be inverted for their volatilities, N of them, in any order. Nothing is assumed of the
+/// numbers: what cannot be inverted is answered by a status.
+struct QuoteView {
+  std::span<const std::int8_t> right;  ///< (N) +1 call, -1 put
+  std::span<const double> price;       ///< (N) USD per share, paid now
+  std::span<const double> forward;     ///< (N) USD
+  std::span<const double> strike;      ///< (N) USD
+  std::span<const double> discount;    ///< (N) value now of 1 USD at settlement
+  std::span<const double> tau;         ///< (N) common years to settlement
+
+  std::size_t size() const { return price.size(); }
+};
+
 /// How volatility answers a move of spot.
 enum class IvRule : std::uint8_t {
   kStickyStrike,  ///< sigma' = sigma

@@ -42,13 +42,14 @@ struct Price {
 };
 
 /// b, its complement and slope at x <= 0, s > 0, with root = e^(x/2). Three forms, none of which subtracts nearly equal
-/// numbers: a Taylor series in t of the difference of Mills ratios, that difference, and the bound less two tails.
+/// numbers: a Taylor series in t of the difference of Mills ratios, that difference, and the bound less two tails. In
+/// the deep wings the terms of the series cancel and the ratios no longer do.
 template <class Real>
 GREEKGRID_HD Price<Real> price(Real x, Real s, Real root) {
   const Real h = x / s;
   const Real t = Real(0.5) * s;
   const Real slope = Real(kInverseSqrtTwoPi) * math::exp(Real(-0.5) * math::fma(h, h, t * t));
-  if (t < Real(0.375)) {
+  if (t < Real(0.375) && x > Real(-4)) {
     // The odd moments of exp(h u - u^2/2) over u > 0, each times t^2k/(2k+1)!, by their recurrence in k.
     const Real quarter = Real(0.25) * x * x;
     const Real t2 = t * t;

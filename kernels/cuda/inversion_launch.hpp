@@ -1,0 +1,16 @@
+#pragma once
+
+/// @file
+/// Launch of the inversion kernel, in a source file of its own so that it compiles beside the exposure kernels.
+
+#include <cuda_runtime_api.h>
+
+#include <cstdint>
+
+#include "inversion_body.hpp"
+
+namespace greekgrid::cuda {
+
+void launch_inversion(const InversionBody& body, std::uint32_t blocks, std::uint32_t threads, cudaStream_t stream);
+
+}  // namespace greekgrid::cuda
