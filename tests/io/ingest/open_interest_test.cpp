@@ -189,6 +189,7 @@ TEST_F(Refresh, TwoClassesUnderOneFigureAreAmbiguous) {
     EXPECT_EQ(interest(chain, "SPXW", "SPX", 1, 1), 50) << "the only root of its date";
     if (keep) {
       EXPECT_EQ(interest(chain, "SPX", "SPX", 1), 10);
+      EXPECT_EQ(chain.open_interest_settle_date, "") << "old and new figures side by side";
     } else {
       EXPECT_TRUE(std::isnan(interest(chain, "SPX", "SPX", 1)) && std::isnan(interest(chain, "SPXW", "SPX", 1)));
     }
