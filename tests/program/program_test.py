@@ -377,6 +377,46 @@ def case_rows_are_refused_with_their_number(folder):
     assert "refused" in err
 
 
+def case_vendor_files(folder):
+    """What the command line says in place of a file: profile, session, underlying, price; open interest of a later morning."""
+    profile = folder / "map.toml"
+    profile.write_text('format = "mine"\nmatch = ["Sym", "Day"]\nunderlying_from = "root"\n[columns]\nsymbol = "Sym"\n'
+                       'session = "Day"\nbid = "B"\nopen_interest = "OI"\n')
+    table = folder / "table.csv"
+    table.write_text("Day,Sym,B,OI\n2026-08-19,SPY260918C00700000,1,5\n2026-08-20,SPY260918C00700000,2,6\n"
+                     "2026-08-20,SPY260918P00700000,3,7\n2026-08-20,SPY1260918P00700000,3,8\n")
+    chains = folder / "chains.h5"
+    _, err = run("ingest", table, "-o", chains, "--profile", profile, code=3)
+    assert "2 sessions, 2026-08-19 to 2026-08-20" in err and "--session" in err, err
+    out, err = run("ingest", table, "-o", chains, "--profile", profile, "--session", "2026-08-20", "--spot", "SPY=762.5")
+    assert "3 rows in = 2 contracts + 1 refused" in out and "adjusted_root            1" in out, out
+    assert "1 rows of other sessions not read" in out, out
+    assert "2026-08-20T20:00:00Z" in out and "without a price" not in err
+    _, err = run("ingest", table, "-o", chains, "--profile", profile, "--session", "2026-08-20")
+    assert "without a price" in err
+    for wrong in (["--session", "20-8-2026"], ["--session", "2026-02-30"], ["--spot", "SPY"], ["--spot", "SPY=-1"],
+                  ["--spot", "SPY=1", "--spot", "SPY=2"], ["--profile", profile, "--format", "orats"],
+                  ["--keep-open-interest"]):
+        run("ingest", table, "-o", folder / "n.h5", *wrong, code=2)
+    run("ingest", table, "-o", folder / "n.h5", "--profile", folder / "none.toml", code=3)
+    _, err = run("ingest", table, "-o", profile, "--profile", profile, code=2)
+    assert "is an input" in err
+    run("run", chains, "-o", folder / "n.h5", "--spot", "SPY=1", code=2)
+
+    interest = folder / "spy.json"
+    interest.write_text('{"ticker":"SPY","closes":{},"days":{"20-8":{},"21-8":{"2026-09-18":{"700.0":{"call_oi":11,'
+                        '"put_oi":12},"705.0":{"call_oi":1,"put_oi":2}}}},"updated_at":"2026-08-22T04:28:16Z"}')
+    _, err = run("ingest", chains, "--open-interest", interest, "-o", folder / "later.h5", code=3)
+    assert "2 sessions, 2026-08-20 to 2026-08-21" in err, err
+    out, _ = run("ingest", chains, "--open-interest", interest, "-o", folder / "later.h5", "--session", "2026-08-21")
+    assert "4 rows in = 2 contracts with a new value + 2 refused" in out and "not_in_chain             2" in out, out
+    report = list(csv.DictReader((folder / "later.h5.rejects.csv").open()))
+    assert [row["rule"] for row in report] == ["not_in_chain"] * 2, report
+    info = run("info", folder / "later.h5")[0]
+    assert "settled 2026-08-20, known 2026-08-21T09:30:00-04:00" in info and "open interest   23 contracts" in info, info
+    assert "2026-08-20T20:00:00Z" in info and "spy.json" in info and "table.csv" in info
+
+
 def case_one_wrong_stamp_does_not_cost_the_others(folder):
     symbols = ("AAA", "BBB", "CCC")
     rows = [GOOD_ROW.format(oi=10).replace("AAA", symbol) for symbol in symbols]
