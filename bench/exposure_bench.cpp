@@ -14,6 +14,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 
 #include "cpu/moments.hpp"
 #include "greekgrid/kernels/backend.hpp"
@@ -149,6 +150,44 @@ void BM_CpuFp64(benchmark::State& state) {
 }
 BENCHMARK(BM_CpuFp32)->ArgNames({"greeks", "contracts"})->ArgsProduct({{3, 11}, {240, 1500, 20000}});
 BENCHMARK(BM_CpuFp64)->ArgNames({"greeks", "contracts"})->ArgsProduct({{3, 11}, {240, 1500, 20000}});
+
+// The IV rules beside each other: one chain, grid and thread, the rules in turn in every iteration, so that a busy
+// machine slows them alike. Ratios are of the best processor times of each.
+void BM_CpuIvRulesFp32(benchmark::State& state) {
+  const GreekSet greeks = greeks_of(state.range(0));
+  Book book = test::index_like_book(static_cast<std::size_t>(state.range(1)));
+  book.add_smiles();
+  const Grid grid = test::session_grid(9, 11, 201, 0.1);
+  struct Rule {
+    const char* name;
+    IvRule rule;
+    double parameter;
+    double best = INFINITY;
+  };
+  Rule rules[] = {{"sticky_strike", IvRule::kStickyStrike, 1.0},
+                  {"relative_beta", IvRule::kRelativeBeta, 10.0},
+                  {"skew_stickiness", IvRule::kSkewStickiness, 0.0}};
+  const auto backend = make_cpu_backend(Precision::kFp32);
+  std::vector<double> out(greeks.size() * grid.get().scenarios());
+  for (auto _ : state) {
+    for (Rule& rule : rules) {
+      GridView view = grid.get();
+      view.iv_rule = rule.rule;
+      view.iv_rule_parameter = rule.parameter;
+      const ExposureJob job = {book.view(), view, 1, out};
+      const std::clock_t begin = std::clock();
+      backend->evaluate(greeks, {&job, 1});
+      benchmark::ClobberMemory();
+      rule.best = std::min(rule.best, static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC);
+    }
+  }
+  const double evaluations = live_evaluations(book, grid.get());
+  for (const Rule& rule : rules) state.counters[std::string(rule.name) + "_evals_per_s"] = evaluations / rule.best;
+  state.counters["relative_beta_to_sticky_strike"] = rules[1].best / rules[0].best;
+  state.counters["skew_stickiness_to_sticky_strike"] = rules[2].best / rules[0].best;
+  state.counters["skew_stickiness_to_relative_beta"] = rules[2].best / rules[1].best;
+}
+BENCHMARK(BM_CpuIvRulesFp32)->ArgNames({"greeks", "contracts"})->ArgsProduct({{3, 11}, {1500}});
 
 // One chain a call, copies to and from the device included: a universe in one call is what gpu_check measures.
 void BM_CudaFp32(benchmark::State& state) {

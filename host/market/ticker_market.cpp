@@ -440,7 +440,10 @@ void TickerMarket::fit_smiles() {
         }
       }
       v.residual = v.butterfly = v.calendar = v.low_k = v.high_k = kNaN;
-      if (nearest == nullptr) continue;
+      if (nearest == nullptr) {
+        e.smile = {e.tau, 0.0, 0.0, 0.0, 0.0, e.tau};  // level: whatever follows the smile stays where it is
+        continue;
+      }
       e.smile = move_smile(nearest->smile, e.tau);
       v.kind = SmileKind::kNeighbourExpiry;
       v.low_k = nearest->fit.low;

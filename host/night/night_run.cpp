@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cmath>
 #include <numeric>
+#include <stdexcept>
 
 #include "greekgrid/host/levels.hpp"
 #include "greekgrid/kernels/formulas/black_scholes.hpp"

@@ -76,6 +76,7 @@ int run(const Options& options) {
   if (!options.rejects.empty()) targets.push_back({"--rejects", options.rejects});
   std::vector<std::string> inputs = options.source.files;
   if (!options.config.empty()) inputs.push_back(options.config);
+  if (!options.source.profile.empty()) inputs.push_back(options.source.profile);
   check_targets(targets, inputs);
   const std::string started_at = now_text();
   const auto start = Clock::now();
@@ -258,9 +259,7 @@ Command add_run(CLI::App& app) {
       ->check(CLI::IsMember({"auto", "cpu", "cuda", "reference"}))
       ->capture_default_str();
   command->add_option("--threads", options->threads, "Threads (default: one a core)")->check(CLI::Range(1, 4096));
-  command->add_option("--format", options->source.format, "Of vendor files: auto, cboe-csv, cboe-json, long-csv")
-      ->capture_default_str();
-  command->add_option("--quote-time", options->source.quote_time, "Quote instant of vendor files, ISO 8601 with zone");
+  add_source_options(*command, options->source);
   command->add_option("--rejects", options->rejects, "Report of refused rows, contracts and tickers, CSV");
   command->add_flag("--strict", options->strict, "Exit 5 if a ticker was refused");
   return [options] { return run(*options); };

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include <map>
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <sstream>
 
 #include "commands.hpp"
 #include "greekgrid/io/chain_file.hpp"
-#include "greekgrid/io/ingest.hpp"
 #include "output.hpp"
 
 namespace greekgrid::cli {
@@ -26,10 +28,72 @@ bool same_file(const std::string& a, const std::string& b) {
 
 }  // namespace
 
+void add_source_options(CLI::App& command, SourceOptions& options) {
+  std::string names;
+  for (const std::string& name : format_names()) names += (names.empty() ? "" : ", ") + name;
+  command.add_option("--format", options.format, "Of vendor files: " + names)->capture_default_str();
+  command.add_option("--profile", options.profile, "Profile (TOML) that describes the vendor's table");
+  command.add_option("--quote-time", options.quote_time,
+                     "Quote instant of vendor files, ISO 8601 with zone; overrides the rule of the format");
+  command.add_option("--session", options.session, "Session to take of vendor files that hold several, YYYY-MM-DD");
+  command.add_option("--underlying", options.underlying, "Underlying of vendor files that name none");
+  command.add_option("--spot", options.spot, "SYMBOL=PRICE in USD where vendor files hold none; repeatable")
+      ->type_name("SYMBOL=PRICE");
+}
+
+IngestOptions ingest_options(const SourceOptions& options) {
+  IngestOptions made;
+  made.format = options.format;
+  const std::vector<std::string> names = format_names();
+  if (std::find(names.begin(), names.end(), options.format) == names.end()) {
+    std::string known;
+    for (const std::string& name : names) known += (known.empty() ? "" : ", ") + name;
+    throw UsageError("--format " + options.format + ": unknown (choose " + known + ")");
+  }
+  if (!options.profile.empty()) {
+    if (options.format != "auto") throw UsageError("--profile with --format (the profile is the format)");
+    std::ifstream in(options.profile, std::ios::binary);
+    std::stringstream text;
+    if (in) text << in.rdbuf();
+    if (!in || !text) throw InputError(options.profile + ": cannot be read (missing or no file) check the path");
+    made.profile = text.str();
+    made.profile_name = options.profile;
+  }
+  if (!options.quote_time.empty()) made.quote_time = parse_instant(options.quote_time);
+  if (!options.session.empty()) {
+    int y = 0, m = 0, d = 0;
+    char end = 0;
+    const bool read =
+        options.session.size() == 10 && std::sscanf(options.session.c_str(), "%4d-%2d-%2d%c", &y, &m, &d, &end) == 3;
+    const Date date{std::chrono::year{y}, std::chrono::month{static_cast<unsigned>(m)},
+                    std::chrono::day{static_cast<unsigned>(d)}};
+    if (!read || y < 1970 || !date.ok())
+      throw UsageError("--session " + options.session + ": no date (write YYYY-MM-DD)");
+    made.session = date;
+  }
+  made.underlying = options.underlying;
+  for (const std::string& given : options.spot) {
+    const std::size_t equals = given.find('=');
+    double price = 0.0;
+    std::size_t used = 0;
+    try {
+      if (equals != std::string::npos) price = std::stod(given.substr(equals + 1), &used);
+    } catch (const std::exception&) {
+      used = 0;
+    }
+    if (equals == std::string::npos || equals == 0 || used == 0 || used != given.size() - equals - 1 ||
+        !(price > 0.0 && price < 1e9)) {
+      throw UsageError("--spot " + given + ": not SYMBOL=PRICE (such as SPY=201.72)");
+    }
+    if (!made.spot.emplace(given.substr(0, equals), price).second) {
+      throw UsageError("--spot " + given + ": given twice (one price per underlying)");
+    }
+  }
+  return made;
+}
+
 OptionChain read_chain(const SourceOptions& options, const Calendar& calendar) {
-  const auto format = format_from_name(options.format);
-  if (!format)
-    throw UsageError("--format " + options.format + ": unknown (choose auto, cboe-csv, cboe-json, long-csv)");
+  const IngestOptions made = ingest_options(options);
   std::vector<fs::path> paths(options.files.begin(), options.files.end());
   std::size_t chains = 0;
   for (const fs::path& path : paths) {
@@ -39,16 +103,13 @@ OptionChain read_chain(const SourceOptions& options, const Calendar& calendar) {
     }
     if (is_hdf5_file(path)) ++chains;
   }
-  if (chains == 0) {
-    IngestOptions ingest_options;
-    ingest_options.format = *format;
-    if (!options.quote_time.empty()) ingest_options.quote_time = parse_instant(options.quote_time);
-    return ingest(paths, calendar, ingest_options);
-  }
+  if (chains == 0) return ingest(paths, calendar, made);
   if (paths.size() > 1)
     throw UsageError("several inputs with an HDF5 file among them (one chains.h5, or vendor files only)");
   if (!options.quote_time.empty())
     throw UsageError("--quote-time with a chains.h5 (its quote instant was fixed by ingest)");
+  if (!options.profile.empty() || !options.session.empty() || !options.underlying.empty() || !options.spot.empty())
+    throw UsageError("--profile, --session, --underlying or --spot with a chains.h5 (they are about vendor files)");
   return read_chain_file(paths.front());
 }
 
@@ -69,10 +130,14 @@ void check_targets(const std::vector<Target>& targets, const std::vector<std::st
   }
 }
 
-void log_rejects(const Diagnostics& rejects, const std::string& what) {
+std::map<std::string, std::size_t> count_rules(const Diagnostics& rejects) {
   std::map<std::string, std::size_t> by_rule;
   for (const Diagnostic& reject : rejects) ++by_rule[reject.rule];
-  for (const auto& [rule, count] : by_rule) spdlog::warn("{} {} refused: {}", count, what, rule);
+  return by_rule;
+}
+
+void log_rejects(const Diagnostics& rejects, const std::string& what) {
+  for (const auto& [rule, count] : count_rules(rejects)) spdlog::warn("{} {} refused: {}", count, what, rule);
 }
 
 }  // namespace greekgrid::cli

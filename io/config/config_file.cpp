@@ -8,6 +8,8 @@
 #include <cmath>
 #include <fstream>
 #include <functional>
+#include <initializer_list>
+#include <optional>
 #include <set>
 #include <sstream>
 
@@ -119,6 +121,41 @@ Section section(Section& root, const std::string& name, std::string_view file) {
   return Section(node == nullptr ? nullptr : node->as_table(), name + ".", file);
 }
 
+// The key of a rule's parameter and its range; no key where the name fixes the parameter.
+struct RuleParameter {
+  std::string_view key;
+  double low, high;
+};
+RuleParameter parameter_of(IvRuleName rule) {
+  if (rule == IvRuleName::kRelativeBeta) return {"beta", -100.0, 100.0};
+  if (rule == IvRuleName::kSkewStickiness) return {"stickiness", -10.0, 10.0};
+  return {"", 0.0, 0.0};
+}
+
+IvRuleChoice read_iv_rule(const Section& s, const toml::node& node) {
+  const std::initializer_list<IvRuleName> rules = {IvRuleName::kStickyStrike, IvRuleName::kStickyMoneyness,
+                                                   IvRuleName::kStickyLocalVolatility, IvRuleName::kSkewStickiness,
+                                                   IvRuleName::kRelativeBeta};
+  const toml::table* table = node.as_table();
+  const toml::node* rule = table == nullptr ? &node : table->get("rule");
+  if (rule == nullptr) s.fail(&node, "iv_rules", "has an entry without rule");
+  IvRuleChoice choice;
+  choice.rule = s.choice_of(rule, table == nullptr ? "iv_rules" : "iv_rules.rule", rules);
+  const RuleParameter parameter = parameter_of(choice.rule);
+  std::optional<double> value = default_parameter(choice.rule);
+  if (table != nullptr) {
+    for (const auto& [key, given] : *table) {
+      if (key.str() == "rule") continue;
+      const std::string path = "iv_rules." + std::string(key.str());
+      if (parameter.key.empty() || key.str() != parameter.key) s.fail(&given, path, "is not a parameter of this rule");
+      value = s.number_of(&given, path, parameter.low, parameter.high);
+    }
+  }
+  if (!value) s.fail(&node, "iv_rules", "has no stickiness (write {rule = \"skew_stickiness\", stickiness = 1.5})");
+  choice.parameter = *value;
+  return choice;
+}
+
 void read_scenarios(Section& s, ScenarioConfig& c) {
   s.choice("spot_axis", c.spot_axis, {SpotAxis::kExpectedMove, SpotAxis::kLogReturn});
   if (c.spot_axis == SpotAxis::kLogReturn) c.spot_half_width = 0.2;
@@ -145,25 +182,7 @@ void read_scenarios(Section& s, ScenarioConfig& c) {
   if (const toml::array* rules = s.array("iv_rules")) {
     c.iv_rules.clear();
     for (const toml::node& node : *rules) {
-      IvRuleChoice choice;
-      if (const toml::table* table = node.as_table()) {
-        if (const toml::node* rule = table->get("rule")) {
-          choice.rule = s.choice_of(rule, "iv_rules.rule", {IvRule::kStickyStrike, IvRule::kRelativeBeta});
-        } else {
-          s.fail(&node, "iv_rules", "has an entry without rule");
-        }
-        if (choice.rule == IvRule::kRelativeBeta) choice.parameter = 10.0;
-        for (const auto& [key, value] : *table) {
-          if (key.str() == "rule") continue;
-          if (key.str() != "beta" || choice.rule != IvRule::kRelativeBeta) {
-            s.fail(&value, "iv_rules." + std::string(key.str()), "is not a parameter of this rule");
-          }
-          choice.parameter = s.number_of(&value, "iv_rules.beta", -100.0, 100.0);
-        }
-      } else {
-        choice.rule = s.choice_of(&node, "iv_rules", {IvRule::kStickyStrike, IvRule::kRelativeBeta});
-        if (choice.rule == IvRule::kRelativeBeta) choice.parameter = 10.0;
-      }
+      const IvRuleChoice choice = read_iv_rule(s, node);
       for (const IvRuleChoice& other : c.iv_rules) {
         if (other.rule == choice.rule) s.fail(&node, "iv_rules", "names a rule twice");
       }
@@ -373,7 +392,7 @@ std::string to_toml(const RunConfig& config) {
   for (const IvRuleChoice& rule : s.iv_rules) {
     toml::table entry;
     entry.insert("rule", std::string(name(rule.rule)));
-    if (rule.rule == IvRule::kRelativeBeta) entry.insert("beta", rule.parameter);
+    if (const auto key = parameter_of(rule.rule).key; !key.empty()) entry.insert(key, rule.parameter);
     rules.push_back(std::move(entry));
   }
   scenarios.insert("spot_axis", std::string(name(s.spot_axis)));

@@ -180,6 +180,7 @@ class TableReader {
   void read_side(const Side& side, std::int8_t right) {
     const std::string_view text = fields_[side.symbol];
     const std::string& symbol_name = layout_.name[side.symbol];
+    if (has_exchange_suffix(text)) return refuse(symbol_name, rule::kExchangeRepeat, text);
     const std::optional<ContractSymbol> symbol = parse_contract_symbol(text);
     if (!symbol) return refuse(symbol_name, rule::kBadSymbol, text);
     if (symbol->expiration != *last_expiration_) {
@@ -219,34 +220,24 @@ bool is_cboe_header(const std::vector<std::string_view>& fields) {
   return has("calls") && has("puts");
 }
 
-void assign_underlying(RowBlock& block, const std::string& given, double spot, std::string_view call_field,
-                       std::string_view put_field) {
-  std::string ticker = given;
-  if (ticker.empty()) {
-    // Rows per family; an adjusted root counts for the root it was adjusted from, so that a file of nothing else still
-    // names its underlying. Ties go to the lower name.
-    std::vector<std::int64_t> rows(block.symbol.size(), 0);
-    for (const ContractRow& row : block.row) ++rows[static_cast<std::size_t>(row.root)];
-    std::vector<std::pair<std::string, std::int64_t>> family;
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      std::string_view stem = block.symbol[i];
-      while (stem.size() > 1 && stem.back() >= '0' && stem.back() <= '9') stem.remove_suffix(1);
-      const std::string underlying(family_underlying(stem));
-      const auto it = std::find_if(family.begin(), family.end(), [&](const auto& f) { return f.first == underlying; });
-      if (it == family.end()) {
-        if (family.size() < 64) family.emplace_back(underlying, rows[i]);
-      } else {
-        it->second += rows[i];
-      }
-    }
-    std::int64_t most = -1;
-    for (const auto& [name, count] : family) {
-      if (count > most || (count == most && name < ticker)) {
-        most = count;
-        ticker = name;
-      }
+std::string underlying_of_most_rows(const std::map<std::string, std::int64_t>& rows_of_root) {
+  // An adjusted root counts for the root it was adjusted from, so that a file of nothing else still names its
+  // underlying. Ties go to the lower name.
+  std::map<std::string, std::int64_t> rows;
+  for (const auto& [root, count] : rows_of_root) rows[std::string(root_underlying(root))] += count;
+  std::string ticker;
+  std::int64_t most = -1;
+  for (const auto& [name, count] : rows) {
+    if (count > most) {
+      most = count;
+      ticker = name;
     }
   }
+  return ticker;
+}
+
+void apply_underlying(RowBlock& block, const std::string& ticker, std::string_view call_field,
+                      std::string_view put_field) {
   for (Diagnostic& reject : block.reject) reject.ticker = ticker;
   std::vector<RootStanding> standing;
   for (const std::string& root : block.symbol) standing.push_back(root_standing(ticker, root));
@@ -254,17 +245,28 @@ void assign_underlying(RowBlock& block, const std::string& given, double spot, s
   std::size_t kept = 0;
   for (ContractRow& row : block.row) {
     const RootStanding is = standing[static_cast<std::size_t>(row.root)];
-    if (is != RootStanding::kStandard) {
+    row.multiplier = class_multiplier(is, row.multiplier);
+    if (row.multiplier == 0) {
       block.reject.push_back({"", row.line, std::string(row.right > 0 ? call_field : put_field),
                               std::string(is == RootStanding::kAdjusted ? rule::kAdjustedRoot : rule::kForeignRoot),
                               symbol_text(row, block.symbol[static_cast<std::size_t>(row.root)]), ticker});
       continue;
     }
     row.ticker = id;
-    row.spot = spot;
     block.row[kept++] = row;
   }
   block.row.resize(kept);
+}
+
+void assign_underlying(RowBlock& block, const std::string& given, double spot, std::string_view call_field,
+                       std::string_view put_field) {
+  std::map<std::string, std::int64_t> count;
+  for (ContractRow& row : block.row) {
+    ++count[block.symbol[static_cast<std::size_t>(row.root)]];
+    row.spot = spot;
+    row.multiplier = 0;  // the root says
+  }
+  apply_underlying(block, given.empty() ? underlying_of_most_rows(count) : given, call_field, put_field);
 }
 
 SourceRows parse_cboe_csv(std::string head, SourceText& source, const Calendar& calendar) {

@@ -5,28 +5,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <optional>
 
 namespace greekgrid::ingest_detail {
 namespace {
-
-std::string iso_date(Date date) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%04d-%02u-%02u", static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                static_cast<unsigned>(date.day()));
-  return text;
-}
-
-std::string iso_utc(Instant instant) {
-  const Instant day = instant >= 0 ? instant / 86400 : -((-instant + 86399) / 86400);
-  const int second = static_cast<int>(instant - day * 86400);
-  char text[48];
-  std::snprintf(text, sizeof text, "%sT%02d:%02d:%02dZ", iso_date(date_of(static_cast<DayNumber>(day))).c_str(),
-                second / 3600, second / 60 % 60, second % 60);
-  return text;
-}
 
 /// New York wall clock with its offset, such as 2024-01-05T09:30:00-05:00.
 std::string iso_new_york(Instant instant) {
@@ -59,16 +44,44 @@ bool same_contract(const Entry& a, const Entry& b) {
   return a.settlement == b.settlement && a.root == b.root && a.contract == b.contract;
 }
 
-struct SourcedDiagnostic {
-  std::size_t source;
-  Diagnostic diagnostic;
-};
+/// What the row says of its class, or else what its root does.
+RootRule convention_of(const ContractRow& row, std::string_view root) {
+  RootRule rule = root_rule(root);
+  if ((row.convention & 3) != 0) rule.style = static_cast<SettlementStyle>(row.convention & 3);
+  if (row.convention >> 2 != 0) rule.exercise = static_cast<Exercise>((row.convention >> 2) - 1);
+  return rule;
+}
+
+[[noreturn]] void refuse_empty(const std::string& label, const std::map<std::string, std::int64_t>& refused,
+                               std::int64_t rows_in) {
+  std::string why = "it lists no contracts";
+  if (rows_in > 0) {
+    const auto most = std::max_element(refused.begin(), refused.end(),
+                                       [](const auto& a, const auto& b) { return a.second < b.second; });
+    why = "all " + std::to_string(rows_in) + " refused";
+    if (most != refused.end()) why += ", most often by " + most->first;
+  }
+  throw InputError(label + ": no usable row (" + why + ") check the file and its format");
+}
+
+/// Where rows carry the stamp and every row was refused, the rows are what is wrong.
+void check_rows(const SourceRows& source) {
+  std::map<std::string, std::int64_t> refused;
+  std::int64_t rows_in = 0;
+  for (const RowBlock& block : source.block) {
+    if (!block.row.empty()) return;
+    rows_in += block.rows_in;
+    for (const Diagnostic& reject : block.reject) ++refused[reject.rule];
+  }
+  if (rows_in > 0) refuse_empty(source.label, refused, rows_in);
+}
 
 void check_same_instant(const std::vector<SourceRows>& sources) {
   for (const SourceRows& source : sources) {
     if (source.quote_time == 0) {
+      check_rows(source);
       throw InputError(
-          source.name +
+          source.label +
           ": the stamp cannot be read (no date line with a known time zone) give the instant with --quote-time");
     }
     if (source.quote_time != sources.front().quote_time) {
@@ -79,42 +92,77 @@ void check_same_instant(const std::vector<SourceRows>& sources) {
   }
 }
 
-/// EOD(D) open interest is the position of the close of D-1, published on the morning of D: it is taken as known at the
-/// open of D, the latest instant that "morning" allows. D is the session that the quotes belong to, because vendors
-/// roll open interest and quotes together (a file fetched before the open still lists the contracts that expired the
-/// day before).
-void date_open_interest(const std::vector<SourceRows>& sources, const Calendar& calendar, OptionChain& chain) {
-  std::optional<Date> session;
+void check_session(const std::vector<SourceRows>& sources, Date session) {
   for (const SourceRows& source : sources) {
-    if (source.quote_time == 0) return;
-    const Date date = new_york_date(source.quote_time);
-    if (session && *session != date) return;  // of different days: unknown for the whole
-    session = date;
+    // Files that name the session of each row were searched for it already.
+    if (source.quote_time != 0 && new_york_date(source.quote_time) != session && !source.open_interest_session) {
+      throw InputError(source.label + ": quotes of another session (" + iso_date(new_york_date(source.quote_time)) +
+                       " here, " + iso_date(session) + " with --session) leave --session out");
+    }
   }
-  if (!session) return;
-  const Session published = calendar.session_on_or_before(*session);
-  const Session settled =
-      calendar.session_on_or_before(Date{std::chrono::sys_days{published.date} - std::chrono::days{1}});
-  chain.open_interest_settle_date = iso_date(settled.date);
-  chain.open_interest_knowledge_time = iso_new_york(published.open);
 }
 
-[[noreturn]] void refuse_empty(const std::vector<SourceRows>& sources, const Diagnostics& rejects,
-                               std::int64_t rows_in) {
-  std::map<std::string, std::int64_t> count;
-  for (const Diagnostic& reject : rejects) ++count[reject.rule];
-  std::string why = "it lists no contracts";
-  if (rows_in > 0) {
-    const auto most =
-        std::max_element(count.begin(), count.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
-    why = "all " + std::to_string(rows_in) + " refused";
-    if (most != count.end()) why += ", most often by " + most->first;
+/// Prices that the command line gives, by ticker.
+void set_spots(OptionChain& chain, const std::map<std::string, double>& given) {
+  for (const auto& [symbol, price] : given) {
+    const std::string ticker = normal_ticker(symbol).value_or(symbol);
+    const auto it = std::lower_bound(chain.ticker.begin(), chain.ticker.end(), ticker);
+    if (it == chain.ticker.end() || *it != ticker) {
+      throw InputError("--spot " + symbol + ": no such underlying (none of the files lists it) check the symbol");
+    }
+    chain.spot[static_cast<std::size_t>(it - chain.ticker.begin())] = price;
   }
-  throw InputError((sources.empty() ? std::string("input") : sources.front().label) + ": no usable row (" + why +
-                   ") check the file and its format");
 }
 
 }  // namespace
+
+std::string iso_date(Date date) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%04d-%02u-%02u", static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+                static_cast<unsigned>(date.day()));
+  return text;
+}
+
+std::string iso_utc(Instant instant) {
+  const Instant day = instant >= 0 ? instant / 86400 : -((-instant + 86399) / 86400);
+  const int second = static_cast<int>(instant - day * 86400);
+  char text[48];
+  std::snprintf(text, sizeof text, "%sT%02d:%02d:%02dZ", iso_date(date_of(static_cast<DayNumber>(day))).c_str(),
+                second / 3600, second / 60 % 60, second % 60);
+  return text;
+}
+
+/// It is taken as known at the open of D, the latest instant that "morning" allows. D is the session that the quotes
+/// belong to, because vendors roll open interest and quotes together (a file fetched before the open still lists the
+/// contracts that expired the day before), unless the source says otherwise.
+OpenInterestDates open_interest_dates(const std::vector<SourceRows>& sources, const Calendar& calendar) {
+  std::optional<Date> session;
+  for (const SourceRows& source : sources) {
+    if (source.quote_time == 0 && !source.open_interest_session) return {};
+    const Date date =
+        source.open_interest_session ? date_of(*source.open_interest_session) : new_york_date(source.quote_time);
+    if (session && *session != date) return {};  // of different days: unknown for the whole
+    session = date;
+  }
+  if (!session) return {};
+  const Session published = calendar.session_on_or_before(*session);
+  const Session settled =
+      calendar.session_on_or_before(Date{std::chrono::sys_days{published.date} - std::chrono::days{1}});
+  return {iso_date(settled.date), iso_new_york(published.open)};
+}
+
+std::vector<ChainSource> provenance(const std::vector<SourceRows>& sources) {
+  std::vector<ChainSource> list;
+  for (std::size_t s = 0; s < sources.size(); ++s) {
+    const bool archive = !sources[s].file.empty();
+    // Members of one archive stand side by side.
+    if (archive && s > 0 && sources[s - 1].file == sources[s].file && sources[s - 1].sha256 == sources[s].sha256) {
+      continue;
+    }
+    list.push_back({archive ? sources[s].file : sources[s].name, sources[s].sha256});
+  }
+  return list;
+}
 
 std::int32_t RowBlock::intern(std::string_view text) {
   if (const auto it = index_.find(text); it != index_.end()) return it->second;
@@ -141,8 +189,8 @@ std::string_view store_quantity(ContractRow& row, const Quantity& quantity, cons
   return {};
 }
 
-std::string_view check_strike(std::string_view text, const std::int64_t* symbol_strike, std::int64_t& strike) {
-  const Number number = parse_number(text);
+std::string_view check_strike(const Number& number, double tolerance, const std::int64_t* symbol_strike,
+                              std::int64_t& strike) {
   if (number.kind == NumberKind::kMissing) return rule::kMissingStrike;
   if (number.kind == NumberKind::kBad) return rule::kBadNumber;
   if (number.kind == NumberKind::kNonFinite) return rule::kNonFinite;
@@ -150,7 +198,7 @@ std::string_view check_strike(std::string_view text, const std::int64_t* symbol_
   if (symbol_strike != nullptr) {
     if (*symbol_strike <= 0) return rule::kNonpositiveStrike;
     const double listed = static_cast<double>(*symbol_strike) / 1000.0;
-    if (!(std::abs(number.value - listed) <= strike_tolerance(text))) return rule::kContradictsSymbol;
+    if (!(std::abs(number.value - listed) <= tolerance)) return rule::kContradictsSymbol;
     strike = *symbol_strike;
     return {};
   }
@@ -160,17 +208,27 @@ std::string_view check_strike(std::string_view text, const std::int64_t* symbol_
   return {};
 }
 
+std::string_view check_strike(std::string_view text, const std::int64_t* symbol_strike, std::int64_t& strike) {
+  return check_strike(parse_number(text), strike_tolerance(text), symbol_strike, strike);
+}
+
 OptionChain build_chain(std::vector<SourceRows> sources, const Calendar& calendar, const IngestOptions& options) {
   OptionChain chain;
   if (!options.quote_time) check_same_instant(sources);
+  if (options.session) check_session(sources, *options.session);
   if (!sources.empty()) chain.quote_time = options.quote_time.value_or(sources.front().quote_time);
   for (const SourceRows& source : sources) {
     chain.file_time = std::max(chain.file_time, source.file_time);
-    chain.source.push_back({source.name, source.sha256});
-    for (const RowBlock& block : source.block) chain.rows_in += block.rows_in;
+    for (const RowBlock& block : source.block) {
+      chain.rows_in += block.rows_in;
+      chain.rows_other_sessions += block.other_sessions;
+    }
   }
+  chain.source = provenance(sources);
   if (chain.file_time == 0) chain.file_time = chain.quote_time;
-  date_open_interest(sources, calendar, chain);
+  const OpenInterestDates dates = open_interest_dates(sources, calendar);
+  chain.open_interest_settle_date = dates.settled;
+  chain.open_interest_knowledge_time = dates.known;
 
   // One ranking of every symbol, by bytes, serves tickers and roots.
   std::vector<std::string> name;
@@ -180,12 +238,11 @@ OptionChain build_chain(std::vector<SourceRows> sources, const Calendar& calenda
   std::sort(name.begin(), name.end());
   name.erase(std::unique(name.begin(), name.end()), name.end());
 
-  std::vector<SourcedDiagnostic> rejects;
+  std::vector<Diagnostics> rejects(sources.size());  // by source; there may be as many as rows, so none is copied
   const auto refuse = [&rejects, &name](const Entry& entry, std::uint32_t ticker, std::string_view why,
                                         const std::string& file) {
-    rejects.push_back({entry.source,
-                       {file, entry.row->line, "contract", std::string(why), symbol_text(*entry.row, name[entry.root]),
-                        name[ticker]}});
+    rejects[entry.source].push_back(
+        {file, entry.row->line, "contract", std::string(why), symbol_text(*entry.row, name[entry.root]), name[ticker]});
   };
 
   std::size_t total = 0;
@@ -204,31 +261,43 @@ OptionChain build_chain(std::vector<SourceRows> sources, const Calendar& calenda
     for (RowBlock& block : sources[s].block) {
       for (Diagnostic& reject : block.reject) {
         reject.file = sources[s].name;
-        rejects.push_back({s, std::move(reject)});
+        rejects[s].push_back(std::move(reject));
       }
+      block.reject = {};
       rank.clear();
       for (const std::string& symbol : block.symbol) {
         rank.push_back(static_cast<std::uint32_t>(std::lower_bound(name.begin(), name.end(), symbol) - name.begin()));
       }
       std::uint64_t last_key = ~std::uint64_t{0};
       Instant settlement = 0;
+      std::uint8_t last_style = 0;
       for (const ContractRow& row : block.row) {
         const std::uint32_t root = rank[static_cast<std::size_t>(row.root)];
         const std::uint32_t ticker = rank[static_cast<std::size_t>(row.ticker)];
         const std::uint64_t key = (std::uint64_t{root} << 32) | static_cast<std::uint32_t>(row.expiration);
-        if (key != last_key) {
-          const auto [it, inserted] = settled.try_emplace(key, 0);
-          if (inserted) it->second = calendar.settlement(date_of(row.expiration), root_rule(name[root]).style);
+        if (key != last_key || (row.convention & 3) != last_style) {
+          last_style = row.convention & 3;
+          // Days of our calendar need fewer than 20 bits, so the style finds room.
+          const auto [it, inserted] = settled.try_emplace(key | (std::uint64_t{last_style} << 28), 0);
+          if (inserted) {
+            it->second = calendar.settlement(date_of(row.expiration), convention_of(row, name[root]).style);
+          }
           settlement = it->second;
           last_key = key;
         }
         const Entry made{settlement, row.strike * 2 + (row.right > 0 ? 1 : 0), &row, root,
                          static_cast<std::uint32_t>(s)};
+        // The clearing house sums the classes of an index that share a date and a strike.
+        if (sources[s].open_interest_session && !sources[s].roots_known && has_several_roots(name[ticker]) &&
+            is_monthly_expiration(row.expiration, calendar)) {
+          refuse(made, ticker, rule::kAmbiguousRoot, sources[s].name);
+          continue;
+        }
         if (row.stamp != 0 && row.stamp < sources[s].stale_before) {
-          refuse(made, ticker, rule::kStaleTicker, sources[s].name);
-          rejects.back().diagnostic.field = "updated";
-          rejects.back().diagnostic.value = iso_utc(row.stamp);
-          ++stale;
+          refuse(made, ticker, sources[s].snapshots ? rule::kEarlierSnapshot : rule::kStaleTicker, sources[s].name);
+          rejects[s].back().field = "updated";
+          rejects[s].back().value = iso_utc(row.stamp);
+          if (!sources[s].snapshots) ++stale;
           continue;
         }
         entry.push_back(made);
@@ -304,12 +373,20 @@ OptionChain build_chain(std::vector<SourceRows> sources, const Calendar& calenda
   const std::size_t contracts = contract_begin.back();
   const std::size_t expiries = expiry_offset.back();
 
-  std::stable_sort(rejects.begin(), rejects.end(), [](const SourcedDiagnostic& a, const SourcedDiagnostic& b) {
-    return a.source != b.source ? a.source < b.source : a.diagnostic.row < b.diagnostic.row;
-  });
-  chain.rejects.reserve(rejects.size());
-  for (SourcedDiagnostic& reject : rejects) chain.rejects.push_back(std::move(reject.diagnostic));
-  if (contracts == 0) refuse_empty(sources, chain.rejects, chain.rows_in);
+  for (Diagnostics& list : rejects) {
+    const auto by_row = [](const Diagnostic& a, const Diagnostic& b) { return a.row < b.row; };
+    if (!std::is_sorted(list.begin(), list.end(), by_row)) std::stable_sort(list.begin(), list.end(), by_row);
+    if (chain.rejects.empty()) {
+      chain.rejects = std::move(list);
+    } else {
+      std::move(list.begin(), list.end(), std::back_inserter(chain.rejects));
+    }
+  }
+  if (contracts == 0) {
+    std::map<std::string, std::int64_t> refused;
+    for (const Diagnostic& reject : chain.rejects) ++refused[reject.rule];
+    refuse_empty(sources.empty() ? std::string("input") : sources.front().label, refused, chain.rows_in);
+  }
 
   chain.ticker.resize(listed.size());
   chain.spot = std::move(spot);
@@ -336,7 +413,7 @@ OptionChain build_chain(std::vector<SourceRows> sources, const Calendar& calenda
     for (std::size_t i = 0; i < kept[u]; ++i) {
       if (next_expiry < expiry_begin[u].size() && expiry_begin[u][next_expiry] == i) {
         const std::size_t e = expiry_offset[u] + next_expiry++;
-        const RootRule convention = root_rule(name[rows[i].root]);
+        const RootRule convention = convention_of(*rows[i].row, name[rows[i].root]);
         chain.expiry_ticker[e] = static_cast<std::int32_t>(u);
         chain.root[e] = name[rows[i].root];
         chain.settlement[e] = rows[i].settlement;
@@ -348,7 +425,7 @@ OptionChain build_chain(std::vector<SourceRows> sources, const Calendar& calenda
       chain.contract_expiry[n] = static_cast<std::int32_t>(expiry_offset[u] + next_expiry - 1);
       chain.strike[n] = static_cast<double>(row.strike) / 1000.0;
       chain.right[n] = row.right;
-      chain.multiplier[n] = 100.0;  // standard roots only: every other one was refused
+      chain.multiplier[n] = row.multiplier;
       chain.bid[n] = row.bid;
       chain.ask[n] = row.ask;
       chain.last[n] = row.last;
@@ -359,6 +436,7 @@ OptionChain build_chain(std::vector<SourceRows> sources, const Calendar& calenda
       chain.vendor_gamma[n] = row.gamma;
     }
   });
+  set_spots(chain, options.spot);
   return chain;
 }
 

@@ -1,5 +1,6 @@
 #include "contract_symbol.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace greekgrid::ingest_detail {
@@ -27,6 +28,15 @@ struct Family {
 };
 constexpr std::array kFamilies{Family{"SPXW", "SPX"}, Family{"SPXPM", "SPX"}, Family{"NDXP", "NDX"},
                                Family{"RUTW", "RUT"}, Family{"VIXW", "VIX"},  Family{"XSPAM", "XSP"}};
+
+// Mini options (10 shares), listed on these underlyings alone.
+constexpr std::array<std::string_view, 6> kMinis{"AAPL7", "AMZN7", "GLD7", "GOOG7", "GOOGL7", "SPY7"};
+
+std::string_view without_digits(std::string_view root) {
+  std::string_view stem = root;
+  while (!stem.empty() && is_digit(stem.back())) stem.remove_suffix(1);
+  return stem.empty() ? root : stem;
+}
 
 }  // namespace
 
@@ -67,6 +77,54 @@ std::string_view family_underlying(std::string_view root) {
   return root;
 }
 
+std::string_view root_underlying(std::string_view root) {
+  return family_underlying(without_digits(root));
+}
+
+bool has_exchange_suffix(std::string_view symbol) {
+  symbol = trimmed(symbol);
+  return symbol.size() > 2 && symbol[symbol.size() - 2] == '-' && (is_upper(symbol.back()) || is_digit(symbol.back()));
+}
+
+bool is_monthly_expiration(DayNumber expiration, const Calendar& calendar) {
+  const Date date = date_of(expiration);
+  const Date friday{std::chrono::sys_days{date.year() / date.month() / std::chrono::Friday[3]}};
+  const DayNumber third = day_number(friday);
+  if (expiration == third) return true;
+  if (expiration == third + 1)
+    return expiration < day_number(Date{std::chrono::year{2015}, std::chrono::March, std::chrono::day{1}});
+  return !calendar.is_session(friday) && calendar.session_on_or_before(friday).date == date;
+}
+
+bool has_several_roots(std::string_view ticker) {
+  return ticker == "SPX" || ticker == "NDX" || ticker == "RUT";
+}
+
+std::string listed_root(std::string_view ticker, DayNumber expiration, const Calendar& calendar) {
+  if (has_several_roots(ticker) && !is_monthly_expiration(expiration, calendar)) {
+    return ticker == "SPX" ? "SPXW" : ticker == "NDX" ? "NDXP" : "RUTW";
+  }
+  std::string root;
+  for (const char c : ticker) {
+    if (is_upper(c) || is_digit(c)) root += c;
+  }
+  return root;
+}
+
+std::uint16_t class_multiplier(RootStanding standing, std::uint16_t given) {
+  switch (standing) {
+    case RootStanding::kStandard:
+      return given != 0 ? given : 100;
+    case RootStanding::kMini:
+      return given != 0 ? given : 10;
+    case RootStanding::kAdjusted:
+      return given != 100 ? given : 0;
+    case RootStanding::kForeign:
+      break;
+  }
+  return 0;
+}
+
 RootStanding root_standing(std::string_view ticker, std::string_view root) {
   // Listed symbols of the US hold no digits, so a root that ends in one is an adjusted or mini class even when the file
   // names it as its own underlying.
@@ -80,6 +138,7 @@ RootStanding root_standing(std::string_view ticker, std::string_view root) {
   const auto belongs = [&letters](std::string_view name) {
     return name == letters || family_underlying(name) == letters;
   };
+  if (belongs(stem) && std::find(kMinis.begin(), kMinis.end(), root) != kMinis.end()) return RootStanding::kMini;
   if (stem.size() == root.size()) return belongs(root) ? RootStanding::kStandard : RootStanding::kForeign;
   return belongs(stem) || belongs(root) ? RootStanding::kAdjusted : RootStanding::kForeign;
 }

@@ -33,14 +33,6 @@ bool take(std::string_view& text, char c) {
   return true;
 }
 
-std::optional<DayNumber> checked_date(int y, int m, int d) {
-  if (y < 1970 || y > 2199 || m < 1 || m > 12 || d < 1 || d > 31) return std::nullopt;
-  const Date date{std::chrono::year{y}, std::chrono::month{static_cast<unsigned>(m)},
-                  std::chrono::day{static_cast<unsigned>(d)}};
-  if (!date.ok()) return std::nullopt;
-  return day_number(date);
-}
-
 // First letters that tell the month in English, Spanish, French, German, Italian and Portuguese, accents as in UTF-8;
 // the longest match wins (mai/mar, juin/juil).
 struct MonthName {
@@ -244,6 +236,14 @@ Date date_of(DayNumber day) {
   return Date{std::chrono::sys_days{std::chrono::days{day}}};
 }
 
+std::optional<DayNumber> checked_date(int y, int m, int d) {
+  if (y < 1970 || y > 2199 || m < 1 || m > 12 || d < 1 || d > 31) return std::nullopt;
+  const Date date{std::chrono::year{y}, std::chrono::month{static_cast<unsigned>(m)},
+                  std::chrono::day{static_cast<unsigned>(d)}};
+  if (!date.ok()) return std::nullopt;
+  return day_number(date);
+}
+
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t' || text.back() == '\r')) text.remove_suffix(1);
@@ -277,13 +277,13 @@ std::string shown(std::string_view text) {
   return out;
 }
 
-bool split_fields(std::string_view line, std::vector<std::string_view>& fields, std::string& unquoted) {
+bool split_fields(std::string_view line, std::vector<std::string_view>& fields, std::string& unquoted, char delimiter) {
   fields.clear();
   if (line.find('"') == std::string_view::npos) {
     const char* begin = line.data();
     const char* const end = begin + line.size();
     for (const char* p = begin; p != end; ++p) {
-      if (*p == ',') {
+      if (*p == delimiter) {
         fields.emplace_back(begin, static_cast<std::size_t>(p - begin));
         begin = p + 1;
       }
@@ -312,10 +312,10 @@ bool split_fields(std::string_view line, std::vector<std::string_view>& fields, 
       }
       ++i;
       fields.emplace_back(unquoted.data() + begin, unquoted.size() - begin);
-      if (i < line.size() && line[i] != ',') return false;
+      if (i < line.size() && line[i] != delimiter) return false;
     } else {
       const std::size_t begin = i;
-      while (i < line.size() && line[i] != ',') ++i;
+      while (i < line.size() && line[i] != delimiter) ++i;
       fields.push_back(line.substr(begin, i - begin));
     }
     if (i >= line.size()) return true;

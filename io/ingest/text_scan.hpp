@@ -32,9 +32,10 @@ std::string upper_case(std::string_view text);
 /// At most 80 bytes of an offending value, control characters replaced, for messages and diagnostics.
 std::string shown(std::string_view text);
 
-/// Splits one line (no line end in it) at commas by RFC 4180. Views point into `line`, or into `unquoted` for fields
-/// with doubled quotes. False if a quote is never closed or text follows a closing quote.
-bool split_fields(std::string_view line, std::vector<std::string_view>& fields, std::string& unquoted);
+/// Splits one line (no line end in it) at the delimiter by RFC 4180. Views point into `line`, or into `unquoted` for
+/// fields with doubled quotes. False if a quote is never closed or text follows a closing quote.
+bool split_fields(std::string_view line, std::vector<std::string_view>& fields, std::string& unquoted,
+                  char delimiter = ',');
 
 /// Takes the next line off `rest`, without its LF or CRLF. False when nothing is left.
 bool next_line(std::string_view& rest, std::string_view& line);
@@ -53,6 +54,8 @@ std::optional<std::int64_t> strike_thousandths(double strike);
 /// Half a unit of the last decimal a vendor prints: by how much a printed strike may differ from the symbol's.
 double strike_tolerance(std::string_view text);
 
+/// Day of a year from 1970 to 2199, month and day; none for a day that does not exist.
+std::optional<DayNumber> checked_date(int year, int month, int day);
 /// A date as YYYY-MM-DD.
 std::optional<DayNumber> parse_iso_date(std::string_view text);
 /// A date in words ("Fri Nov 20 2026", "23 de marzo de 2022"), as MM/DD/YYYY or as YYYY-MM-DD.

@@ -1,8 +1,12 @@
 // The CPU backend: splits jobs into scenario rows, spreads the rows over threads and adds the expiries of a row in
-// order, so that the bits of a result depend on its job alone; spreads quotes over threads in pieces.
+// order, so that the bits of a result depend on its job alone; spreads quotes over threads in pieces. Where volatility
+// follows the smile, a thread takes many rows of a job and forms the volatilities of a block of contracts once for all
+// of them.
 
 #include <oneapi/tbb/enumerable_thread_specific.h>
+#include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/parallel_for.h>
+#include <oneapi/tbb/task_arena.h>
 
 #include <algorithm>
 #include <cmath>
@@ -20,6 +24,7 @@ namespace greekgrid {
 namespace {
 
 using cpu::ExpiryContracts;
+using cpu::RowVolatility;
 using cpu::ScenarioRow;
 
 // One position model of one book without its zero weights, ready for every row.
@@ -96,14 +101,20 @@ class CpuBackend final : public Backend {
   void evaluate(GreekSet greeks, std::span<const ExposureJob> jobs) override {
     std::vector<PreparedJob> prepared(jobs.size());
     oneapi::tbb::parallel_for(std::size_t{0}, jobs.size(), [&](std::size_t k) { prepared[k] = prepare(jobs[k]); });
-    std::vector<std::size_t> row_begin(jobs.size() + 1, 0);
+    std::size_t all_rows = 0;
+    for (const ExposureJob& job : jobs) all_rows += rows(job.grid);
+    std::vector<std::size_t> task_begin(jobs.size() + 1, 0);
+    std::vector<std::size_t> task_rows(jobs.size(), 1);
     for (std::size_t k = 0; k < jobs.size(); ++k) {
-      row_begin[k + 1] = row_begin[k] + jobs[k].grid.time.size() * jobs[k].grid.iv_shift.size();
+      if (reads_smile(jobs[k].grid)) task_rows[k] = rows_per_table(jobs[k].grid, all_rows);
+      task_begin[k + 1] = task_begin[k] + (rows(jobs[k].grid) + task_rows[k] - 1) / task_rows[k];
     }
-    oneapi::tbb::parallel_for(std::size_t{0}, row_begin.back(), [&](std::size_t row) {
-      const auto k =
-          static_cast<std::size_t>(std::upper_bound(row_begin.begin(), row_begin.end(), row) - row_begin.begin() - 1);
-      evaluate_row(greeks, jobs[k], prepared[k], row - row_begin[k]);
+    oneapi::tbb::parallel_for(std::size_t{0}, task_begin.back(), [&](std::size_t task) {
+      const auto k = static_cast<std::size_t>(std::upper_bound(task_begin.begin(), task_begin.end(), task) -
+                                              task_begin.begin() - 1);
+      const std::size_t first = (task - task_begin[k]) * task_rows[k];
+      const std::size_t count = std::min(task_rows[k], rows(jobs[k].grid) - first);
+      evaluate_rows(greeks, jobs[k], prepared[k], first, count);
     });
   }
 
@@ -120,57 +131,111 @@ class CpuBackend final : public Backend {
   }
 
  private:
-  void evaluate_row(GreekSet greeks, const ExposureJob& job, const PreparedJob& prepared, std::size_t row) {
+  static std::size_t rows(const GridView& grid) { return grid.time.size() * grid.iv_shift.size(); }
+  static bool reads_smile(const GridView& grid) { return grid.effective_rule() == IvRule::kSkewStickiness; }
+
+  // Rows of one task under a rule with a table, which is made anew for each task: few large tasks, yet work for every
+  // thread. No row's bits depend on it.
+  static std::size_t rows_per_table(const GridView& grid, std::size_t all_rows) {
+    // An arena knows its slots, not how many threads the program allows.
+    using oneapi::tbb::global_control;
+    const auto threads = std::min(static_cast<std::size_t>(oneapi::tbb::this_task_arena::max_concurrency()),
+                                  global_control::active_value(global_control::max_allowed_parallelism));
+    const std::size_t share = threads == 1 ? all_rows : (all_rows + 2 * threads - 1) / (2 * threads);
+    return std::clamp<std::size_t>(share, 1, std::max<std::size_t>(rows(grid), 1));
+  }
+
+  // The rows [first, first + count) of a job; a row is an instant and an IV shift.
+  void evaluate_rows(GreekSet greeks, const ExposureJob& job, const PreparedJob& prepared, std::size_t first,
+                     std::size_t count) {
     const GridView& grid = job.grid;
     const BookView& book = job.book;
-    const std::int64_t time = grid.time[row / grid.iv_shift.size()];
-    const double shift = grid.iv_shift[row % grid.iv_shift.size()];
     const std::size_t scenarios = grid.scenarios();
-    const double basis = std::exp(book.spot_basis);
+    const std::size_t greek_stride = job.positions * scenarios;
     cpu::ScratchPointer& scratch = scratch_.local();
     if (!scratch) scratch = cpu::make_scratch();
 
     for (std::size_t w = 0; w < job.positions; ++w) {
-      const PreparedPosition& p = prepared.position[w];
-      double* out = job.exposure.data() + w * scenarios + row * grid.spots;
-      const std::size_t greek_stride = job.positions * scenarios;
-      for (std::size_t g = 0; g < greeks.size(); ++g) {
-        std::fill_n(out + g * greek_stride, grid.spots, 0.0);
-      }
+      double* out = job.exposure.data() + w * scenarios + first * grid.spots;
+      for (std::size_t g = 0; g < greeks.size(); ++g) std::fill_n(out + g * greek_stride, count * grid.spots, 0.0);
       for (std::size_t e = 0; e < book.expiries(); ++e) {
-        const std::size_t begin = p.begin[e];
-        const std::size_t count = p.begin[e + 1] - begin;
-        if (count == 0 || book.settlement[e] < time) continue;
+        add_expiry(greeks, job, prepared, w, e, first, count, *scratch, out);
+      }
+    }
+  }
+
+  // Adds one expiry under one position model to the rows, the first of which is at `out`.
+  void add_expiry(GreekSet greeks, const ExposureJob& job, const PreparedJob& prepared, std::size_t w, std::size_t e,
+                  std::size_t first, std::size_t count, cpu::Scratch& scratch, double* out) {
+    const GridView& grid = job.grid;
+    const BookView& book = job.book;
+    const PreparedPosition& p = prepared.position[w];
+    const std::size_t greek_stride = job.positions * grid.scenarios();
+    const double basis = std::exp(book.spot_basis);
+    const double tau0 = static_cast<double>(book.settlement[e] - grid.time[0]) / kSecondsPerYear;
+    const double scale =
+        grid.iv_shift_term == IvShiftTerm::kFlat ? 1.0 : formulas::sqrt_time_scale(tau0, grid.iv_shift_term_cap);
+    const RowVolatility volatility = row_volatility(grid);
+    const bool table = volatility == RowVolatility::kTabulated;
+    const std::size_t block =
+        table ? cpu::table_contracts(grid.spots, precision_ == Precision::kFp32 ? sizeof(float) : sizeof(double))
+              : p.begin[e + 1];
+    bool tabulated = false;
+    for (std::size_t begin = p.begin[e]; begin < p.begin[e + 1]; begin += block, tabulated = false) {
+      // The constants of all contracts of the expiry go with its first block.
+      const bool leads = begin == p.begin[e];
+      const ExpiryContracts contracts = {&p.log_moneyness[begin],
+                                         &p.moneyness[begin],
+                                         &p.strike[begin],
+                                         &p.sigma[begin],
+                                         &p.weight[begin],
+                                         std::min(block, p.begin[e + 1] - begin),
+                                         leads ? p.signed_weight[e] : 0.0,
+                                         leads ? p.signed_weight_strike[e] : 0.0};
+      for (std::size_t k = 0; k < count; ++k) {
+        const std::int64_t time = grid.time[(first + k) / grid.iv_shift.size()];
+        double* row = out + k * grid.spots;
+        if (book.settlement[e] < time) continue;
         if (book.settlement[e] == time) {
-          if (greeks.contains(Greek::kDelta)) add_settled(book, e, w, prepared, grid.spots, basis, out);
+          if (leads && greeks.contains(Greek::kDelta)) add_settled(book, e, w, prepared, grid.spots, basis, row);
           continue;
         }
-        const double tau = static_cast<double>(book.settlement[e] - time) / kSecondsPerYear;
-        const double tau0 = static_cast<double>(book.settlement[e] - grid.time[0]) / kSecondsPerYear;
-        const double scale =
-            grid.iv_shift_term == IvShiftTerm::kFlat ? 1.0 : formulas::sqrt_time_scale(tau0, grid.iv_shift_term_cap);
-        const ExpiryContracts contracts = {&p.log_moneyness[begin], &p.moneyness[begin],      &p.strike[begin],
-                                           &p.sigma[begin],         &p.weight[begin],         count,
-                                           p.signed_weight[e],      p.signed_weight_strike[e]};
-        const ScenarioRow scenario = {tau,
+        const ScenarioRow scenario = {static_cast<double>(book.settlement[e] - time) / kSecondsPerYear,
                                       book.rate[e],
                                       book.dividend_yield[e],
-                                      shift * scale,
+                                      grid.iv_shift[(first + k) % grid.iv_shift.size()] * scale,
                                       grid.iv_floor,
-                                      grid.iv_rule == IvRule::kRelativeBeta ? grid.iv_rule_parameter : 0.0,
+                                      volatility,
+                                      volatility == RowVolatility::kRelativeBeta ? grid.iv_rule_parameter : 0.0,
                                       grid.log_spot_begin,
                                       grid.log_spot_step,
                                       grid.spots,
                                       prepared.spot.data(),
                                       prepared.growth.data(),
                                       basis};
-        if (precision_ == Precision::kFp32) {
-          cpu::add_exposures_fp32(greeks, contracts, scenario, *scratch, out, greek_stride);
-        } else {
-          cpu::add_exposures_fp64(greeks, contracts, scenario, *scratch, out, greek_stride);
+        if (table && !tabulated) {
+          const cpu::SmileRule rule = {book.smile[e], (book.rate[e] - book.dividend_yield[e]) * tau0,
+                                       grid.iv_rule_parameter};
+          (precision_ == Precision::kFp32 ? cpu::tabulate_volatility_fp32 : cpu::tabulate_volatility_fp64)(
+              contracts, rule, scenario, scratch);
+          tabulated = true;
         }
+        (precision_ == Precision::kFp32 ? cpu::add_exposures_fp32 : cpu::add_exposures_fp64)(
+            greeks, contracts, scenario, scratch, row, greek_stride);
       }
     }
+  }
+
+  static RowVolatility row_volatility(const GridView& grid) {
+    switch (grid.effective_rule()) {
+      case IvRule::kSkewStickiness:
+        return RowVolatility::kTabulated;
+      case IvRule::kRelativeBeta:
+        return grid.iv_rule_parameter == 0.0 ? RowVolatility::kFixed : RowVolatility::kRelativeBeta;
+      case IvRule::kStickyStrike:
+        break;
+    }
+    return RowVolatility::kFixed;
   }
 
   // Delta comes first in every set that contains it, so `out` is its row.

@@ -21,6 +21,8 @@ namespace greekgrid::cpu {
 inline constexpr std::size_t kBlock = 64;
 // s = sigma sqrt(tau) above which a contract takes the general loop: there exp(-d1^2/2) may underflow where d2 matters.
 inline constexpr double kWide = 5.0;
+// A table of volatilities is read once a row, so it should stay in the cache of a core.
+inline constexpr std::size_t kTableBytes = std::size_t{256} << 10;
 // Contracts that the affine loop works on in step; a row is filled up with contracts of no weight.
 inline constexpr int kInterleaved = 4;
 static_assert(kBlock % kInterleaved == 0);
@@ -30,6 +32,7 @@ template <class Real>
 struct StagedContracts {
   std::vector<Real> centre, step, d0, um1, u0, u1, u2, s, ratio, bond;  // (n)
   std::vector<Real> sigma, carry_log;                                   // (n) general loop only
+  std::vector<Real> table;                                              // (J padded / lanes, n, lanes) volatility
   std::size_t affine = 0;                                               // contracts of the affine loop: the first ones
   std::size_t general_begin = 0, general_end = 0;                       // contracts of the general loop
   std::array<std::vector<Real>*, 12> columns() {
@@ -306,6 +309,9 @@ void GeneralMoments(const StagedContracts<Real>& staged, const ScenarioRow& row,
   const V floor = hn::Set(d, static_cast<Real>(row.floor));
   const V beta = hn::Set(d, static_cast<Real>(row.beta));
   const std::size_t last = staged.general_end;
+  // Under a table every contract is in this loop, in its order.
+  const bool table = row.volatility == RowVolatility::kTabulated;
+  const Real* HWY_RESTRICT tabulated = staged.table.data();
   for (std::size_t j = 0; j < padded; j += lanes) {
     const V index = hn::Iota(d, static_cast<Real>(j));
     const V tilt = hn::NegMulAdd(beta, hn::LoadU(d, x + j), one);  // 1 - beta x
@@ -314,7 +320,14 @@ void GeneralMoments(const StagedContracts<Real>& staged, const ScenarioRow& row,
       V acc[kMomentCount];
       for (V& a : acc) a = hn::Zero(d);
       for (std::size_t i = begin; i < end; ++i) {
-        const V sigma = hn::Max(floor, hn::MulAdd(hn::Set(d, staged.sigma[i]), tilt, shift));
+        V sigma;
+        if (table) {
+          sigma = hn::Add(hn::LoadU(d, tabulated), shift);
+          tabulated += lanes;
+        } else {
+          sigma = hn::MulAdd(hn::Set(d, staged.sigma[i]), tilt, shift);
+        }
+        sigma = hn::Max(floor, sigma);
         const V s = hn::Mul(sigma, sqrt_tau);
         const V a = hn::Div(one, s);
         const V m = hn::MulAdd(hn::Sub(index, hn::Set(d, staged.centre[i])), spacing, hn::Set(d, staged.carry_log[i]));
@@ -348,7 +361,7 @@ void Separate(const ScenarioRow& row, std::size_t n, StagedContracts<Real>& stag
   staged.affine = 0;
   staged.general_begin = staged.general_end = n + kRowPad;
   for (std::size_t i = 0; i < n; ++i) {
-    const bool general = row.beta != 0.0 || staged.s[i] > static_cast<Real>(kWide);
+    const bool general = row.volatility != RowVolatility::kFixed || staged.s[i] > static_cast<Real>(kWide);
     const std::size_t k = general ? staged.general_end++ : staged.affine++;
     for (auto* column : staged.columns()) (*column)[k] = (*column)[i];
   }
@@ -388,7 +401,7 @@ void Stage(const ExpiryContracts& contracts, const ScenarioRow& row, StagedContr
   const V half = set(0.5);
   const V begin = set(row.log_spot_begin);
   const V spacing = set(row.log_spot_step);
-  bool general = row.beta != 0.0;
+  bool general = row.volatility != RowVolatility::kFixed;
   for (std::size_t i = 0; i < n; i += lanes) {
     const V sigma = hn::Max(set(row.floor), hn::Add(hn::LoadU(d, contracts.sigma + i), set(row.shift)));
     const V s = hn::Mul(sigma, set(std::sqrt(row.tau)));
@@ -418,6 +431,45 @@ void Stage(const ExpiryContracts& contracts, const ScenarioRow& row, StagedContr
   if (general) Separate(row, n, staged);
   for (; staged.affine % kInterleaved != 0; ++staged.affine) {
     for (auto* column : staged.columns()) (*column)[staged.affine] = Real(0);
+  }
+}
+
+// formulas::skew_stickiness_move on vectors of spots, the contract's own terms formed once.
+template <class Real>
+void Tabulate(const ExpiryContracts& contracts, const SmileRule& rule, const ScenarioRow& row,
+              StagedContracts<Real>& staged) {
+  const hn::ScalableTag<double> d;
+  const hn::ScalableTag<Real> of_row;
+  using V = hn::Vec<decltype(d)>;
+  const std::size_t lanes = hn::Lanes(d);
+  const std::size_t row_lanes = hn::Lanes(of_row);
+  const std::size_t padded = (row.spots + kRowPad - 1) / kRowPad * kRowPad;
+  const std::size_t n = contracts.count;
+  if (staged.table.size() < n * padded) staged.table.resize(n * padded);
+  const formulas::Smile<double>& smile = rule.smile;
+  const auto set = [&](double value) { return hn::Set(d, value); };
+  const V a = set(smile.a), b = set(smile.b), rho = set(smile.rho), s2 = set(smile.s * smile.s), tau = set(smile.tau);
+  const V zero = hn::Zero(d);
+  const auto root = [&](V k) { return hn::Sqrt(hn::MulAdd(k, k, s2)); };
+  const auto deviation = [&](V k, V r) {
+    return hn::Sqrt(hn::Mul(tau, hn::Max(hn::MulAdd(b, hn::MulAdd(rho, k, r), a), zero)));
+  };
+  for (std::size_t i = 0; i < n; ++i) {
+    const V from = set(-(contracts.log_moneyness[i] + rule.carry0) - smile.m);
+    const V root_from = root(from);
+    const V deviation_from = deviation(from, root_from);
+    const V sigma = set(contracts.sigma[i]);
+    for (std::size_t j = 0; j < padded; j += lanes) {
+      const V x = hn::MulAdd(hn::Iota(d, static_cast<double>(j)), set(row.log_spot_step), set(row.log_spot_begin));
+      const V step = hn::Mul(set(rule.stickiness - 1.0), x);
+      const V to = hn::Add(from, step);
+      const V root_to = root(to);
+      const V roots = hn::Add(root_from, root_to);
+      const V rise = hn::Mul(hn::Mul(b, step), hn::MulAdd(rho, roots, hn::Add(from, to)));
+      const V run = hn::Mul(roots, hn::Add(deviation_from, deviation(to, root_to)));
+      const V move = hn::IfThenElseZero(hn::Gt(run, zero), hn::Div(rise, run));
+      StoreAs(hn::Add(sigma, move), staged.table.data() + (j / row_lanes * n + i) * row_lanes + j % row_lanes);
+    }
   }
 }
 
@@ -514,7 +566,7 @@ void AddExposures(GreekSet greeks, const ExpiryContracts& contracts, const Scena
   const std::uint32_t mask = needed_moments(greeks);
   growth.resize(padded);
   x.resize(padded);
-  if (row.beta != 0.0 || (mask >> kBond & 1U) != 0) {
+  if (row.volatility == RowVolatility::kRelativeBeta || (mask >> kBond & 1U) != 0) {
     for (std::size_t j = 0; j < padded; ++j) {
       x[j] = static_cast<Real>(row.log_spot_begin + static_cast<double>(j) * row.log_spot_step);
       growth[j] = static_cast<Real>(row.growth[j]);
@@ -553,6 +605,12 @@ void AddExposures64(GreekSet greeks, const ExpiryContracts& contracts, const Sce
   AddExposures(greeks, contracts, row, scratch->fp64, scratch->growth64, scratch->x64, scratch->moments, out,
                out_stride);
 }
+void Tabulate32(const ExpiryContracts& contracts, const SmileRule& rule, const ScenarioRow& row, Scratch* scratch) {
+  Tabulate(contracts, rule, row, scratch->fp32);
+}
+void Tabulate64(const ExpiryContracts& contracts, const SmileRule& rule, const ScenarioRow& row, Scratch* scratch) {
+  Tabulate(contracts, rule, row, scratch->fp64);
+}
 const char* InstructionSet() {
   return hwy::TargetName(HWY_TARGET);
 }
@@ -566,6 +624,8 @@ namespace greekgrid::cpu {
 
 HWY_EXPORT(AddExposures32);
 HWY_EXPORT(AddExposures64);
+HWY_EXPORT(Tabulate32);
+HWY_EXPORT(Tabulate64);
 HWY_EXPORT(InstructionSet);
 
 void ScratchDeleter::operator()(Scratch* scratch) const {
@@ -582,6 +642,18 @@ void add_exposures_fp32(GreekSet greeks, const ExpiryContracts& contracts, const
 void add_exposures_fp64(GreekSet greeks, const ExpiryContracts& contracts, const ScenarioRow& row, Scratch& scratch,
                         double* out, std::size_t out_stride) {
   HWY_DYNAMIC_DISPATCH(AddExposures64)(greeks, contracts, row, &scratch, out, out_stride);
+}
+std::size_t table_contracts(std::size_t spots, std::size_t bytes_per_value) {
+  const std::size_t padded = (spots + kRowPad - 1) / kRowPad * kRowPad;
+  return std::max<std::size_t>(kTableBytes / (padded * bytes_per_value) / kBlock, 1) * kBlock;
+}
+void tabulate_volatility_fp32(const ExpiryContracts& contracts, const SmileRule& rule, const ScenarioRow& row,
+                              Scratch& scratch) {
+  HWY_DYNAMIC_DISPATCH(Tabulate32)(contracts, rule, row, &scratch);
+}
+void tabulate_volatility_fp64(const ExpiryContracts& contracts, const SmileRule& rule, const ScenarioRow& row,
+                              Scratch& scratch) {
+  HWY_DYNAMIC_DISPATCH(Tabulate64)(contracts, rule, row, &scratch);
 }
 const char* instruction_set() {
   return HWY_DYNAMIC_DISPATCH(InstructionSet)();

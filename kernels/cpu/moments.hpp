@@ -13,6 +13,7 @@
 #include <initializer_list>
 #include <memory>
 
+#include "greekgrid/kernels/formulas/smile.hpp"
 #include "greekgrid/kernels/greek.hpp"
 
 namespace greekgrid::cpu {
@@ -62,8 +63,8 @@ constexpr std::uint32_t needed_moments(GreekSet greeks) {
 /// Rows of spots are padded to a multiple of this: the lanes of the widest vector.
 inline constexpr std::size_t kRowPad = 16;
 
-/// What the contracts of one expiry look like before any scenario: filled once per book. All (n); kRowPad more values
-/// can be read behind the last one, their values do not matter but sigma must be positive.
+/// What the contracts of one expiry, or a block of them, look like before any scenario: filled once per book. All (n);
+/// kRowPad more values can be read behind the last one, their values do not matter but sigma must be positive.
 struct ExpiryContracts {
   const double* log_moneyness;  ///< ln(S0 e^b / K)
   const double* moneyness;      ///< S0 e^b / K
@@ -72,7 +73,14 @@ struct ExpiryContracts {
   const double* weight;         ///< shares, never 0
   std::size_t count;            ///< n
   double signed_weight;         ///< sum of right * weight: N(d1) - 1 of a put is N(d1) - 1/2 less a half
-  double signed_weight_strike;  ///< sum of right * weight * strike
+  double signed_weight_strike;  ///< sum of right * weight * strike; both of the expiry with its first block, else 0
+};
+
+/// How the volatility of a row follows the spot, before shift and floor.
+enum class RowVolatility : std::uint8_t {
+  kFixed,         ///< it does not: the affine loop
+  kRelativeBeta,  ///< sigma (1 - beta x)
+  kTabulated,     ///< the table of the scratch memory, see tabulate_volatility
 };
 
 /// One scenario row: an instant and an IV shift, all spots, for one expiry that is still alive.
@@ -81,7 +89,8 @@ struct ScenarioRow {
   double rate, dividend_yield;
   double shift;  ///< vol, already scaled by the shift term
   double floor;  ///< vol
-  double beta;   ///< of relative_beta; 0 for sticky strike
+  RowVolatility volatility;
+  double beta;  ///< of kRelativeBeta, else 0
   double log_spot_begin, log_spot_step;
   std::size_t spots;     ///< J
   const double* spot;    ///< (J padded to kRowPad) S_j e^b, USD
@@ -103,6 +112,24 @@ void add_exposures_fp32(GreekSet greeks, const ExpiryContracts& contracts, const
                         double* out, std::size_t out_stride);
 void add_exposures_fp64(GreekSet greeks, const ExpiryContracts& contracts, const ScenarioRow& row, Scratch& scratch,
                         double* out, std::size_t out_stride);
+
+/// The skew-stickiness rule for the contracts of one expiry.
+struct SmileRule {
+  formulas::Smile<double> smile;
+  double carry0;      ///< (rate - dividend_yield) tau0, tau0 > 0 at the quote instant: forward0 = S0 e^(b + carry0)
+  double stickiness;  ///< R
+};
+
+/// Contracts that one table of volatilities holds at most over a row of spots, so that it stays in a core's cache. At
+/// least one block of fp32 sums.
+std::size_t table_contracts(std::size_t spots, std::size_t bytes_per_value);
+
+/// Tabulates the volatility of contracts under the rule, before shift and floor, at every spot of a row: what all rows
+/// of a grid share. Evaluated in fp64; rows of the same precision with kTabulated read it, over the same contracts.
+void tabulate_volatility_fp32(const ExpiryContracts& contracts, const SmileRule& rule, const ScenarioRow& row,
+                              Scratch& scratch);
+void tabulate_volatility_fp64(const ExpiryContracts& contracts, const SmileRule& rule, const ScenarioRow& row,
+                              Scratch& scratch);
 
 /// Instruction set that the dispatcher chose on this machine, such as "AVX3".
 const char* instruction_set();

@@ -125,6 +125,11 @@ class CudaDevice final : public DeviceApi {
       throw BackendError(std::string("ordering of segments failed (") + error.what() + ")");
     }
   }
+  void launch_smile(KernelKind kind, const Tables& tables, std::uint32_t blocks, std::uint32_t threads,
+                    Stream stream) override {
+    (kind.fp64 ? launch_smile_fp64 : launch_smile_fp32)(tables, blocks, threads, static_cast<cudaStream_t>(stream));
+    check(cudaGetLastError(), "launch of the smile kernel");
+  }
   void launch_exposure(KernelKind kind, const Tables& tables, const Queue& queue, std::uint32_t blocks,
                        std::uint32_t threads, Stream stream) override {
     (kind.fp64 ? launch_exposure_fp64 : launch_exposure_fp32)(kind, tables, queue, blocks, threads,

@@ -64,6 +64,9 @@ class DeviceApi {
   virtual void copy_to_host(void* to, const void* d_from, std::size_t bytes, Stream stream) = 0;
 
   virtual void order_segments(const OrderTables& tables, Stream stream) = 0;
+  /// The first pass of jobs that follow the smile; `blocks` is the number of smile tiles.
+  virtual void launch_smile(KernelKind kind, const Tables& tables, std::uint32_t blocks, std::uint32_t threads,
+                            Stream stream) = 0;
   virtual void launch_exposure(KernelKind kind, const Tables& tables, const Queue& queue, std::uint32_t blocks,
                                std::uint32_t threads, Stream stream) = 0;
   virtual void launch_sum(const SumBody& body, std::uint32_t blocks, std::uint32_t threads, Stream stream) = 0;

@@ -106,14 +106,21 @@ std::size_t aligned(std::size_t bytes) {
 struct Size {
   std::size_t jobs = 0, expiries = 0, contracts = 0, weights = 0, times = 0, shifts = 0, tiles = 0, segments = 0;
   std::size_t values = 0, partials = 0, sum_jobs = 0;
+  std::size_t smiles = 0, smile_tiles = 0, rule_volatilities = 0;  // of jobs that follow the smile
 
   Size& operator+=(const Size& o) {
     jobs += o.jobs, expiries += o.expiries, contracts += o.contracts, weights += o.weights, times += o.times;
     shifts += o.shifts, tiles += o.tiles, segments += o.segments, values += o.values, partials += o.partials;
-    sum_jobs += o.sum_jobs;
+    sum_jobs += o.sum_jobs, smiles += o.smiles, smile_tiles += o.smile_tiles;
+    rule_volatilities += o.rule_volatilities;
     return *this;
   }
 };
+
+/// Whether volatility moves with spot, so that the job goes to the other instance of the kernel.
+bool follows_spot(const ExposureJob& job) {
+  return job.grid.effective_rule() != IvRule::kStickyStrike;
+}
 
 Size size_of(const ExposureJob& job) {
   Size size;
@@ -131,13 +138,18 @@ Size size_of(const ExposureJob& job) {
   size.values = job.exposure.size();
   size.partials = size.segments > 1 ? (size.segments - 1) * size.values : 0;
   size.sum_jobs = size.segments > 1 ? 1 : 0;
+  if (job.grid.effective_rule() == IvRule::kSkewStickiness) {
+    size.smiles = size.expiries;
+    size.smile_tiles = size.tiles;
+    size.rule_volatilities = size.contracts * job.grid.spots;
+  }
   return size;
 }
 
 /// Places of the arrays of a chunk in its upload buffer; what follows `upload_bytes` exists on the device only.
 struct Layout {
   std::size_t jobs, tiles, segments, settlement, rate, dividend_yield, strike, right, implied_volatility, weight, time,
-      iv_shift, sum_jobs, key, order, items, upload_bytes, item_end, bytes;
+      iv_shift, smiles, smile_tiles, sum_jobs, key, order, items, upload_bytes, item_end, bytes;
 
   explicit Layout(const Size& n) {
     std::size_t at = 0;
@@ -158,6 +170,8 @@ struct Layout {
     weight = place(n.weights, 8);
     time = place(n.times, 8);
     iv_shift = place(n.shifts, 8);
+    smiles = place(n.smiles, sizeof(formulas::Smile<double>));
+    smile_tiles = place(n.smile_tiles, sizeof(SmileTile));
     sum_jobs = place(n.sum_jobs, sizeof(SumJob));
     key = place(n.segments, 4);
     order = place(n.segments, 4);
@@ -168,8 +182,14 @@ struct Layout {
   }
 };
 
-std::size_t device_bytes(const Size& size) {
-  return Layout(size).bytes + aligned(size.values * 8) + aligned(size.partials * 8);
+/// Exposures, partial sums and volatilities under the rule: what is made on the device.
+std::size_t made_bytes(const Size& size, Precision precision) {
+  const std::size_t real = precision == Precision::kFp64 ? sizeof(double) : sizeof(float);
+  return aligned(size.values * 8) + aligned(size.partials * 8) + aligned(size.rule_volatilities * real);
+}
+
+std::size_t device_bytes(const Size& size, Precision precision) {
+  return Layout(size).bytes + made_bytes(size, precision);
 }
 
 /// Places of the columns of a chunk of quotes; results lie in a buffer of their own.
@@ -246,13 +266,13 @@ class DeviceBackend final : public Backend {
         }
         Size with = size;
         with += own;
-        if (!chunk.empty() && device_bytes(with) > target) break;
+        if (!chunk.empty() && device_bytes(with, precision_) > target) break;
         size = with;
         chunk.push_back(&job);
       }
       first = next;
       if (chunk.empty()) break;
-      const std::size_t need = device_bytes(size);
+      const std::size_t need = device_bytes(size, precision_);
       if (need > budget_) {
         throw BackendError("a job does not fit the device (needs " + megabytes(need) + ", budget " +
                            megabytes(budget_) + ") split its positions or instants");
@@ -353,12 +373,13 @@ class DeviceBackend final : public Backend {
     lane.upload.require(layout.upload_bytes);
     lane.result.require(size.values * 8);
     lane.d_upload.require(layout.bytes);
-    lane.d_values.require(aligned(size.values * 8) + aligned(size.partials * 8));
+    lane.d_values.require(made_bytes(size, precision_));
 
     std::byte* base = lane.upload.data();
     auto* jobs = reinterpret_cast<Job*>(base + layout.jobs);
     auto* tiles = reinterpret_cast<Tile*>(base + layout.tiles);
     auto* segments = reinterpret_cast<Segment*>(base + layout.segments);
+    auto* smile_tiles = reinterpret_cast<SmileTile*>(base + layout.smile_tiles);
     auto* sum_jobs = reinterpret_cast<SumJob*>(base + layout.sum_jobs);
     auto* keys = reinterpret_cast<std::uint32_t*>(base + layout.key);
     auto* order = reinterpret_cast<std::uint32_t*>(base + layout.order);
@@ -377,7 +398,7 @@ class DeviceBackend final : public Backend {
     // Segments of either IV rule go to their own kernel: sticky strike lies first in the tables.
     std::uint32_t rule_segments[2] = {0, 0};
     for (const ExposureJob* job : chunk) {
-      rule_segments[job->grid.iv_rule == IvRule::kRelativeBeta] += static_cast<std::uint32_t>(size_of(*job).segments);
+      rule_segments[follows_spot(*job)] += static_cast<std::uint32_t>(size_of(*job).segments);
     }
     std::uint32_t segment_at[2] = {0, rule_segments[0]};
     std::uint64_t rule_items[2] = {0, 0};
@@ -387,12 +408,19 @@ class DeviceBackend final : public Backend {
     for (std::uint32_t k = 0; k < chunk.size(); ++k) {
       const ExposureJob& job = *chunk[k];
       const Size own = size_of(job);
-      const int rule = job.grid.iv_rule == IvRule::kRelativeBeta;
+      const int rule = follows_spot(job);
       jobs[k] = describe(job, at);
       jobs[k].partial = at.partials;
+      jobs[k].rule_volatility = own.smiles > 0 ? at.rule_volatilities : kNoTable;
       copy_arrays(job, base, layout, at);
       const auto tile_begin = static_cast<std::uint32_t>(at.tiles);
       write_tiles(job, at, tiles + tile_begin);
+      if (own.smiles > 0) {
+        for (std::uint32_t t = 0; t < own.tiles; ++t) {
+          const std::uint32_t expiry = tiles[tile_begin + t].expiry - static_cast<std::uint32_t>(at.expiries);
+          smile_tiles[at.smile_tiles + t] = {k, tile_begin + t, static_cast<std::uint32_t>(at.smiles) + expiry};
+        }
+      }
       if (own.segments > 1) {
         sum_end += own.values;
         sum_jobs[at.sum_jobs] = {sum_end, at.values, at.partials, own.values, static_cast<std::uint32_t>(own.segments)};
@@ -438,8 +466,11 @@ class DeviceBackend final : public Backend {
     place(layout.weight, tables.weight);
     place(layout.time, tables.time);
     place(layout.iv_shift, tables.iv_shift);
+    place(layout.smiles, tables.smiles);
+    place(layout.smile_tiles, tables.smile_tiles);
     tables.exposure = reinterpret_cast<double*>(lane.d_values.data());
     tables.partial = tables.exposure + partial_begin;
+    tables.rule_volatility = tables.partial + aligned(size.partials * 8) / 8;
     KernelKind kind{precision_ == Precision::kFp64, kThreeGreeks, false};
     for (const Greek greek : kAllGreeks) {
       const int place_of_greek = static_cast<int>(greek);
@@ -454,6 +485,11 @@ class DeviceBackend final : public Backend {
     }
 
     device_->copy_to_device(d_base, base, layout.upload_bytes, lane.stream);
+    if (size.smile_tiles > 0) {
+      const std::size_t warps = std::min<std::size_t>(kMaxThreads / kWarp, (widest + kWarp - 1) / kWarp);
+      device_->launch_smile(kind, tables, static_cast<std::uint32_t>(size.smile_tiles),
+                            static_cast<std::uint32_t>(warps) * kWarp, lane.stream);
+    }
     std::uint32_t segment_first = 0;
     for (const bool spot_rule : {false, true}) {
       const std::uint32_t count = rule_segments[spot_rule];
@@ -523,6 +559,7 @@ class DeviceBackend final : public Backend {
     copy(layout.weight, at.weights, job.book.weight.first(job.positions * job.book.contracts()));
     copy(layout.time, at.times, job.grid.time);
     copy(layout.iv_shift, at.shifts, job.grid.iv_shift);
+    if (job.grid.effective_rule() == IvRule::kSkewStickiness) copy(layout.smiles, at.smiles, job.book.smile);
   }
 
   static void write_tiles(const ExposureJob& job, const Size& at, Tile* tile) {

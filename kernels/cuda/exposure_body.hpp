@@ -13,20 +13,19 @@
 #include "greekgrid/kernels/formulas/black_scholes.hpp"
 #include "greekgrid/kernels/formulas/iv_shift.hpp"
 #include "moments.hpp"
+#include "smile_body.hpp"
 #include "tables.hpp"
 #include "thread_coord.hpp"
 
 namespace greekgrid::cuda {
 
-inline constexpr double kSecondsPerCommonYear = 31536000.0;
-
 /// Sticky strike: d1 = (j - pivot) slope + d1_pivot and the powers of a are the contract's own.
-/// Relative beta: d1 and a depend on the spot, so moneyness and volatility are staged instead.
+/// Relative beta and skew stickiness: d1 and a depend on the spot, so moneyness and volatility are staged instead.
 template <class Real>
 struct alignas(16) StagedContract {
   // In groups of 16 bytes in fp32: the first two are all that delta, gamma and charm read.
-  Real slope;     ///< a h; relative beta: the step h of ln S
-  Real at_pivot;  ///< d1 at the pivot; relative beta: ln(F/K) there
+  Real slope;     ///< a h; where volatility moves: the step h of ln S
+  Real at_pivot;  ///< d1 at the pivot; where volatility moves: ln(F/K) there
   Real pivot;     ///< the index of the spot nearest d1 = 0: far from it only relative accuracy of d1 matters
   Real us;        ///< u / a
   Real u;         ///< weight e^{-q tau}
@@ -67,7 +66,7 @@ struct ExposureBody {
 
   struct Shared {
     StagedContract<Real> contract[kTileContracts];
-    double iv_base[kSpotRule ? kTileContracts : 1];   ///< sigma + shift
+    double iv_base[kSpotRule ? kTileContracts : 1];   ///< sigma + shift; shift alone where a table has the volatility
     double iv_slope[kSpotRule ? kTileContracts : 1];  ///< -sigma beta: sigma' = max(floor, base + slope x)
     Segment segment;
     Job job;
@@ -201,7 +200,7 @@ struct ExposureBody {
       if constexpr (kSpotRule) {
         c.slope = static_cast<Real>(job.log_spot_step);
         c.at_pivot = static_cast<Real>(at_pivot);
-        shared.iv_base[i] = base;
+        shared.iv_base[i] = job.rule_volatility == kNoTable ? base : shift;
         shared.iv_slope[i] = -iv * job.iv_rule_parameter;
       } else {
         c.slope = static_cast<Real>(a * job.log_spot_step);
@@ -224,6 +223,16 @@ struct ExposureBody {
       j[k] = static_cast<Real>(state.first + static_cast<std::uint32_t>(k) * at.threads);
       spot[k] = static_cast<Real>(state.of[k].spot);
     }
+    // The column of a job's table at this thread's spot; a thread without one reads the last.
+    [[maybe_unused]] const Real* table = nullptr;
+    if constexpr (kSpotRule) {
+      const Job& job = shared.job;
+      if (job.rule_volatility != kNoTable) {
+        table = static_cast<const Real*>(tables.rule_volatility) + job.rule_volatility +
+                std::uint64_t{shared.first - job.contract} * job.spots +
+                (state.first < job.spots ? state.first : job.spots - 1);
+      }
+    }
     const std::uint32_t count = shared.count;
     for (std::uint32_t i = 0; i < count; ++i) {
       const StagedContract<Real> c = shared.contract[i];
@@ -232,8 +241,11 @@ struct ExposureBody {
         Real d = math::fma(j[k] - c.pivot, c.slope, c.at_pivot);
         Real total = c.total, ua = c.ua, us = c.us, uaa = c.uaa;
         if constexpr (kSpotRule) {
-          const double sigma =
-              math::max(shared.job.iv_floor, math::fma(shared.iv_slope[i], state.of[k].log_move, shared.iv_base[i]));
+          static_assert(kCount == 1);
+          const double unfloored =
+              table == nullptr ? math::fma(shared.iv_slope[i], state.of[k].log_move, shared.iv_base[i])
+                               : static_cast<double>(table[std::uint64_t{i} * shared.job.spots]) + shared.iv_base[i];
+          const double sigma = math::max(shared.job.iv_floor, unfloored);
           total = static_cast<Real>(sigma * shared.expiry.sqrt_tau);
           const Real a = Real(1) / total;
           d = math::fma(d, a, Real(0.5) * total);

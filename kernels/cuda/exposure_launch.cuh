@@ -31,4 +31,9 @@ void launch_kind(KernelKind kind, const Tables& tables, const Queue& queue, std:
                         : launch_one<Real, kTwelveGreeks, false>(tables, queue, blocks, threads, stream);
 }
 
+template <class Real>
+void launch_smile(const Tables& tables, std::uint32_t blocks, std::uint32_t threads, cudaStream_t stream) {
+  run<SmileBody<Real>, 256, 2><<<blocks, threads, 0, stream>>>(SmileBody<Real>{tables});
+}
+
 }  // namespace greekgrid::cuda

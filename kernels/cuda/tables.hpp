@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "greekgrid/kernels/formulas/smile.hpp"
+
 namespace greekgrid::cuda {
 
 /// Contracts of one expiry that are staged and summed together, at most kTileContracts of them.
@@ -27,6 +29,16 @@ struct Segment {
   std::uint32_t spot_tiles;  ///< blocks along the spot axis
 };
 
+/// A tile of a job whose volatility follows the smile.
+struct SmileTile {
+  std::uint32_t job;
+  std::uint32_t tile;
+  std::uint32_t smile;  ///< into the chunk's smiles
+};
+
+/// Of a job whose volatility does not follow the smile.
+inline constexpr std::uint64_t kNoTable = ~std::uint64_t{0};
+
 struct Job {
   double spot;  ///< S0 e^b: contracts see the synthetic spot
   double vendor_spot;
@@ -42,12 +54,13 @@ struct Job {
   std::uint32_t positions;
   std::uint32_t contract;  ///< first, into the chunk's contracts
   std::uint32_t contracts;
-  std::uint32_t time;     ///< first
-  std::uint32_t shift;    ///< first
-  std::uint64_t weight;   ///< first
-  std::uint64_t output;   ///< first, into the chunk's exposures: the slots of segment 0
-  std::uint64_t partial;  ///< first, into the chunk's partial sums: the slots of segment 1
-  std::uint64_t values;   ///< (G, W, T, V, J)
+  std::uint32_t time;             ///< first
+  std::uint32_t shift;            ///< first
+  std::uint64_t weight;           ///< first
+  std::uint64_t output;           ///< first, into the chunk's exposures: the slots of segment 0
+  std::uint64_t partial;          ///< first, into the chunk's partial sums: the slots of segment 1
+  std::uint64_t values;           ///< (G, W, T, V, J)
+  std::uint64_t rule_volatility;  ///< first, into the chunk's volatilities under the rule, or kNoTable
 };
 
 /// A job of several segments: its partial sums are added to its exposures in the order of the segments.
@@ -72,6 +85,9 @@ struct Tables {
   const double* weight;
   const std::int64_t* time;
   const double* iv_shift;
+  const formulas::Smile<double>* smiles;
+  const SmileTile* smile_tiles;
+  void* rule_volatility;  ///< (contracts, J) of each job that follows the smile, in the kernel's precision
   double* exposure;
   double* partial;
   std::int32_t greek_slot[12];  ///< place of a Greek in the result, or -1

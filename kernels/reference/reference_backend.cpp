@@ -7,6 +7,7 @@
 #include "greekgrid/kernels/backend.hpp"
 #include "greekgrid/kernels/formulas/black_scholes.hpp"
 #include "greekgrid/kernels/formulas/iv_shift.hpp"
+#include "greekgrid/kernels/formulas/smile.hpp"
 
 namespace greekgrid {
 namespace {
@@ -14,6 +15,24 @@ namespace {
 double shift_scale(const GridView& grid, double tau0) {
   if (grid.iv_shift_term == IvShiftTerm::kFlat) return 1.0;
   return formulas::sqrt_time_scale(tau0, grid.iv_shift_term_cap);
+}
+
+// The volatility of contract i of expiry e, which is alive, at ln(S / S0) = x, before shift and floor.
+double rule_volatility(const BookView& book, const GridView& grid, std::size_t e, std::size_t i, double x) {
+  const double sigma = book.implied_volatility[i];
+  switch (grid.effective_rule()) {
+    case IvRule::kRelativeBeta:
+      return sigma * (1.0 - grid.iv_rule_parameter * x);
+    case IvRule::kSkewStickiness: {
+      const double tau0 = static_cast<double>(book.settlement[e] - grid.time[0]) / kSecondsPerYear;
+      const double log_forward_moneyness = formulas::log_moneyness(book.spot, book.strike[i]) + book.spot_basis +
+                                           (book.rate[e] - book.dividend_yield[e]) * tau0;
+      return sigma + formulas::skew_stickiness_move(book.smile[e], -log_forward_moneyness, grid.iv_rule_parameter, x);
+    }
+    case IvRule::kStickyStrike:
+      break;
+  }
+  return sigma;
 }
 
 void evaluate_job(GreekSet greeks, const ExposureJob& job) {
@@ -35,10 +54,7 @@ void evaluate_job(GreekSet greeks, const ExposureJob& job) {
           const double scaled_shift = shift * shift_scale(grid, tau0);
           for (auto i = static_cast<std::size_t>(book.expiry_begin[e]);
                i < static_cast<std::size_t>(book.expiry_begin[e + 1]); ++i) {
-            const double sigma_rule = grid.iv_rule == IvRule::kRelativeBeta
-                                          ? book.implied_volatility[i] * (1.0 - grid.iv_rule_parameter * x)
-                                          : book.implied_volatility[i];
-            const double sigma = std::max(grid.iv_floor, sigma_rule + scaled_shift);
+            const double sigma = std::max(grid.iv_floor, rule_volatility(book, grid, e, i, x) + scaled_shift);
             const auto g = formulas::black_scholes<double>({static_cast<double>(book.right[i]), spot, book.strike[i],
                                                             book.rate[e], book.dividend_yield[e], sigma, tau});
             std::size_t index = scenario;

@@ -52,6 +52,7 @@ def documented(page):
 
 
 def main():
+    import tomllib
     page = Path(sys.argv[1]).read_text(encoding="utf-8")
     keys = documented(page)
     in_force, _ = printed()
@@ -80,6 +81,17 @@ def main():
             accepted, message = printed(f"[{section}]\n{name} = {text}\n")
             if (accepted is not None) != inside:
                 failures.append(f"{key} = {text}: {'accepted beyond the documented range' if accepted else message.strip()}")
+    # Every entry of iv_rules that the page shows is accepted, alone and by the configuration that it prints.
+    entries = re.findall(r"^\| `(\{rule = [^`]*\})` \|", page, re.M)
+    for entry in entries:
+        accepted, message = printed(f"[scenarios]\niv_rules = [{entry}]\n")
+        if accepted is None:
+            failures.append(f"{entry}: {message.strip()}")
+        elif tomllib.loads(f"rule = {entry}")["rule"] != {**accepted["scenarios.iv_rules"][0]}:
+            failures.append(f"{entry}: the program prints {accepted['scenarios.iv_rules'][0]}")
+    rules = set(re.findall(r"`(\w+)`", keys["scenarios.iv_rules"][1]))
+    if rules != {re.search(r'"(\w+)"', entry).group(1) for entry in entries}:
+        failures.append(f"iv_rules: the range names {sorted(rules)}, the entries others")
     example = re.search(r"```toml\n(.*?)```", page, re.S)
     accepted, message = printed(example.group(1)) if example else (None, "no example on the page")
     if accepted is None:

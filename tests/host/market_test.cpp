@@ -424,13 +424,59 @@ OptionChain three_tickers() {
   return b.chain;
 }
 
+// The smile that a Snapshot fits is the one that volatility follows: delta under sticky moneyness at one moved spot,
+// from the formula.
+TEST(NightRun, VolatilityFollowsTheFittedSmile) {
+  const OptionChain chain = three_tickers();
+  RunConfig config;
+  config.scenarios.spots = 21;
+  config.scenarios.iv_shifts = {0.0};
+  config.scenarios.sessions = 1;
+  config.scenarios.iv_rules = {{IvRuleName::kStickyStrike, 1.0}, {IvRuleName::kStickyMoneyness, 0.0}};
+  Snapshot snapshot = make_snapshot(chain, config.market, config.selection, Calendar(), *make_reference_backend());
+  const NightHeader header = make_header(chain, snapshot, config, Calendar());
+  EXPECT_EQ(header.iv_rule, (std::vector<std::string>{"sticky_strike", "sticky_moneyness"}));
+  EXPECT_EQ(header.iv_rule_parameter, (std::vector<double>{1.0, 0.0}));
+  const auto backend = make_cpu_backend(Precision::kFp64);
+  Collector sink;
+  const std::atomic<bool> stop{false};
+  NightTimings timings;
+  run_night(
+      chain, snapshot, config, header, *backend, sink, std::size_t{1} << 30, [](const NightProgress&) {}, stop,
+      timings);
+  const std::size_t j = 16;
+  const double x = header.spot_step[j] * header.spot_scale[0];
+  double strike_sum = 0.0, moneyness_sum = 0.0, gross = 0.0;
+  for (std::int64_t i = snapshot.contract_begin[0]; i < snapshot.contract_begin[1]; ++i) {
+    const auto n = static_cast<std::size_t>(i);
+    const auto e = static_cast<std::size_t>(snapshot.contract_expiry[n]);
+    const SmileCurve& smile = snapshot.smile[e];
+    ASSERT_EQ(snapshot.expiry_volatility[e].kind, SmileKind::kSvi);
+    const double k = std::log(snapshot.strike[n] / snapshot.spot[0]);  // no carry, no basis
+    const double moved = snapshot.implied_volatility[n] + smile.volatility(k - x) - smile.volatility(k);
+    const auto delta = [&](double sigma) {
+      const double right = static_cast<double>(snapshot.right[n]);
+      const auto g = formulas::black_scholes<double>(
+          {right, snapshot.spot[0] * std::exp(x), snapshot.strike[n], 0.0, 0.0, sigma, smile.tau});
+      return right * snapshot.open_interest[n] * snapshot.multiplier[n] * g[Greek::kDelta];
+    };
+    strike_sum += delta(snapshot.implied_volatility[n]);
+    moneyness_sum += delta(moved);
+    gross += std::abs(delta(moved));
+  }
+  const std::vector<double>& cells = sink.cells.at(0);  // dx first: rule, time, shift, spot
+  EXPECT_NEAR(cells[j], strike_sum, 1e-10 * gross);
+  EXPECT_NEAR(cells[21 + j], moneyness_sum, 1e-10 * gross);
+  EXPECT_GT(std::abs(moneyness_sum - strike_sum), 1e-4 * gross);
+}
+
 TEST(NightRun, EverySurfaceLiesWhereTheHeaderSays) {
   const OptionChain chain = three_tickers();
   RunConfig config;
   config.scenarios.spots = 21;
   config.scenarios.iv_shifts = {-0.02, 0.0, 0.02};
   config.scenarios.sessions = 3;
-  config.scenarios.iv_rules = {{IvRule::kStickyStrike, 1.0}, {IvRule::kRelativeBeta, 10.0}};
+  config.scenarios.iv_rules = {{IvRuleName::kStickyStrike, 1.0}, {IvRuleName::kRelativeBeta, 10.0}};
   config.positions = {PositionModel::kNaive, PositionModel::kUnsigned};
   config.delta_change = true;
   Snapshot snapshot = make_snapshot(chain, config.market, config.selection, Calendar(), *make_reference_backend());

@@ -20,6 +20,7 @@ struct LoadedBook {
   Snapshot snapshot;
   std::vector<double> weights;
   std::vector<std::int64_t> expiry_begin;
+  std::vector<formulas::Smile<double>> smile;
   BookView view;
   double scale = 0.0;
 };
@@ -31,6 +32,12 @@ LoadedBook load(const std::filesystem::path& path, const MarketConfig& market, s
   const auto positions = dealer_positions(loaded.snapshot, loaded.chain, models);
   loaded.weights = exposure_weights(loaded.snapshot, 0, positions, models.size());
   loaded.view = make_book(loaded.snapshot, 0, loaded.weights, loaded.expiry_begin);
+  // Snapshots carry no smiles: one by hand for each expiry.
+  for (const Instant settlement : loaded.view.settlement) {
+    loaded.smile.push_back(
+        test::index_like_smile(static_cast<double>(settlement - loaded.snapshot.quote_time) / kSecondsPerYear));
+  }
+  loaded.view.smile = loaded.smile;
   loaded.scale = spot_scale(ScenarioConfig(), loaded.snapshot.atm_iv.at(0));
   return loaded;
 }
@@ -53,7 +60,9 @@ TEST_P(RealChain, CpuEquivalentToReference) {
   const auto times = make_times(scenarios, Calendar(), loaded.snapshot.quote_time);
   const auto reference = make_reference_backend();
   for (const IvRuleChoice rule :
-       {IvRuleChoice{IvRule::kStickyStrike, 1.0}, IvRuleChoice{IvRule::kRelativeBeta, 10.0}}) {
+       {IvRuleChoice{IvRuleName::kStickyStrike, 1.0}, IvRuleChoice{IvRuleName::kRelativeBeta, 10.0},
+        IvRuleChoice{IvRuleName::kStickyMoneyness, 0.0}, IvRuleChoice{IvRuleName::kStickyLocalVolatility, 2.0},
+        IvRuleChoice{IvRuleName::kSkewStickiness, -4.0}}) {
     const GridView grid = make_grid(scenarios, rule, times, loaded.scale);
     const auto evaluate = [&](Backend& backend) {
       std::vector<double> out(kGreekCount * grid.scenarios());

@@ -25,7 +25,23 @@ void Book::add(double k, int phi, double sigma, const std::vector<double>& weigh
 BookView Book::view() const {
   packed.clear();
   for (const auto& row : weight) packed.insert(packed.end(), row.begin(), row.end());
-  return {spot, spot_basis, settlement, rate, dividend_yield, expiry_begin, strike, right, implied_volatility, packed};
+  return {spot,   spot_basis, settlement,         rate,   dividend_yield, expiry_begin,
+          strike, right,      implied_volatility, packed, smile};
+}
+
+formulas::Smile<double> index_like_smile(double tau) {
+  // In units of the deviation at the money, y = k / sqrt(v): w = v (0.6 + 0.4 (-0.7 (y - 0.1) + sqrt((y - 0.1)^2 +
+  // 0.64))).
+  const double v = 0.04 * tau;
+  const double root = std::sqrt(v);
+  return {0.6 * v, 0.4 * root, -0.7, 0.1 * root, 0.8 * root, tau};
+}
+
+void Book::add_smiles() {
+  smile.clear();
+  for (const std::int64_t settles : settlement) {
+    smile.push_back(index_like_smile(static_cast<double>(settles - kQuoteTime) / kSecondsPerYear));
+  }
 }
 
 GridView Grid::get() const {

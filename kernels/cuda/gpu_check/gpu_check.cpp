@@ -139,6 +139,9 @@ void check_inversions(Verdict& verdict) {
 struct Shape {
   const char* name;
   int expiries, per_expiry, tickers;
+  const char* rule = "sticky_strike";
+  IvRule iv_rule = IvRule::kStickyStrike;
+  double parameter = 1.0;
 };
 
 std::string measure(const Shape& shape, GreekSet greeks, Precision precision) {
@@ -150,6 +153,9 @@ std::string measure(const Shape& shape, GreekSet greeks, Precision precision) {
     item.book.add_expiry((3 * e + 1) * test::kDay + 3600, shape.per_expiry, 0.1 + 0.02 * e, 0.05, 0.013, random);
   }
   item.book.add_weights(1, random);
+  item.book.add_smiles();
+  item.grid.rule = shape.iv_rule;
+  item.grid.parameter = shape.parameter;
   item.grid.spots = 201;
   item.grid.time.clear();
   for (int t = 0; t < 9; ++t) item.grid.time.push_back(test::kQuoteTime + t * 3600);
@@ -195,19 +201,20 @@ std::string measure(const Shape& shape, GreekSet greeks, Precision precision) {
   }
   const double kernel = median(exposure_seconds), other = median(other_seconds), whole = median(whole_seconds);
   std::printf(
-      "%-16s %2zuG %s: %.4g evaluations/s in the kernel (%.4g s, range %.4g .. %.4g), %.4g end to end (%.4g s)\n",
-      shape.name, greeks.size(), kPrecisionName[static_cast<std::size_t>(precision)], live / kernel, kernel,
+      "%-16s %-15s %2zuG %s: %.4g evaluations/s in the kernel (%.4g s, range %.4g .. %.4g), %.4g end to end (%.4g s)\n",
+      shape.name, shape.rule, greeks.size(), kPrecisionName[static_cast<std::size_t>(precision)], live / kernel, kernel,
       *std::min_element(exposure_seconds.begin(), exposure_seconds.end()),
       *std::max_element(exposure_seconds.begin(), exposure_seconds.end()), live / whole, whole);
   std::ostringstream json;
   json.precision(6);
   json << "    {\"shape\": " << quoted(shape.name) << ", \"contracts\": " << shape.expiries * shape.per_expiry
-       << ", \"tickers\": " << shape.tickers << ", \"greeks\": " << greeks.size()
+       << ", \"tickers\": " << shape.tickers << ", \"iv_rule\": " << quoted(shape.rule)
+       << ", \"greeks\": " << greeks.size()
        << ", \"precision\": " << quoted(kPrecisionName[static_cast<std::size_t>(precision)])
        << ", \"live_evaluations\": " << live << ", \"kernel_seconds\": " << kernel
        << ", \"kernel_seconds_min\": " << *std::min_element(exposure_seconds.begin(), exposure_seconds.end())
        << ", \"kernel_seconds_max\": " << *std::max_element(exposure_seconds.begin(), exposure_seconds.end())
-       << ", \"order_and_sum_seconds\": " << other << ", \"end_to_end_seconds\": " << whole
+       << ", \"order_smile_and_sum_seconds\": " << other << ", \"end_to_end_seconds\": " << whole
        << ", \"evaluations_per_second\": " << live / kernel
        << ", \"evaluations_per_second_end_to_end\": " << live / whole << "}";
   return json.str();
@@ -310,8 +317,12 @@ int main(int argc, char** argv) {
     std::printf("ceilings: %.4g fp32 fma/s, %.4g fp64 fma/s, %.4g special functions/s\n", ceilings.fp32_fma_per_second,
                 ceilings.fp64_fma_per_second, ceilings.special_function_per_second);
     std::string rows;
-    for (const Shape& shape : {Shape{"240 contracts", 8, 30, 400}, Shape{"1500 contracts", 15, 100, 200},
-                               Shape{"20000 contracts", 40, 500, 12}}) {
+    // The rules under which volatility moves with spot, beside the same chains under sticky strike.
+    for (const Shape& shape :
+         {Shape{"240 contracts", 8, 30, 400}, Shape{"1500 contracts", 15, 100, 200},
+          Shape{"20000 contracts", 40, 500, 12},
+          Shape{"1500 contracts", 15, 100, 200, "relative_beta", IvRule::kRelativeBeta, 4.0},
+          Shape{"1500 contracts", 15, 100, 200, "skew_stickiness", IvRule::kSkewStickiness, 0.0}}) {
       for (const GreekSet greeks : {kGreeks3, kGreeks11}) {
         for (const Precision precision : {Precision::kFp32, Precision::kFp64}) {
           rows += (rows.empty() ? "" : ",\n") + measure(shape, greeks, precision);
@@ -335,7 +346,7 @@ int main(int argc, char** argv) {
          << ",\n  \"cuda\": " << quoted(cuda::cuda_versions()) << ",\n  \"date\": " << quoted(date)
          << ",\n  \"commit\": " << quoted(environment("GREEKGRID_COMMIT", "unknown"))
          << ",\n  \"command\": " << quoted(environment("GREEKGRID_COMMAND", command.c_str()))
-         << ",\n  \"grid\": \"201 spots x 11 IV shifts x 9 times, sticky strike\""
+         << ",\n  \"grid\": \"201 spots x 11 IV shifts x 9 times\""
          << ",\n  \"largest_error_of_surface_maximum\": {\"fp32\": " << verdict.worst[0]
          << ", \"fp64\": " << verdict.worst[1]
          << "},\n  \"largest_deviation_of_inversion_in_attainable_errors\": " << verdict.worst_inversion

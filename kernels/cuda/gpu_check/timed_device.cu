@@ -48,6 +48,10 @@ class TimedDevice final : public DeviceApi {
   void order_segments(const OrderTables& tables, Stream stream) override {
     timed(seconds_.other, stream, [&] { device_->order_segments(tables, stream); });
   }
+  void launch_smile(KernelKind kind, const Tables& tables, std::uint32_t blocks, std::uint32_t threads,
+                    Stream stream) override {
+    timed(seconds_.other, stream, [&] { device_->launch_smile(kind, tables, blocks, threads, stream); });
+  }
   void launch_exposure(KernelKind kind, const Tables& tables, const Queue& queue, std::uint32_t blocks,
                        std::uint32_t threads, Stream stream) override {
     timed(seconds_.exposure, stream, [&] { device_->launch_exposure(kind, tables, queue, blocks, threads, stream); });

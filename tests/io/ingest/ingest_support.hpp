@@ -6,11 +6,13 @@
 #include <zlib.h>
 
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <map>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "greekgrid/io/ingest.hpp"
 
@@ -61,6 +63,72 @@ inline std::string gzip(std::string_view text) {
   out.resize(stream.total_out);
   deflateEnd(&stream);
   return out;
+}
+
+/// One member of a zip archive as it is to be written.
+struct ZipEntry {
+  std::string name, text;
+  bool deflated = true;
+  std::uint16_t flags = 0;      ///< bit 0: encrypted
+  std::uint16_t method = 0;     ///< other than 0: said in place of the true one
+  std::uint32_t wrong_crc = 0;  ///< added to the true one
+};
+
+/// A zip archive, by hand and zlib: another library than the one that reads it.
+inline std::string zip(const std::vector<ZipEntry>& entries) {
+  std::string out, directory;
+  const auto put = [](std::string& to, std::uint32_t value, int bytes) {
+    for (int i = 0; i < bytes; ++i) to += static_cast<char>(value >> (8 * i));
+  };
+  for (const ZipEntry& entry : entries) {
+    std::string data = entry.text;
+    if (entry.deflated) {
+      z_stream stream{};
+      if (deflateInit2(&stream, 6, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
+        throw std::runtime_error("deflateInit2");
+      }
+      data.assign(deflateBound(&stream, entry.text.size()) + 64, '\0');
+      stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(entry.text.data()));
+      stream.avail_in = static_cast<uInt>(entry.text.size());
+      stream.next_out = reinterpret_cast<Bytef*>(data.data());
+      stream.avail_out = static_cast<uInt>(data.size());
+      if (deflate(&stream, Z_FINISH) != Z_STREAM_END) throw std::runtime_error("deflate");
+      data.resize(stream.total_out);
+      deflateEnd(&stream);
+    }
+    const auto crc = static_cast<std::uint32_t>(crc32(0, reinterpret_cast<const Bytef*>(entry.text.data()),
+                                                      static_cast<uInt>(entry.text.size()))) +
+                     entry.wrong_crc;
+    std::string common;
+    put(common, 20, 2);
+    put(common, entry.flags, 2);
+    put(common, entry.method != 0 ? entry.method : entry.deflated ? 8 : 0, 2);
+    put(common, 0x21, 2);
+    put(common, 0x5a21, 2);
+    put(common, crc, 4);
+    put(common, static_cast<std::uint32_t>(data.size()), 4);
+    put(common, static_cast<std::uint32_t>(entry.text.size()), 4);
+    put(common, static_cast<std::uint32_t>(entry.name.size()), 2);
+    put(common, 0, 2);
+    directory += "PK\x01\x02";
+    put(directory, 20, 2);
+    directory += common;
+    put(directory, 0, 2);
+    put(directory, 0, 2);
+    put(directory, 0, 2);
+    put(directory, 0, 4);
+    put(directory, static_cast<std::uint32_t>(out.size()), 4);
+    directory += entry.name;
+    out += "PK\x03\x04" + common + entry.name + data;
+  }
+  std::string end = "PK\x05\x06";
+  put(end, 0, 4);
+  put(end, static_cast<std::uint32_t>(entries.size()), 2);
+  put(end, static_cast<std::uint32_t>(entries.size()), 2);
+  put(end, static_cast<std::uint32_t>(directory.size()), 4);
+  put(end, static_cast<std::uint32_t>(out.size()), 4);
+  put(end, 0, 2);
+  return out + directory + end;
 }
 
 /// A CBOE file of one ticker: preamble, header and the given rows.

@@ -114,12 +114,16 @@ TEST(LongCsv, RootsWithinAnUnderlying) {
       parse(kLongHeader + row("BRK-B", "BRKB") + row("BF.B", "BFB") + row("CDE", "CDE") + row("CDE", "NGD") +
             row("SPX", "SPX") + row("SPX", "SPXW") + row("NDX", "NDXP") + row("RUT", "RUTW") + row("VIX", "VIXW") +
             row("SPY", "SPY7") + row("AMD", "AMD1") + row("AMD1", "AMD1") + row("SPX", "SPXW1") + row("IWM", "RUT"));
-  EXPECT_EQ(chain.contracts(), 8u);
+  EXPECT_EQ(chain.contracts(), 9u);
   std::vector<std::string> seen;
   for (const Diagnostic& reject : chain.rejects) seen.push_back(reject.ticker + " " + reject.rule);
-  EXPECT_EQ(seen, (std::vector<std::string>{"CDE foreign_root", "SPY adjusted_root", "AMD adjusted_root",
-                                            "AMD1 adjusted_root", "SPX adjusted_root", "IWM foreign_root"}));
-  EXPECT_EQ(chain.ticker, (std::vector<std::string>{"BF.B", "BRK-B", "CDE", "NDX", "RUT", "SPX", "VIX"}));
+  EXPECT_EQ(seen, (std::vector<std::string>{"CDE foreign_root", "AMD adjusted_root", "AMD1 adjusted_root",
+                                            "SPX adjusted_root", "IWM foreign_root"}));
+  EXPECT_EQ(chain.ticker, (std::vector<std::string>{"BF.B", "BRK-B", "CDE", "NDX", "RUT", "SPX", "SPY", "VIX"}));
+  for (std::size_t n = 0; n < chain.contracts(); ++n) {
+    const std::string& root = chain.root[static_cast<std::size_t>(chain.contract_expiry[n])];
+    EXPECT_EQ(chain.multiplier[n], root == "SPY7" ? 10.0 : 100.0) << root;
+  }
 }
 
 TEST(LongCsv, BadRowsAreRejectsWithTheirReason) {

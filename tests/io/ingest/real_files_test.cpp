@@ -1,8 +1,11 @@
 // Real chains. The expected figures were counted from the files by another program.
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
+#include <optional>
 
 #include "greekgrid_test/test_data.hpp"
 #include "ingest_support.hpp"
@@ -141,6 +144,185 @@ TEST(RealFiles, IndexAndFundOfOneMinuteMerge) {
   EXPECT_EQ(chain.contracts(), 19920u + 7292u + 10882u);
   EXPECT_EQ(chain.file_time, et(2023, 9, 14, 16, 31));
   expect_order(chain);
+}
+
+/// One source of another vendor: every row is kept or refused by a rule.
+struct Account {
+  const char* name;
+  const char* file;
+  std::optional<Date> session;
+  std::int64_t rows_in, other_sessions;
+  std::map<std::string, int> refused;
+  std::size_t expiries;
+  double open_interest, volume, spot;
+  Instant quote_time;
+  const char* settle_date;
+};
+
+void PrintTo(const Account& account, std::ostream* out) {
+  *out << account.name;
+}
+
+class RealVendorFile : public testing::TestWithParam<Account> {};
+
+TEST_P(RealVendorFile, AccountsForEveryRow) {
+  const Account& expected = GetParam();
+  const std::filesystem::path path = data_dir() / expected.file;
+  GREEKGRID_REQUIRE_FILE(path);
+  IngestOptions options;
+  options.session = expected.session;
+  const OptionChain chain = ingest(std::vector<std::filesystem::path>{path}, Calendar{}, options);
+  EXPECT_EQ(chain.rows_in, expected.rows_in);
+  EXPECT_EQ(chain.rows_other_sessions, expected.other_sessions);
+  EXPECT_EQ(rules(chain), expected.refused);
+  std::int64_t refused = 0;
+  for (const auto& [rule, count] : expected.refused) refused += count;
+  EXPECT_EQ(static_cast<std::int64_t>(chain.contracts()), expected.rows_in - refused);
+  EXPECT_EQ(chain.tickers(), 1u);
+  EXPECT_EQ(chain.expiries(), expected.expiries);
+  EXPECT_EQ(total(chain.open_interest), expected.open_interest);
+  EXPECT_EQ(total(chain.volume), expected.volume);
+  EXPECT_TRUE(chain.spot[0] == expected.spot || (std::isnan(expected.spot) && std::isnan(chain.spot[0])))
+      << chain.spot[0];
+  EXPECT_EQ(chain.quote_time, expected.quote_time);
+  EXPECT_EQ(chain.open_interest_settle_date, expected.settle_date);
+  expect_order(chain);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, RealVendorFile,
+                         testing::Values(Account{"yfinance",
+                                                 "yahoo/SPY_20260211_options.csv",
+                                                 {},
+                                                 8778,
+                                                 0,
+                                                 {},
+                                                 31,
+                                                 15642320,
+                                                 5042426,
+                                                 692.2999877929688,
+                                                 et(2026, 2, 11, 11, 19, 32),
+                                                 "2026-02-10"},
+                                         Account{"yfinance_morning",
+                                                 "yahoo/SPY_20260212am_options.csv",
+                                                 {},
+                                                 9177,
+                                                 0,
+                                                 {},
+                                                 34,
+                                                 15767610,
+                                                 2190513,
+                                                 691.2050170898438,
+                                                 et(2026, 2, 12, 10, 10, 2),
+                                                 "2026-02-11"},
+                                         Account{"symbol_history",
+                                                 "history/spy_20150105_options.csv",
+                                                 {},
+                                                 4922,
+                                                 0,
+                                                 {},
+                                                 37,
+                                                 17727715,
+                                                 3292434,
+                                                 std::numeric_limits<double>::quiet_NaN(),
+                                                 et(2015, 1, 5, 16, 0),
+                                                 "2015-01-02"},
+                                         Account{"deltaneutral",
+                                                 "history/spy_2021_daily20_options.csv",
+                                                 ymd(2021, 3, 3),
+                                                 20,
+                                                 5020,
+                                                 {},
+                                                 5,
+                                                 485001,
+                                                 139568,
+                                                 381.42,
+                                                 et(2021, 3, 3, 16, 0),
+                                                 "2021-03-02"},
+                                         Account{"occ_spy",
+                                                 "occ_open_interest/SPY_history.json",
+                                                 ymd(2026, 8, 20),
+                                                 14160,
+                                                 0,
+                                                 {},
+                                                 34,
+                                                 22522079,
+                                                 0,
+                                                 762.5999755859375,
+                                                 et(2026, 8, 20, 16, 0),
+                                                 "2026-08-19"},
+                                         Account{"occ_nvda",
+                                                 "occ_open_interest/NVDA_history.json",
+                                                 ymd(2026, 8, 24),
+                                                 3710,
+                                                 0,
+                                                 {},
+                                                 22,
+                                                 15110129,
+                                                 0,
+                                                 214.72000122070312,
+                                                 et(2026, 8, 21, 16, 0),
+                                                 "2026-08-21"},
+                                         Account{"occ_spx",
+                                                 "occ_open_interest/SPX.json",
+                                                 ymd(2026, 8, 21),
+                                                 32420,
+                                                 0,
+                                                 {{"ambiguous_root", 10240}},
+                                                 46,
+                                                 5085721,
+                                                 0,
+                                                 std::numeric_limits<double>::quiet_NaN(),
+                                                 et(2026, 8, 21, 16, 0),
+                                                 "2026-08-20"}),
+                         [](const testing::TestParamInfo<Account>& parameter) {
+                           return std::string(parameter.param.name);
+                         });
+
+TEST(RealFiles, MinisHaveTheirMultiplier) {
+  const std::filesystem::path path = data_dir() / "history" / "spy_20150105_options.csv";
+  GREEKGRID_REQUIRE_FILE(path);
+  const OptionChain chain = ingest(std::vector<std::filesystem::path>{path}, Calendar{}, {});
+  std::map<std::pair<std::string, double>, int> count;
+  for (std::size_t n = 0; n < chain.contracts(); ++n) {
+    ++count[{chain.root[static_cast<std::size_t>(chain.contract_expiry[n])], chain.multiplier[n]}];
+  }
+  EXPECT_EQ(count, (std::map<std::pair<std::string, double>, int>{{{"SPY", 100.0}, 3664}, {{"SPY7", 10.0}, 1258}}));
+}
+
+TEST(RealFiles, ManySessionsInOneFileAreListed) {
+  const std::filesystem::path path = data_dir() / "history" / "spy_2021_daily20_options.csv";
+  GREEKGRID_REQUIRE_FILE(path);
+  try {
+    ingest(std::vector<std::filesystem::path>{path}, Calendar{}, {});
+    ADD_FAILURE() << "252 sessions passed for one";
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("252 sessions, 2021-01-04 to 2021-12-31"));
+  }
+}
+
+TEST(RealFiles, OpenInterestOfTheNextMorning) {
+  const std::filesystem::path quotes = data_dir() / "universe" / "us_options_20260819_close.csv.gz";
+  const std::filesystem::path later = data_dir() / "occ_open_interest" / "NVDA_history.json";
+  GREEKGRID_REQUIRE_FILE(quotes);
+  GREEKGRID_REQUIRE_FILE(later);
+  OptionChain chain = ingest(std::vector<std::filesystem::path>{quotes}, Calendar{}, {});
+  IngestOptions options;
+  options.session = ymd(2026, 8, 20);
+  const OpenInterestRefresh done = refresh_open_interest(chain, std::vector{later}, Calendar{}, options, false);
+  // Counted by another program: 3770 figures, 3286 contracts, 2999 in common.
+  EXPECT_EQ(done.rows_in, 3770);
+  EXPECT_EQ(done.replaced, 2999);
+  EXPECT_EQ(done.rejects.size(), 771u);
+  EXPECT_EQ(done.without_new, 287);
+  EXPECT_EQ(done.other_tickers, 289951 - 3286);
+  const auto nvda = static_cast<std::size_t>(std::lower_bound(chain.ticker.begin(), chain.ticker.end(), "NVDA") -
+                                             chain.ticker.begin());
+  double sum = 0.0;
+  for (std::int64_t i = 0; i < chain.contract_count[nvda]; ++i) {
+    const double interest = chain.open_interest[static_cast<std::size_t>(chain.contract_begin[nvda] + i)];
+    if (!std::isnan(interest)) sum += interest;
+  }
+  EXPECT_EQ(sum, 14733979.0);
 }
 
 }  // namespace

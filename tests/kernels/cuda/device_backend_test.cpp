@@ -99,6 +99,22 @@ TEST(DeviceBackend, SameBitsForAnyChunksStreamsOrderAndThreads) {
   }
 }
 
+TEST(DeviceBackend, StickinessOfOneGivesTheBitsOfStickyStrike) {
+  for (const Precision precision : {Precision::kFp32, Precision::kFp64}) {
+    FakeDeviceLog log;
+    const auto backend = make_device_backend(std::make_unique<FakeDevice>(log), precision);
+    for (SyntheticCase item : test::synthetic_cases()) {
+      item.grid.rule = IvRule::kStickyStrike;
+      const auto sticky = evaluate_alone(*backend, item, kGreeks11);
+      item.grid.rule = IvRule::kSkewStickiness;
+      item.grid.parameter = 1.0;
+      item.book.smile.clear();  // nor is it read
+      EXPECT_EQ(evaluate_alone(*backend, item, kGreeks11), sticky) << item.name;
+    }
+    EXPECT_THAT(log.faults, testing::IsEmpty());
+  }
+}
+
 TEST(DeviceBackend, ReusesItsBuffers) {
   const auto cases = test::synthetic_cases();
   FakeDeviceLog log;
@@ -121,6 +137,23 @@ TEST(DeviceBackend, KeepsWithinItsMemoryAndSaysWhenAJobDoesNotFit) {
   EXPECT_LE(log.bytes_peak, 2 * budget);  // device and pinned memory together
   EXPECT_THAT(log.faults, testing::IsEmpty());
 
+  // A table of volatilities counts too: 50 contracts x 40001 spots in fp64 are 16 MB, the exposures 1 MB.
+  SyntheticCase wide = cases[4];
+  std::mt19937 random(3);
+  wide.book = {};
+  wide.book.add_expiry(9 * test::kDay, 50, 0.2, 0.05, 0.02, random);
+  wide.book.add_weights(1, random);
+  wide.book.add_smiles();
+  wide.grid.time.resize(1);
+  wide.grid.iv_shift = {0.0};
+  wide.grid.spots = 40001;
+  const auto small =
+      make_device_backend(std::make_unique<FakeDevice>(log), Precision::kFp64, {1, 1 << 20, std::size_t{4} << 20});
+  EXPECT_NO_THROW(evaluate_alone(*small, wide, kGreeks3));
+  wide.grid.rule = IvRule::kSkewStickiness;
+  wide.grid.parameter = 0.0;
+  EXPECT_THROW(evaluate_alone(*small, wide, kGreeks3), BackendError);
+
   const auto tight = make_device_backend(std::make_unique<FakeDevice>(log), Precision::kFp64, {2, 1 << 20, 4096});
   EXPECT_THROW(evaluate_alone(*tight, cases[0], kGreeks3), BackendError);
 }
@@ -134,8 +167,12 @@ TEST(DeviceBackend, FailingCallsAreReportedAndLeakNothing) {
   wide.book.add_expiry(9 * test::kDay, 2100, 0.2, 0.05, 0.02, random);
   wide.book.add_weights(1, random);
   wide.grid.spots = 3;
-  const std::vector<SyntheticCase> some = {cases[4], wide, cases[5], cases[9]};
-  const std::vector<std::size_t> order = {0, 1, 2, 3};
+  SyntheticCase following = cases[4];
+  following.book.add_smiles();
+  following.grid.rule = IvRule::kSkewStickiness;
+  following.grid.parameter = 0.0;
+  const std::vector<SyntheticCase> some = {cases[4], wide, cases[5], cases[9], following};
+  const std::vector<std::size_t> order = {0, 1, 2, 3, 4};
   FakeDeviceLog clean;
   std::vector<std::vector<double>> expected;
   {

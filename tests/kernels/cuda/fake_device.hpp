@@ -127,6 +127,22 @@ class FakeDevice final : public cuda::DeviceApi {
     });
   }
 
+  void launch_smile(cuda::KernelKind kind, const cuda::Tables& tables, std::uint32_t blocks, std::uint32_t threads,
+                    cuda::Stream stream) override {
+    may_fail("launch_smile");
+    issue(stream, [=, this] {
+      if (!require(tables.smile_tiles, blocks * sizeof(cuda::SmileTile), "launch_smile") ||
+          !require(tables.smiles, sizeof(formulas::Smile<double>), "launch_smile") ||
+          !require(tables.rule_volatility, kind.fp64 ? 8 : 4, "launch_smile")) {
+        return;
+      }
+      if (kind.fp64) {
+        emulate<cuda::SmileBody<double>, cuda::ThreadCoord>({tables}, blocks, threads, log_.thread_order);
+      } else {
+        emulate<cuda::SmileBody<float>, cuda::ThreadCoord>({tables}, blocks, threads, log_.thread_order);
+      }
+    });
+  }
   void launch_exposure(cuda::KernelKind kind, const cuda::Tables& tables, const cuda::Queue& queue,
                        std::uint32_t blocks, std::uint32_t threads, cuda::Stream stream) override {
     may_fail("launch_exposure");

@@ -34,6 +34,18 @@ TEST(Gpu, Fp32EquivalentToReference) {
   expect_all_equivalent(Precision::kFp32, 5e-6);
 }
 
+TEST(Gpu, StickinessOfOneGivesTheBitsOfStickyStrike) {
+  const auto backend = make_cuda_backend(Precision::kFp32);
+  GREEKGRID_REQUIRE_DEVICE(*backend);
+  for (test::SyntheticCase item : test::synthetic_cases()) {
+    item.grid.rule = IvRule::kStickyStrike;
+    const auto sticky = test::evaluate_alone(*backend, item, kGreeks3);
+    item.grid.rule = IvRule::kSkewStickiness;
+    item.grid.parameter = 1.0;
+    EXPECT_EQ(test::evaluate_alone(*backend, item, kGreeks3), sticky) << item.name;
+  }
+}
+
 TEST(Gpu, SameBitsTogetherAndAlone) {
   const auto backend = make_cuda_backend(Precision::kFp32);
   GREEKGRID_REQUIRE_DEVICE(*backend);

@@ -50,8 +50,9 @@ struct OptionChain {
   std::vector<double> vendor_gamma;           // (N) USD-1
   std::vector<double> dealer_position;        // (N) signed contracts, or empty when the input carries none
 
-  std::int64_t rows_in = 0;  ///< contracts that the sources listed; = contracts() + rejects.size()
-  Diagnostics rejects;       ///< one per refused contract row; not stored in chains.h5
+  std::int64_t rows_in = 0;              ///< contracts that the sources listed; = contracts() + rejects.size()
+  std::int64_t rows_other_sessions = 0;  ///< rows of sessions that were not asked for; not among rows_in
+  Diagnostics rejects;                   ///< one per refused contract row; not stored in chains.h5
 
   std::size_t tickers() const { return ticker.size(); }
   std::size_t expiries() const { return root.size(); }

@@ -52,7 +52,8 @@ std::vector<Instant> make_times(const ScenarioConfig& config, const Calendar& ca
 /// Evaluates every ticker of the snapshot into the sink and returns levels, crossings, base Greeks and dealer
 /// positions. Surfaces of at most `block_bytes` are in memory at a time, twice: one block is written while the next is
 /// evaluated.
-/// @throws Stopped when *stop becomes true (checked between blocks), and whatever the backend or the sink throws.
+/// @throws std::invalid_argument if an IV rule follows the smile and a book has none (see make_book);
+/// Stopped when *stop becomes true (checked between blocks), and whatever the backend or the sink throws.
 NightTables run_night(const OptionChain& chain, Snapshot& snapshot, const RunConfig& config, const NightHeader& header,
                       Backend& backend, SurfaceSink& sink, std::size_t block_bytes,
                       const std::function<void(const NightProgress&)>& progress, const std::atomic<bool>& stop,

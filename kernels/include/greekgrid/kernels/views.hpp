@@ -53,6 +53,9 @@ struct QuoteView {
 enum class IvRule : std::uint8_t {
   kStickyStrike,  ///< sigma' = sigma
   kRelativeBeta,  ///< sigma' = sigma (1 - parameter x), x = ln(S / S0)
+  /// sigma' = sigma + smile(k + (R - 1) x) - smile(k), R = parameter in [-10, 10], k = ln(strike / forward) at the
+  /// quote instant: 1 is sticky strike, 0 sticky moneyness, 2 sticky local volatility.
+  kSkewStickiness,
 };
 
 /// How an IV shift is spread over expiries.
@@ -70,12 +73,16 @@ struct GridView {
   double log_spot_step = 0.0;          ///< spacing of ln S; spot j is S0 exp(begin + j step)
   std::size_t spots = 0;               ///< J
   IvRule iv_rule = IvRule::kStickyStrike;
-  double iv_rule_parameter = 1.0;  ///< beta for kRelativeBeta
+  double iv_rule_parameter = 1.0;  ///< beta for kRelativeBeta, R for kSkewStickiness
   IvShiftTerm iv_shift_term = IvShiftTerm::kFlat;
   double iv_shift_term_cap = 0.0;  ///< cap of the sqrt_time scale
   double iv_floor = 0.0;           ///< vol, > 0
 
   std::size_t scenarios() const { return time.size() * iv_shift.size() * spots; }
+  /// The rule to evaluate: a stickiness of 1 is sticky strike itself, on the same path to the same bits.
+  IvRule effective_rule() const {
+    return iv_rule == IvRule::kSkewStickiness && iv_rule_parameter == 1.0 ? IvRule::kStickyStrike : iv_rule;
+  }
 };
 
 /// One piece of work: a book over a grid. The result is written to exposure, C-ordered

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,10 +25,27 @@ enum class TimeAxis : std::uint8_t {
   kIntraday,  ///< the quote instant and fixed steps to the next session close
 };
 
+/// The names under which IV rules are asked for and stored. All but the last are skew-stickiness rules; the first three
+/// have their R fixed.
+enum class IvRuleName : std::uint8_t {
+  kStickyStrike,           ///< R = 1: volatility stays with the strike
+  kStickyMoneyness,        ///< R = 0: the smile moves with spot
+  kStickyLocalVolatility,  ///< R = 2: about what a local volatility surface implies
+  kSkewStickiness,         ///< any R in [-10, 10]
+  kRelativeBeta,
+};
+/// The rule that backends evaluate.
+IvRule iv_rule(IvRuleName name);
+/// The R that a name fixes; 10, the default of beta, for relative_beta; none for skew_stickiness.
+std::optional<double> default_parameter(IvRuleName name);
+
 /// One entry of the IV rule axis.
 struct IvRuleChoice {
-  IvRule rule = IvRule::kStickyStrike;
-  double parameter = 1.0;  ///< R = 1 for sticky strike, beta for relative_beta
+  IvRuleName rule = IvRuleName::kStickyStrike;
+  double parameter = 1.0;  ///< R, beta for relative_beta
+
+  /// Whether it takes a smile for every expiry of a book (BookView::smile).
+  bool reads_smile() const { return iv_rule(rule) == IvRule::kSkewStickiness && parameter != 1.0; }
 };
 
 /// The axes of a run. The default grid is 201 spots x 11 IV shifts x 9 times.
@@ -48,7 +66,7 @@ struct ScenarioConfig {
 std::string_view name(SpotAxis axis);
 std::string_view name(TimeAxis axis);
 std::string_view name(IvShiftTerm term);
-std::string_view name(IvRule rule);
+std::string_view name(IvRuleName rule);
 
 /// The spot_step coordinate: `spots` values, symmetric, exactly 0 in the middle, in units of the axis.
 std::vector<double> spot_steps(const ScenarioConfig& config);

@@ -21,14 +21,21 @@ struct Book {
   std::vector<double> strike;
   std::vector<std::int8_t> right;
   std::vector<double> implied_volatility;
-  std::vector<std::vector<double>> weight;  // one vector a position model
-  mutable std::vector<double> packed;       // (W, N), filled by view()
+  std::vector<std::vector<double>> weight;     // one vector a position model
+  std::vector<formulas::Smile<double>> smile;  // one an expiry, or none
+  mutable std::vector<double> packed;          // (W, N), filled by view()
 
   void add_expiry(std::int64_t settles, double r, double q);
   /// Appends a contract to the last expiry; `weights` one a position model.
   void add(double k, int phi, double sigma, const std::vector<double>& weights);
+  /// Gives every expiry a smile by hand: skewed to the left and steeper the nearer it settles, as equity indices are.
+  void add_smiles();
   BookView view() const;
 };
+
+/// A smile like an index's at tau common years to settlement: about 0.2 at the money, skew growing as 1/sqrt(tau),
+/// curved over a standard deviation, w > 0 everywhere.
+formulas::Smile<double> index_like_smile(double tau);
 
 /// A grid that owns its axes.
 struct Grid {
