@@ -12,6 +12,7 @@ struct Layout {
   std::array<std::size_t, kDailyQuantities.size()> quantity{};
   std::vector<std::string> name;
   std::string twice;
+  bool of_contracts = false;  ///< strikes: a table of options, whose volume is of contracts
 
   explicit Layout(const std::vector<std::string_view>& fields) : count(fields.size()) {
     quantity.fill(kAbsent);
@@ -26,6 +27,7 @@ struct Layout {
       if (lower == "date") place(date);
       if (lower == "symbol" || lower == "ticker") place(symbol);
       if (lower == "price") place(price);
+      if (lower == "strike") of_contracts = true;
       for (const std::size_t q : {kOpen, kHigh, kLow, kClose, kVolume, kDix, kGex}) {
         if (lower == kDailyQuantities[q].name) place(quantity[q]);
       }
@@ -51,7 +53,7 @@ bool is_dix_header(const std::vector<std::string_view>& fields) {
 
 bool is_daily_header(const std::vector<std::string_view>& fields) {
   const Layout layout(fields);
-  return layout.date != kAbsent && (layout.has(kClose) || layout.has(kVolume));
+  return layout.date != kAbsent && !layout.of_contracts && (layout.has(kClose) || layout.has(kVolume));
 }
 
 HistorySource parse_daily_csv(LineReader& lines, const std::string& label, const Calendar& calendar,

@@ -1,6 +1,6 @@
 """The tables of docs/schema.md against files that the program writes: every variable with its dimensions, type and units.
 
-  schema_test.py docs/schema.md CHAINS.h5 NIGHT.h5
+  schema_test.py docs/schema.md CHAINS.h5 NIGHT.h5 HISTORY.h5
 """
 import re
 import sys
@@ -23,7 +23,7 @@ def documented(page):
     for line in page.splitlines():
         heading = re.match(r"## (.*)", line)
         if heading:
-            found = re.match(r"(chains|night)\.h5(?:, (/\w+|root))?$", heading.group(1))
+            found = re.match(r"(chains|night|history)\.h5(?:, (/\w+|root))?$", heading.group(1))
             place = (found.group(1), (found.group(2) or "root").lstrip("/")) if found else None
         row = re.match(r"\| `(\w+)` \| ([^|]*) \| ([^|]*) \| ([^|]*) \|", line)
         if row and place:
@@ -50,7 +50,7 @@ def main():
     tables = documented(Path(sys.argv[1]).read_text(encoding="utf-8"))
     failures = []
     seen = set()
-    for kind, path in (("chains", sys.argv[2]), ("night", sys.argv[3])):
+    for kind, path in (("chains", sys.argv[2]), ("night", sys.argv[3]), ("history", sys.argv[4])):
         with h5py.File(path) as file:
             groups = {"root": file} | {name: item for name, item in file.items() if isinstance(item, h5py.Group) and name != "run"}
             for name, group in groups.items():

@@ -3,6 +3,7 @@
 GREEKGRID names the program. Exit 77 means skipped, with the reason on standard output.
 """
 import csv
+import datetime
 import gzip
 import hashlib
 import io
@@ -82,7 +83,7 @@ def case_usage(folder):
     for option in ("--help", "--version"):
         out, _ = run(option)
         assert "greekgrid" in out
-    for command in ("ingest", "run", "levels", "info", "synth", "devices", "greeks", "folklore"):
+    for command in ("ingest", "history", "run", "levels", "info", "synth", "devices", "greeks", "folklore"):
         assert command in run("--help")[0]
         assert "Usage" in run(command, "--help")[0]
     for wrong in ([], ["nonsense"], ["run"], ["run", "x", "-o", "y", "--threads", "0"], ["run", "x", "-o", "y", "--wrong"],
@@ -443,6 +444,78 @@ def case_tickers(folder):
     _, err = run("run", chains, "-o", folder / "m.h5", "--config", config, "--tickers", f"{one},NOPE", "--strict", code=5)
     assert "NOPE refused: not_in_chain" in err
     assert "not_in_chain" in run("info", folder / "m.h5")[0]
+
+
+FINRA = "Date|Symbol|ShortVolume|ShortExemptVolume|TotalVolume|Market\n"
+
+
+def daily_csv(tickers, days):
+    """Closes and volumes; the first ticker trades most."""
+    rows = [f"{day},{ticker},{100 + n},{1000 * (len(tickers) - n)}\n" for day in days for n, ticker in enumerate(tickers)]
+    return "date,symbol,close,volume\n" + "".join(rows)
+
+
+def case_history(folder):
+    prices, short, dix = folder / "prices.csv.gz", folder / "short.txt", folder / "dix.csv"
+    prices.write_bytes(gzip.compress(daily_csv(["AAA", "BRK/B"], ["2021-01-04", "2021-01-05"]).encode(), mtime=0))
+    short.write_text(FINRA + "20210104|AAA|10|1|30|Q\n20210104|BBB|40|1|30|Q\n2\n")
+    dix.write_text("date,price,dix,gex\n2021-01-04,3700.65,0.45,1e9\n2021-01-03,1,0.4,1\n")
+    store, report = folder / "history.h5", folder / "history.h5.rejects.csv"
+    out, err = run("history", prices, short, dix, "-o", store)
+    assert "3 symbols, 5 rows, 2021-01-04 to 2021-01-05" in out, out
+    assert "short_above_total" in err and "not_a_session" in err, err
+    rejects = list(csv.DictReader(report.open()))
+    assert [(r["file"], r["row"], r["rule"]) for r in rejects] == [("short.txt", "3", "short_above_total"),
+                                                                  ("dix.csv", "3", "not_a_session")], rejects
+    info, _ = run("info", store)
+    assert "daily history" in info and "symbols         3" in info and "prices.csv.gz" in info, info
+
+    # The same bytes from another place, and in several calls.
+    (folder / "other").mkdir()
+    for file in (prices, short, dix):
+        shutil.copy(file, folder / "other")
+    again = folder / "other" / "h.h5"
+    run("history", "prices.csv.gz", "short.txt", "dix.csv", "-o", "h.h5", cwd=folder / "other")
+    assert sha(again) == sha(store)
+    steps = folder / "steps.h5"
+    run("history", prices, "-o", steps)
+    run("history", steps, short, "-o", steps)
+    run("history", steps, dix, "-o", steps)
+    assert sha(steps) == sha(store)
+    run("history", steps, dix, prices, "-o", steps)
+    assert sha(steps) == sha(store), "what is known already changes nothing"
+
+    # Of values that differ the earlier stays, unless told otherwise; both are reported.
+    later = folder / "later.csv"
+    later.write_text("date,symbol,close,volume\n2021-01-04,AAA,999,2000\n")
+    for option, rule, close in (([], "contradicts_earlier", 100), (["--replace"], "replaces_earlier", 999)):
+        run("history", store, later, "-o", folder / "c.h5", *option)
+        rejects = list(csv.DictReader((folder / "c.h5.rejects.csv").open()))
+        assert [(r["file"], r["row"], r["field"], r["rule"]) for r in rejects] == [("later.csv", "2", "close", rule)], rejects
+        try:
+            import h5py
+        except ImportError:
+            continue
+        with h5py.File(folder / "c.h5") as file:
+            assert file["close"][0] == close
+
+    # Another file of that name is replaced, with a word about it.
+    _, err = run("history", prices, "-o", steps)
+    assert "replaced, not extended" in err, err
+    before = sha(store)
+    _, err = run("history", prices, "-o", prices, code=2)
+    assert "is an input" in err, err
+    _, err = run("history", short, folder / "none.csv", "-o", store, code=3)
+    assert "none.csv" in err and sha(store) == before
+    short.write_text(FINRA + "20210104|AAA|10|1|30|Q\n7\n")
+    _, err = run("history", short, "-o", store, code=3)
+    assert "no usable row" in err and sha(store) == before
+    run("history", dix, "-o", folder / "no" / "h.h5", code=1)
+    run("history", dix, "-o", folder / "d.h5", "--format", "nonsense", code=2)
+    _, err = run("run", store, "-o", folder / "n.h5", code=3)
+    assert "history.h5" in err
+    store.write_bytes(store.read_bytes()[:-100])
+    run("info", store, code=3)
 
 
 def case_targets(folder):

@@ -1,4 +1,4 @@
-"""Checks every object of chains.h5 and night.h5 files against the schema: check_schema.py FILE...
+"""Checks every object of chains.h5, history.h5 and night.h5 files against the schema: check_schema.py FILE...
 
 Exit 0 when all rules hold, 1 with one line per broken rule, 77 (skipped) where h5py is missing.
 """
@@ -41,6 +41,13 @@ CHAINS = {"/": {
     "vendor_iv": (("contract",), "f8", "vol"), "vendor_gamma": (("contract",), "f8", "USD-1"),
 }}
 CHAINS_OPTIONAL = {("/", "dealer_position"): (("contract",), "f8", "1")}
+
+HISTORY = {
+    "symbol": (("symbol",), "str", None), **same("row_begin row_count", ("symbol",), "i8", "1"),
+    "row": (("row",), "i8", "1"), "date": (("row",), "i8", TIME),
+    **same("open high low close", ("row",), "f8", "USD"), **same("dix gex", ("row",), "f8", "1"),
+    **same("volume short_volume short_exempt_volume off_exchange_volume", ("row",), "f8", "shares"),
+}
 
 LEVELS = "call_wall put_wall call_wall_unrestricted put_wall_unrestricted absolute_gamma_strike zero_gamma"
 LEVEL_STATUS = "ok no_sign_change no_contracts outside_grid"
@@ -120,6 +127,7 @@ NIGHT = {
 }
 COMMON = ("schema", "schema_version", "Conventions", "title", "quote_time", "file_time", "open_interest_settle_date",
           "open_interest_knowledge_time", "tool_version")
+HISTORY_COMMON = ("schema", "schema_version", "Conventions", "title", "first_date", "last_date", "tool_version")
 LISTS = {"source_name", "source_sha256", "axes", "warnings"}
 SCALE_ATTRIBUTES = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST"}  # HDF5's own
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)")
@@ -243,18 +251,31 @@ class Checker:
     def file(self, path):
         with h5py.File(path, "r") as file:
             self.require(file.id.get_create_plist().get_version()[0] == 2, "/", "superblock 2")
-            for name in COMMON:
+            history = file.attrs["schema"] == "greekgrid.history"
+            for name in HISTORY_COMMON if history else COMMON:
                 self.require(name in file.attrs, "/", f"attribute {name}")
             self.require(file.attrs["schema_version"] == "1.0" and file.attrs["Conventions"] == "CF-1.10", "/", "versions")
-            for name in ("quote_time", "file_time"):
+            for name in () if history else ("quote_time", "file_time"):
                 self.require(INSTANT.fullmatch(file.attrs[name]), "/", f"{name} is ISO 8601")
             for sha in file.attrs.get("source_sha256", []):
                 self.require(re.fullmatch("[0-9a-f]{64}", sha), "/", "sha256")
             self.no_times(file, path)
             if file.attrs["schema"] == "greekgrid.chains":
                 self.group(file["/"], CHAINS["/"], CHAINS_OPTIONAL)
+            elif history:
+                self.group(file["/"], HISTORY, {})
+                self.days(file)
             else:
                 self.night(file)
+
+    def days(self, file):
+        symbols = [text.decode() for text in file["symbol"]]
+        self.require(symbols == sorted(set(symbols), key=str.encode), "/symbol", "sorted, none twice")
+        begin, count, date = (file[name][...] for name in ("row_begin", "row_count", "date"))
+        self.require(np.array_equal(begin, np.cumsum(count) - count) and count.sum() == len(date), "/row_begin", "slices")
+        self.require((date % 86400 == 0).all(), "/date", "midnight")
+        for b, n in zip(begin, count):
+            self.require((np.diff(date[b:b + n]) > 0).all(), "/date", "ascending within a symbol")
 
     def no_times(self, file, path):
         """Object headers of version 2 say in flag bit 5 whether times follow; h5py shows times of datasets only."""

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "greekgrid/host/chain.hpp"
+#include "greekgrid/host/daily_history.hpp"
 #include "greekgrid/host/night_result.hpp"
 
 namespace greekgrid::test {
@@ -218,5 +219,24 @@ struct SampleNight {
     tables.warnings = {"spot_basis of T1001 is 10 bp"};
   }
 };
+
+/// Symbols in order, successive days, every third value missing but of close.
+inline DailyHistory sample_history(int symbols, int days) {
+  DailyHistory history;
+  history.source.push_back({"prices.csv", std::string(64, 'a')});
+  for (int u = 0; u < symbols; ++u) {
+    history.symbol.push_back("S" + std::to_string(1000 + u));
+    history.row_begin.push_back(static_cast<std::int64_t>(history.rows()));
+    history.row_count.push_back(days);
+    for (int day = 0; day < days; ++day) {
+      history.date.push_back(Instant{18700 + day} * 86400);
+      for (const DailyQuantity& quantity : kDailyQuantities) {
+        const bool missing = (u + day) % 3 == 0 && !(quantity.column == &DailyHistory::close);
+        (history.*quantity.column).push_back(missing ? std::numeric_limits<double>::quiet_NaN() : u + 0.5 * day);
+      }
+    }
+  }
+  return history;
+}
 
 }  // namespace greekgrid::test

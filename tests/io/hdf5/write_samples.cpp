@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "greekgrid/io/chain_file.hpp"
+#include "greekgrid/io/history_file.hpp"
 #include "greekgrid/io/night_file.hpp"
 #include "sample.hpp"
 
@@ -29,6 +30,9 @@ void write_all(const fs::path& dir) {
   write_chain_file(small, dir / "chains_small.h5");
   test::SampleNight small_night(small);
   write_night(dir / "night_small.h5", small_night);
+
+  write_history_file(test::sample_history(3, 4), dir / "history_small.h5");
+  write_history_file(test::sample_history(300, 70), dir / "history_large.h5");
 
   // More rows than one chunk, a partial last chunk, tables in two dimensions.
   OptionChain large = test::sample_chain(300, 15);
