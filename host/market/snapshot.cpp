@@ -10,6 +10,7 @@
 #include <numeric>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "ticker_market.hpp"
 
@@ -28,34 +29,78 @@ bool is_placeholder_iv(double iv, double floor, double bid, double ask) {
 
 namespace {
 using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kUnranked = std::numeric_limits<std::size_t>::max();
+
+// Vendors part the class of a share from its symbol by different signs.
+std::string class_key(std::string symbol) {
+  std::replace_if(
+      symbol.begin(), symbol.end(), [](char c) { return c == '/' || c == '.'; }, '-');
+  return symbol;
+}
+
+// Tickers of a chain that a selection asks for, with their places in its ranking.
+struct Wanted {
+  std::vector<std::size_t> ticker;  // of the chain
+  std::vector<std::size_t> rank;    // kUnranked if not in the ranking, or without one
+  std::vector<bool> always;
+};
+
+Wanted choose(const OptionChain& chain, const TickerSelection& selection, Snapshot& snapshot) {
+  std::unordered_map<std::string, std::size_t> rank;
+  for (std::size_t k = 0; k < selection.ranking.size(); ++k) rank.try_emplace(class_key(selection.ranking[k]), k);
+  std::unordered_set<std::string> always;
+  for (const std::string& ticker : selection.always) always.insert(class_key(ticker));
+
+  std::vector<std::string> names = selection.tickers.empty() ? chain.ticker : selection.tickers;
+  std::unordered_set<std::string> listed;
+  for (const std::string& ticker : names) listed.insert(class_key(ticker));
+  for (const std::string& ticker : selection.always) {
+    if (listed.insert(class_key(ticker)).second) names.push_back(ticker);
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+
+  Wanted wanted;
+  for (const std::string& ticker : names) {
+    const auto found = std::lower_bound(chain.ticker.begin(), chain.ticker.end(), ticker);
+    if (found == chain.ticker.end() || *found != ticker) {
+      TickerQuality quality;
+      quality.ticker = ticker;
+      quality.status = TickerStatus::kNotInChain;
+      snapshot.quality.push_back(quality);
+      snapshot.diagnostics.push_back({"", 0, "ticker", "not_in_chain", ticker, ticker});
+      continue;
+    }
+    const std::string key = class_key(ticker);
+    const bool is_always = always.count(key) > 0;
+    const auto place = rank.find(key);
+    if (!selection.ranking.empty() && place == rank.end() && !is_always) {
+      snapshot.diagnostics.push_back({"", 0, "ticker", "not_ranked", ticker, ticker});
+      continue;
+    }
+    wanted.ticker.push_back(static_cast<std::size_t>(found - chain.ticker.begin()));
+    wanted.rank.push_back(place == rank.end() ? kUnranked : place->second);
+    wanted.always.push_back(is_always);
+  }
+  return wanted;
+}
 }  // namespace
+
+std::size_t count_missing(std::span<const std::string> ranking, std::span<const std::string> ticker) {
+  std::unordered_set<std::string> known;
+  for (const std::string& name : ticker) known.insert(class_key(name));
+  return static_cast<std::size_t>(std::count_if(
+      ranking.begin(), ranking.end(), [&](const std::string& name) { return known.count(class_key(name)) == 0; }));
+}
 
 Snapshot make_snapshot(const OptionChain& chain, const MarketConfig& config, const TickerSelection& selection,
                        const Calendar& calendar, Backend& backend, SnapshotTimings* timings) {
   Snapshot snapshot;
   snapshot.quote_time = chain.quote_time;
 
-  std::vector<std::size_t> wanted;
-  if (selection.tickers.empty()) {
-    wanted.resize(chain.tickers());
-    std::iota(wanted.begin(), wanted.end(), std::size_t{0});
-  } else {
-    std::vector<std::string> names = selection.tickers;
-    std::sort(names.begin(), names.end());
-    names.erase(std::unique(names.begin(), names.end()), names.end());
-    for (const std::string& ticker : names) {
-      const auto found = std::lower_bound(chain.ticker.begin(), chain.ticker.end(), ticker);
-      if (found != chain.ticker.end() && *found == ticker) {
-        wanted.push_back(static_cast<std::size_t>(found - chain.ticker.begin()));
-        continue;
-      }
-      TickerQuality quality;
-      quality.ticker = ticker;
-      quality.status = TickerStatus::kNotInChain;
-      snapshot.quality.push_back(quality);
-      snapshot.diagnostics.push_back({"", 0, "ticker", "not_in_chain", ticker, ticker});
-    }
-  }
+  Wanted choice = choose(chain, selection, snapshot);
+  std::vector<std::size_t>& wanted = choice.ticker;
 
   const std::vector<Instant> closes = calendar.closes_after(chain.quote_time, 5);
   const MarketContext context{chain, config,
@@ -97,13 +142,14 @@ Snapshot make_snapshot(const OptionChain& chain, const MarketConfig& config, con
   if (timings != nullptr) *timings = taken;
 
   if (selection.top > 0) {
-    std::vector<std::size_t> rank(pieces.size());
-    std::iota(rank.begin(), rank.end(), std::size_t{0});
-    std::stable_sort(rank.begin(), rank.end(),
-                     [&](std::size_t a, std::size_t b) { return pieces[a].notional > pieces[b].notional; });
+    std::vector<std::size_t> order(pieces.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+      return selection.ranking.empty() ? pieces[a].notional > pieces[b].notional : choice.rank[a] < choice.rank[b];
+    });
     std::size_t accepted = 0;
-    std::vector<bool> keep(pieces.size(), false);
-    for (const std::size_t k : rank) {
+    std::vector<bool> keep = choice.always;
+    for (const std::size_t k : order) {
       if (accepted == selection.top) break;
       keep[k] = true;  // refused tickers that rank above the last accepted one stay in the account
       if (pieces[k].quality.status == TickerStatus::kOk) ++accepted;

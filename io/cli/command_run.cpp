@@ -16,9 +16,11 @@
 #include "greekgrid/host/market.hpp"
 #include "greekgrid/host/night_run.hpp"
 #include "greekgrid/io/config_file.hpp"
+#include "greekgrid/io/history_file.hpp"
 #include "greekgrid/io/ingest.hpp"
 #include "greekgrid/io/night_file.hpp"
 #include "greekgrid/io/publish.hpp"
+#include "greekgrid/io/ranking_file.hpp"
 #include "greekgrid/io/rate_curve_file.hpp"
 #include "output.hpp"
 #include "process.hpp"
@@ -32,8 +34,8 @@ using Clock = std::chrono::steady_clock;
 
 struct Options {
   SourceOptions source;
-  std::string target, config, backend = "auto", rejects;
-  std::vector<std::string> tickers;
+  std::string target, config, backend = "auto", rejects, ranking, history;
+  std::vector<std::string> tickers, always;
   std::size_t top = 0;
   int threads = 0;
   bool strict = false;
@@ -66,6 +68,39 @@ std::unique_ptr<Backend> choose_backend(const std::string& wanted, Precision pre
 // Basis points between the vendor's spot and the one that the options saw, from which on it is worth a warning.
 constexpr double kNotableBasis = 20.0;
 
+// Fills the ranking of the selection from a CSV or a history.h5, whichever is named, and records what it was.
+Diagnostics rank_universe(const Options& options, const Calendar& calendar, Instant quote_time, RunConfig& config) {
+  const std::string file = !options.history.empty()   ? options.history
+                           : !options.ranking.empty() ? options.ranking
+                                                      : config.ranking.file;
+  const RankingSource recorded = config.ranking;
+  if (file.empty()) {
+    if (recorded.sha256.empty() && recorded.source.empty()) return {};
+    throw InputError(options.config + ": selection.ranking_source without a ranking (" + recorded.source +
+                     " was read by the run that recorded it) name it with --ranking or --history");
+  }
+  Ranking ranking;
+  if (options.history.empty()) {
+    ranking = read_ranking(file);
+  } else {
+    ranking.symbol = rank_by_dollar_volume(read_history_file(file), calendar, new_york_date(quote_time));
+    ranking.source = std::filesystem::path(file).filename().string();
+    ranking.sha256 = file_sha256(file);
+    if (ranking.symbol.empty()) {
+      throw InputError(file +
+                       ": ranks nothing (no symbol has close and volume on 20 of the 60 sessions up to the quote "
+                       "date) extend it");
+    }
+  }
+  if (!recorded.sha256.empty() && recorded.sha256 != ranking.sha256) {
+    throw InputError(file + ": another ranking than the configuration records (sha256 " + ranking.sha256 + " for " +
+                     recorded.sha256 + ") drop selection.ranking_sha256 to take it");
+  }
+  config.selection.ranking = std::move(ranking.symbol);
+  config.ranking = {"", std::move(ranking.source), std::move(ranking.sha256)};
+  return std::move(ranking.rejects);
+}
+
 std::string now_text() {
   return utc_text(static_cast<Instant>(std::time(nullptr)));
 }
@@ -75,8 +110,9 @@ int run(const Options& options) {
   std::vector<Target> targets = {{"-o", options.target}, {"the run record", record_target}};
   if (!options.rejects.empty()) targets.push_back({"--rejects", options.rejects});
   std::vector<std::string> inputs = options.source.files;
-  if (!options.config.empty()) inputs.push_back(options.config);
-  if (!options.source.profile.empty()) inputs.push_back(options.source.profile);
+  for (const std::string& file : {options.config, options.source.profile, options.ranking, options.history}) {
+    if (!file.empty()) inputs.push_back(file);
+  }
   check_targets(targets, inputs);
   const std::string started_at = now_text();
   const auto start = Clock::now();
@@ -94,6 +130,11 @@ int run(const Options& options) {
   RunConfig config = options.config.empty() ? RunConfig() : read_config(options.config);
   if (!options.tickers.empty()) config.selection.tickers = options.tickers;
   if (options.top > 0) config.selection.top = options.top;
+  if (!options.always.empty()) config.selection.always = options.always;
+  if (!config.ranking.file.empty() && options.ranking.empty() && options.history.empty()) {
+    inputs.push_back(config.ranking.file);
+    check_targets(targets, inputs);
+  }
   Calendar calendar;
   for (const CalendarOverride& day : config.calendar) calendar.set_day(day.date, day.kind);
   const auto backend = choose_backend(options.backend, config.precision);
@@ -120,6 +161,8 @@ int run(const Options& options) {
   if (!config.market.rate_curve_file.empty()) {
     config.market.rate_curve = read_rate_curve(config.market.rate_curve_file, new_york_date(chain.quote_time));
   }
+  const Diagnostics ranking_rejects = rank_universe(options, calendar, chain.quote_time, config);
+  log_rejects(ranking_rejects, "rows of the ranking");
   SnapshotTimings market;
   Snapshot snapshot = make_snapshot(chain, config.market, config.selection, calendar, *backend, &market);
   seconds["snapshot"] = lap();
@@ -137,11 +180,24 @@ int run(const Options& options) {
   if (refused > 20) spdlog::warn("{} more tickers refused (`greekgrid info` lists all)", refused - 20);
   if (!options.rejects.empty()) {
     Diagnostics all = chain.rejects;
+    all.insert(all.end(), ranking_rejects.begin(), ranking_rejects.end());
     all.insert(all.end(), snapshot.diagnostics.begin(), snapshot.diagnostics.end());
     write_reject_report(all, options.rejects);
   }
+  const auto not_ranked = std::count_if(snapshot.diagnostics.begin(), snapshot.diagnostics.end(),
+                                        [](const Diagnostic& diagnostic) { return diagnostic.rule == "not_ranked"; });
+  std::vector<std::string> selection_warnings;
+  if (!ranking_rejects.empty()) {
+    selection_warnings.push_back(fmt::format("{} rows of the ranking refused", ranking_rejects.size()));
+  }
+  if (!config.selection.ranking.empty()) {
+    const std::size_t absent = count_missing(config.selection.ranking, chain.ticker);
+    if (not_ranked > 0) selection_warnings.push_back(fmt::format("{} tickers of the chain not_ranked", not_ranked));
+    if (absent > 0) selection_warnings.push_back(fmt::format("{} ranked tickers are not in the chain", absent));
+  }
+  for (const std::string& warning : selection_warnings) spdlog::warn("{}", warning);
   if (snapshot.tickers() == 0) {
-    std::string why;
+    std::string why = not_ranked > 0 ? fmt::format("{} not_ranked", not_ranked) : std::string();
     for (const auto& [reason, count] : reasons) why += fmt::format("{}{} {}", why.empty() ? "" : ", ", count, reason);
     throw InputError(
         fmt::format("{}: no ticker left ({})", options.source.files.front(), why.empty() ? "the chain is empty" : why));
@@ -169,6 +225,7 @@ int run(const Options& options) {
   tables.build = GREEKGRID_BUILD;
   tables.backend = backend->status().name;
   tables.precision = options.backend == "reference" || config.precision == Precision::kFp64 ? "fp64" : "fp32";
+  tables.warnings = selection_warnings;
   for (const auto& [reason, count] : reasons)
     tables.warnings.push_back(fmt::format("{} tickers refused: {}", count, reason));
   std::map<std::string, std::size_t> rules;
@@ -208,7 +265,7 @@ int run(const Options& options) {
   record["started"] = started_at;
   record["finished"] = now_text();
   record["command_line"] = command_line();
-  record["inputs"] = options.source.files;
+  record["inputs"] = inputs;
   record["target"] = options.target;
   record["host"] = host_name();
   record["processor"] = processor_name();
@@ -253,8 +310,16 @@ Command add_run(CLI::App& app) {
       ->required();
   command->add_option("--config", options->config, "Run configuration, TOML (docs/configuration.md)");
   command->add_option("--tickers", options->tickers, "Only these, separated by commas")->delimiter(',');
-  command->add_option("--top", options->top, "Only the largest so many by open interest in USD")
+  command->add_option("--top", options->top, "Only the first so many of the ranking, or by open interest in USD")
       ->check(CLI::Range(1, 1000000000));
+  CLI::Option* ranking = command->add_option(
+      "--ranking", options->ranking, "Ranking of tickers, CSV with a ticker and a number; the others are left out");
+  command
+      ->add_option("--history", options->history,
+                   "history.h5: ranks tickers by mean close x volume of the last 60 sessions")
+      ->excludes(ranking);
+  command->add_option("--always", options->always, "These besides, separated by commas, whatever their rank")
+      ->delimiter(',');
   command->add_option("--backend", options->backend, "auto, cpu, cuda, reference")
       ->check(CLI::IsMember({"auto", "cpu", "cuda", "reference"}))
       ->capture_default_str();

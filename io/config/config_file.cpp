@@ -345,6 +345,27 @@ RunConfig parse_config(std::string_view text, std::string_view file) {
     }
   }
   selection.integer("top", config.selection.top, 0, 1000000000);
+  if (const toml::node* node = selection.find("always")) {
+    if (!node->is_array()) selection.fail(node, "always", "is not a list");
+    for (const toml::node& ticker : *node->as_array()) {
+      const auto given = ticker.value<std::string>();
+      if (!given || given->empty()) selection.fail(&ticker, "always", "holds something else than a symbol");
+      config.selection.always.push_back(*given);
+    }
+  }
+  for (const auto& [key, slot] :
+       {std::pair{"ranking", &config.ranking.file}, std::pair{"ranking_source", &config.ranking.source},
+        std::pair{"ranking_sha256", &config.ranking.sha256}}) {
+    const toml::node* node = selection.find(key);
+    if (node == nullptr) continue;
+    const auto given = node->value<std::string>();
+    if (!given || given->empty()) selection.fail(node, key, "is not a string with something in it");
+    *slot = *given;
+  }
+  if (const std::string& sha = config.ranking.sha256;
+      !sha.empty() && (sha.size() != 64 || sha.find_first_not_of("0123456789abcdef") != std::string::npos)) {
+    selection.fail(selection.find("ranking_sha256"), "ranking_sha256", "is not 64 lower-case hexadecimal digits");
+  }
   selection.refuse_unknown();
 
   Section calendar = section(root, "calendar", file);
@@ -380,6 +401,7 @@ RunConfig read_config(const std::filesystem::path& path) {
     // A name in a configuration is meant from where the configuration lies.
     config.market.rate_curve_file = (path.parent_path() / config.market.rate_curve_file).string();
   }
+  if (!config.ranking.file.empty()) config.ranking.file = (path.parent_path() / config.ranking.file).string();
   return config;
 }
 
@@ -461,6 +483,13 @@ std::string to_toml(const RunConfig& config) {
   for (const std::string& ticker : config.selection.tickers) tickers.push_back(ticker);
   selection.insert("tickers", std::move(tickers));
   selection.insert("top", static_cast<std::int64_t>(config.selection.top));
+  toml::array always;
+  for (const std::string& ticker : config.selection.always) always.push_back(ticker);
+  selection.insert("always", std::move(always));
+  if (!config.ranking.source.empty()) selection.insert("ranking_source", config.ranking.source);
+  if (!config.ranking.sha256.empty()) selection.insert("ranking_sha256", config.ranking.sha256);
+  // A path is recorded only as long as what it names has not been read.
+  if (!config.ranking.file.empty()) selection.insert("ranking", config.ranking.file);
 
   toml::table root;
   root.insert("selection", std::move(selection));

@@ -15,6 +15,8 @@ PRINT = os.environ["PRINT_CONFIGURATION"]
 # A value that is not the default, so that to_toml has to print a key that it leaves out otherwise.
 SAMPLE = {"market.rate_curve": "[[0.25, 0.05]]",
           "market.dividends": '[{ticker = "SPY", ex_date = 2026-09-18, amount = 1.5}]',
+          "selection.ranking": '"ranking.csv"', "selection.ranking_source": '"ranking.csv"',
+          "selection.ranking_sha256": '"' + 64 * "0" + '"',
           "calendar.closed": "[2026-01-02]", "calendar.half": "[2026-01-02]", "calendar.full": "[2026-01-02]"}
 
 

@@ -2,7 +2,7 @@
 # make_seeds.sh DIR: writes a small seed corpus per fuzz target below DIR. The chains are invented.
 set -euo pipefail
 dir=${1:?directory}
-mkdir -p "$dir"/{cboe_csv,cboe_json,occ_json,table,profile,gzip,zip,config,rate_curve,history}
+mkdir -p "$dir"/{cboe_csv,cboe_json,occ_json,table,profile,gzip,zip,config,rate_curve,history,ranking}
 
 header='Expiration Date,Calls,Last Sale,Net,Bid,Ask,Volume,IV,Delta,Gamma,Open Interest,Strike,Puts,Last Sale,Net,Bid,Ask,Volume,IV,Delta,Gamma,Open Interest'
 row='Fri Aug 25 2023,AMD230825C00100000,6.1,0.5,6.05,6.2,11,0.45,0.81,0.03,321,100.00,AMD230825P00100000,0.4,-0.1,0.38,0.41,7,0.44,-0.19,0.03,123'
@@ -49,7 +49,7 @@ done
 cat "$dir/gzip/table_1" "$dir/gzip/table_2" > "$dir/gzip/members"
 
 printf '[scenarios]\nspot_axis = "log_return"\nspot_half_width = 0.2\nspots = 21\niv_shifts = [-0.1, 0.0]\niv_shift_term = "sqrt_time"\niv_rules = ["sticky_strike", {rule = "relative_beta", beta = 5.0}, "sticky_moneyness", {rule = "skew_stickiness", stickiness = 1.5}]\ntime_axis = "intraday"\n' > "$dir/config/scenarios"
-printf '[market]\nrate = 0.05\niv_source = "own"\niv_fill = false\n[surfaces]\ngreeks = ["all"]\nkeep_bits = 12\nprecision = "fp64"\n[positions]\nmodels = ["naive", "signed_column"]\n[calendar]\nclosed = [2026-01-02]\nhalf = [2026-12-24]\n[selection]\ntickers = ["SPX"]\ntop = 3\n' > "$dir/config/rest"
+printf '[market]\nrate = 0.05\niv_source = "own"\niv_fill = false\n[surfaces]\ngreeks = ["all"]\nkeep_bits = 12\nprecision = "fp64"\n[positions]\nmodels = ["naive", "signed_column"]\n[calendar]\nclosed = [2026-01-02]\nhalf = [2026-12-24]\n[selection]\ntickers = ["SPX"]\ntop = 3\nalways = ["SPY"]\nranking = "ranking.csv"\n' > "$dir/config/rest"
 
 printf 'Date,"1 Mo","6 Mo","1 Yr","10 Yr"\n09/05/2023,5.5,5.4,5.3,4.2\n2023-09-01,5.5,,5.3,4.1\n' > "$dir/rate_curve/1"
 
@@ -58,3 +58,6 @@ printf 'date,price,dix,gex\n2011-05-02,1361.219971,0.378842,1897312571.4860\n' >
 printf 'DATE,OPEN,HIGH,LOW,CLOSE\n01/02/1990,17.24,17.24,17.24,17.24\n' > "$dir/history/daily"
 printf 'symbol,date,close,volume\n"A",2021-01-04,1.5,7\nAAICpB,2021-01-05T00:00:00Z,25,\n' > "$dir/history/symbols"
 gzip -n -c "$dir/history/finra" > "$dir/history/gzip"
+
+printf 'rank,symbol,avg_dollar_volume_60d,last_close\n1,MU,45692842261,966.78\n2,BRK/B,1,2\n' > "$dir/ranking/rank"
+printf 'ticker,weight\r\n"^spx",1.5\r\nSPY,2e9\r\nSPY,1\r\n' > "$dir/ranking/weight"

@@ -236,6 +236,76 @@ TEST(Snapshot, TopCountsAcceptedTickersByOpenInterestInDollars) {
   EXPECT_EQ(s.quality[2].status, TickerStatus::kTooLittleIv);
 }
 
+// A to E, alike but for open interest that falls from A to E; C has no volatility, so it is refused.
+OptionChain five_tickers() {
+  ChainBuilder b;
+  double interest = 1000.0;
+  for (const std::string name : {"A", "B", "BRK/B", "C", "D"}) {
+    b.ticker(name, 100.0);
+    b.expiry(kDay, name);
+    b.contract(100.0, 1, interest, name == "C" ? 0.0 : 0.3);
+    interest /= 2.0;
+  }
+  return b.chain;
+}
+
+std::vector<std::string> of_rule(const Snapshot& snapshot, const std::string& rule) {
+  std::vector<std::string> tickers;
+  for (const Diagnostic& d : snapshot.diagnostics) {
+    if (d.rule == rule) tickers.push_back(d.ticker);
+  }
+  return tickers;
+}
+
+TEST(Snapshot, ARankingSelectsItsFirstAcceptedTickers) {
+  const OptionChain chain = five_tickers();
+  TickerSelection selection;
+  selection.ranking = {"GONE", "D", "C", "BRK-B", "A"};
+  const auto snapshot = [&] {
+    return make_snapshot(chain, MarketConfig(), selection, Calendar(), *make_reference_backend());
+  };
+  Snapshot s = snapshot();
+  EXPECT_THAT(s.ticker, ElementsAre("A", "BRK/B", "D")) << "without top everything that is ranked";
+  EXPECT_THAT(of_rule(s, "not_ranked"), ElementsAre("B"));
+  EXPECT_EQ(count_missing(selection.ranking, chain.ticker), 1U);
+
+  selection.top = 2;
+  s = snapshot();
+  EXPECT_THAT(s.ticker, ElementsAre("BRK/B", "D")) << "C does not count, share classes match as they are spelled";
+  ASSERT_EQ(s.quality.size(), 3U);
+  EXPECT_EQ(s.quality[1].ticker, "C");
+  EXPECT_EQ(s.quality[1].status, TickerStatus::kTooLittleIv);
+  EXPECT_THAT(of_rule(s, "not_ranked"), ElementsAre("B"));
+
+  selection.always = {"B", "D", "NONE"};
+  s = snapshot();
+  EXPECT_THAT(s.ticker, ElementsAre("B", "BRK/B", "D")) << "D is among the first two already";
+  EXPECT_THAT(of_rule(s, "not_ranked"), ElementsAre());
+  EXPECT_THAT(of_rule(s, "not_in_chain"), ElementsAre("NONE"));
+
+  selection.always = {"BRK.B"};
+  selection.top = 1;
+  s = snapshot();
+  EXPECT_THAT(s.ticker, ElementsAre("BRK/B", "D"));
+  EXPECT_THAT(of_rule(s, "not_in_chain"), ElementsAre());
+
+  selection.tickers = {"A", "B"};
+  selection.always = {};
+  s = snapshot();
+  EXPECT_THAT(s.ticker, ElementsAre("A")) << "the first of those named";
+  EXPECT_THAT(of_rule(s, "not_ranked"), ElementsAre("B"));
+}
+
+TEST(Snapshot, AlwaysAddsToTheLargestByOpenInterestToo) {
+  const OptionChain chain = five_tickers();
+  TickerSelection selection;
+  selection.top = 1;
+  selection.always = {"D"};
+  const Snapshot s = make_snapshot(chain, MarketConfig(), selection, Calendar(), *make_reference_backend());
+  EXPECT_THAT(s.ticker, ElementsAre("A", "D"));
+  EXPECT_THAT(of_rule(s, "not_ranked"), ElementsAre());
+}
+
 TEST(Snapshot, PlaceholdersOfVendors) {
   EXPECT_TRUE(is_placeholder_iv(0.0, kNaN, 1, 2));
   EXPECT_TRUE(is_placeholder_iv(1e-5, kNaN, 1, 2));

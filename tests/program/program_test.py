@@ -518,6 +518,90 @@ def case_history(folder):
     run("info", store, code=3)
 
 
+def selected(folder, chains, *args, config=""):
+    """Tickers, /run as info shows it, and the reject report of a run."""
+    target, report = folder / "s.h5", folder / "s.csv"
+    run("run", chains, "-o", target, "--config", small_config(folder, config), "--rejects", report, *args)
+    rows = csv.DictReader(io.StringIO(run("levels", target, "--format", "csv")[0]))
+    rejects = list(csv.DictReader(report.open()))
+    return {row["ticker"] for row in rows}, run("info", target)[0], rejects
+
+
+def case_ranking(folder):
+    chains = synth(folder, tickers=5, contracts=500)
+    everything, _, _ = selected(folder, chains)
+    assert len(everything) == 5
+    by_interest, _, _ = selected(folder, chains, "--top", 1)
+    names = sorted(everything - by_interest) + sorted(by_interest)  # the largest by open interest ranks last
+    a, b, c, d, e = names
+    (folder / "in").mkdir()
+    ranking = folder / "in" / "volume.csv"
+    ranking.write_text("symbol,dollars\n" + "".join(f"{name},{value}\n" for name, value in
+                                                    ((d, 1), (a, 5e9), ("GONE", 9e9), (c, 3), (b, 4e9), (b, 2), ("X Y", 1))))
+    for args, config in ((["--ranking", ranking], ""), ([], '[selection]\nranking = "in/volume.csv"\n')):
+        taken, info, rejects = selected(folder, chains, *args, config=config)
+        assert taken == {a, b, c, d}, taken
+        assert [r["ticker"] for r in rejects if r["rule"] == "not_ranked"] == [e], rejects
+        assert {r["rule"] for r in rejects if r["file"] == "volume.csv"} == {"duplicate_ticker", "bad_ticker"}, rejects
+        assert "1 tickers of the chain not_ranked" in info and "1 ranked tickers are not in the chain" in info, info
+        assert 'ranking_source = "volume.csv"' in info.replace("'", '"') and sha(ranking) in info, info
+        assert str(folder) not in info.split("ranking_source")[1].split("\n")[0]
+    taken, _, _ = selected(folder, chains, "--ranking", ranking, "--top", 2)
+    assert taken == {a, b}, taken
+    digest = sha(folder / "s.h5")
+    taken, info, rejects = selected(folder, chains, "--ranking", ranking, "--top", 1, "--always", f"{e},{c}")
+    assert taken == {a, c, e} and "not_ranked" not in {r["rule"] for r in rejects}, (taken, rejects)
+    listed = f'[selection]\nranking = "in/volume.csv"\ntop = 1\nalways = ["{e}", "{c}"]\n'
+    assert selected(folder, chains, config=listed)[0] == {a, c, e}
+    assert selected(folder, chains, "--top", 1, "--always", a)[0] == by_interest | {a}
+
+    # The bytes do not depend on where the ranking lies.
+    (folder / "elsewhere").mkdir()
+    shutil.copy(ranking, folder / "elsewhere")
+    selected(folder, chains, "--ranking", folder / "elsewhere" / "volume.csv", "--top", 2)
+    assert sha(folder / "s.h5") == digest
+    # A recorded ranking is asked for and compared.
+    recorded = f'[selection]\nranking_source = "volume.csv"\nranking_sha256 = "{sha(ranking)}"\ntop = 2\n'
+    config = small_config(folder, recorded)
+    _, err = run("run", chains, "-o", folder / "r.h5", "--config", config, code=3)
+    assert "volume.csv" in err, err
+    run("run", chains, "-o", folder / "r.h5", "--config", config, "--ranking", ranking)
+    assert sha(folder / "r.h5") == digest
+    ranking.write_text(ranking.read_text() + f"{e},1e10\n")
+    _, err = run("run", chains, "-o", folder / "r.h5", "--config", config, "--ranking", ranking, code=3)
+    assert "sha256" in err and sha(folder / "r.h5") == digest, err
+
+    bad = folder / "bad.csv"
+    for text, message in (("", "empty"), ("a,b\n1,2\n", "header"), ("symbol,x\nAAA,none\n", "no usable row")):
+        bad.write_text(text)
+        _, err = run("run", chains, "-o", folder / "r.h5", "--ranking", bad, code=3)
+        assert "bad.csv" in err and message in err, err
+    _, err = run("run", chains, "-o", folder / "r.h5", "--ranking", folder / "none.csv", code=3)
+    assert "none.csv" in err
+    bad.write_text("symbol,x\nNOPE,1\n")
+    _, err = run("run", chains, "-o", folder / "r.h5", "--ranking", bad, code=3)
+    assert "no ticker left (5 not_ranked)" in err, err
+    _, err = run("run", chains, "-o", bad, "--ranking", bad, code=2)
+    assert "is an input" in err
+
+    # By the dollar volume of a history: sessions up to the quote date.
+    quote = re.search(r"quote_time +(\d{4}-\d\d-\d\d)", run("info", chains)[0]).group(1)
+    prices, store = folder / "prices.csv", folder / "history.h5"
+    day = datetime.date.fromisoformat(quote)
+    days = [day - datetime.timedelta(n) for n in range(45)]
+    prices.write_text(daily_csv([c, a, b], [d.isoformat() for d in days if d.weekday() < 5]))
+    run("history", prices, "-o", store)
+    taken, info, rejects = selected(folder, chains, "--history", store, "--top", 2)
+    assert taken == {c, a}, taken
+    assert {r["ticker"] for r in rejects if r["rule"] == "not_ranked"} == {d, e}, rejects
+    assert "history.h5" in info and sha(store) in info, info
+    run("run", chains, "-o", folder / "r.h5", "--history", store, "--ranking", ranking, code=2)
+    prices.write_text(daily_csv([c], [d.isoformat() for d in days[:20] if d.weekday() < 5]))
+    run("history", prices, "-o", store)
+    _, err = run("run", chains, "-o", folder / "r.h5", "--history", store, code=3)
+    assert "ranks nothing" in err, err
+
+
 def case_targets(folder):
     chains = synth(folder)
     config = small_config(folder)

@@ -45,6 +45,9 @@ struct SnapshotTimings {
 Snapshot make_snapshot(const OptionChain& chain, const MarketConfig& config, const TickerSelection& selection,
                        const Calendar& calendar, Backend& backend, SnapshotTimings* timings = nullptr);
 
+/// How many symbols of a ranking name no ticker of a chain (bytewise sorted), share classes matched as in a selection.
+std::size_t count_missing(std::span<const std::string> ranking, std::span<const std::string> ticker);
+
 /// True if a vendor's volatility is a placeholder: not above 1e-4; or equal to `floor`, the smallest positive
 /// volatility of its ticker where that occurs more than 20 times (NaN if it does not); or within 2e-5 of 2^-k, k
 /// = 1..6, with neither bid nor ask (left-overs of a bisection).

@@ -69,13 +69,25 @@ struct CalendarOverride {
 /// Which tickers of a chain are wanted.
 struct TickerSelection {
   std::vector<std::string> tickers;  ///< by name, or all if empty; a name that the chain lacks becomes a refused ticker
-  std::size_t top = 0;  ///< the first so many accepted ones by open interest in USD (OI x multiplier x spot),
-                        ///< ties by name; 0 = all
+  std::size_t top = 0;  ///< the first so many accepted ones by the ranking, or without one by open interest in USD
+                        ///< (OI x multiplier x spot), ties by name; 0 = all
+  /// Symbols, best first; none: no ranking. With one, tickers that it lacks are left out, each with a Diagnostic
+  /// not_ranked. Share classes match however they are spelled: BRK/B, BRK.B and BRK-B are one.
+  std::vector<std::string> ranking;
+  std::vector<std::string> always;  ///< by name, besides the first `top` and whatever their rank
+};
+
+/// Where the ranking of a selection comes from. The program reads it; a result records what it was.
+struct RankingSource {
+  std::string file;    ///< to read; not recorded
+  std::string source;  ///< base name of what was read
+  std::string sha256;  ///< of its bytes, 64 lower-case hexadecimal digits
 };
 
 /// One run.
 struct RunConfig {
   TickerSelection selection;
+  RankingSource ranking;
   ScenarioConfig scenarios;
   MarketConfig market;
   std::vector<PositionModel> positions = {PositionModel::kNaive};
