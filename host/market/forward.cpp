@@ -49,6 +49,12 @@ ParityForward parity_forward(std::span<const StrikeQuotes> quotes, double discou
   result.forward = median(forwards);
   for (double& forward : forwards) forward = std::abs(forward - result.forward);
   result.residual = median(forwards);
+  const double slack = 5e-4 * std::abs(result.forward);
+  for (const StrikeQuotes& q : pairs) {
+    const double low = q.strike + (q.call_bid - q.put_ask) / discount;
+    const double high = q.strike + (q.call_ask - q.put_bid) / discount;
+    if (low - slack <= result.forward && result.forward <= high + slack) ++result.supporting;
+  }
   return result;
 }
 

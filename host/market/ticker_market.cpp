@@ -22,7 +22,7 @@ constexpr double kMostShares = 1e12;                  // of one contract: open i
 constexpr double kCarryTau = 5.0 / kDaysPerYear;
 constexpr double kBasisTau = 10.0 / kDaysPerYear;  // expiries whose forward shows the basis rather than the carry
 constexpr double kFarBasisTau = 60.0 / kDaysPerYear;
-constexpr double kMostBasis = 0.25;
+constexpr double kLargeBasis = 0.05, kMostBasis = 0.25;
 constexpr double kMostResidual = 0.01;    // of the forward
 constexpr double kMostPairWidth = 0.005;  // of the forward: how tight a single pair must be
 constexpr double kOwnForwardMiss = 5e-4;  // of the forward: own pairs support a short expiry's forward this near
@@ -55,7 +55,7 @@ double median(std::vector<double> values) {
 bool parity_holds(const ParityForward& p) {
   if (p.pairs == 0 || !(p.forward > 0.0)) return false;
   if (p.pairs == 1) return (p.high - p.low) <= kMostPairWidth * p.forward;
-  return p.residual <= kMostResidual * p.forward;
+  return p.residual <= kMostResidual * p.forward && 2 * p.supporting >= p.pairs;
 }
 
 }  // namespace
@@ -232,6 +232,13 @@ bool TickerMarket::find_spot(double quoted) {
   quality.spot_source = SpotSource::kVendor;
   if (std::isnan(found)) return true;
   const double basis = std::log(found / quoted);
+  if (std::abs(basis) > kLargeBasis) {
+    // So large a basis is a vendor's mistake or one expiry's stale quotes: it takes another expiry to tell.
+    const auto agreeing = std::count_if(usable.begin(), usable.end(), [&](const LiveExpiry* e) {
+      return e->tau <= kFarBasisTau && std::abs(std::log(synthetic(*e) / found)) <= 0.02;
+    });
+    if (agreeing < 2) return true;
+  }
   if (!(std::abs(basis) <= kMostBasis)) {
     // One odd expiry is not believed against the vendor; three are.
     if (near.size() < 3) return true;
@@ -253,7 +260,7 @@ void TickerMarket::find_carries() {
     if (p.pairs > 0) residuals.push_back(p.residual / p.forward);
     if (config.forward_source != ForwardPreference::kParity || !parity_holds(p) || e.tau < kCarryTau) continue;
     const double log_carry = std::log(p.forward / base);
-    if (!(std::abs(log_carry) <= 0.02 + e.tau)) continue;
+    if (!(std::abs(log_carry - (e.rate - config.dividend_yield) * e.tau) <= 0.01 + 0.5 * e.tau)) continue;
     e.dividend_yield = e.rate - log_carry / e.tau;
     e.forward_source = ForwardSource::kParity;
     carry.emplace_back(e.tau, e.dividend_yield);

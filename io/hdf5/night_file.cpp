@@ -216,6 +216,8 @@ void write_expiries(hid_t root, const NightHeader& header, const Snapshot& snaps
   number("parity_residual", "median distance of the pairs from their median", "USD",
          [](Row r) { return r.parity.residual; });
   number("parity_pairs", "pairs of two-sided quotes used", "1", [](Row r) { return std::int32_t{r.parity.pairs}; });
+  number("parity_supporting", "pairs whose own bid and ask allow parity_forward, to 5 bp", "1",
+         [](Row r) { return std::int32_t{r.parity.supporting}; });
   table.column({"smile_kind", dims, "how the smile came about", "", h5::kSmileKindMeanings},
                column_of(rows, [](Row r) { return r.kind; }));
   number("smile_points", "strikes that the smile was fitted to", "1", [](Row r) { return r.points; });

@@ -74,6 +74,7 @@ TEST(ParityForward, IsExactWithoutNoiseAndTheMedianWithIt) {
   EXPECT_NEAR(exact.low, 101.3 - 0.04 / 0.98, 1e-12);
   EXPECT_NEAR(exact.high, 101.3 + 0.04 / 0.98, 1e-12);
   EXPECT_LT(exact.residual, 1e-12);
+  EXPECT_EQ(exact.supporting, 11);
   EXPECT_EQ(parity_forward(quotes, 0.98, Exercise::kAmerican).pairs, 5);
 
   // Four stale calls of eleven do not move the median, and low > high tells of them.
@@ -84,6 +85,7 @@ TEST(ParityForward, IsExactWithoutNoiseAndTheMedianWithIt) {
   const ParityForward robust = parity_forward(quotes, 0.98, Exercise::kEuropean);
   EXPECT_NEAR(robust.forward, 101.3, 1e-12);
   EXPECT_GT(robust.low, robust.high);
+  EXPECT_EQ(robust.supporting, 7);
 }
 
 TEST(ParityForward, LeavesOutOneSidedCrossedAndMissingQuotes) {

@@ -210,6 +210,21 @@ TEST(SurfaceRoundTrip, ASpotThatParityContradictsIsRefused) {
   EXPECT_EQ(s.diagnostics.back().rule, "spot_contradicts_parity");
 }
 
+// One expiry whose every quote is stale by 10 % says nothing against the vendor's spot; its forward is its neighbours'.
+TEST(SurfaceRoundTrip, OneStaleExpiryIsNotBelieved) {
+  MadeChain made = make_chain(0.0, exact_quote);
+  for (std::size_t i = 0; i < made.chain.contracts(); ++i) {
+    const bool first = made.chain.contract_expiry[i] == 0;
+    if (made.chain.contract_expiry[i] <= 2 && !first) made.chain.bid[i] = made.chain.ask[i] = 0.0;
+    if (first) made.chain.strike[i] += 40.0;  // as if quoted when the spot stood there
+  }
+  const Snapshot s = make_snapshot(made.chain, known_market(), {}, Calendar(), *make_reference_backend());
+  ASSERT_EQ(s.tickers(), 1U);
+  EXPECT_LT(std::abs(s.spot_basis[0]), 0.01);
+  EXPECT_EQ(s.forward_source[0], ForwardSource::kNeighbourCarry);
+  EXPECT_NEAR(forward_of(s, 0) / kSpot, 1.0, 0.01);
+}
+
 TEST(SurfaceRoundTrip, WithoutParityForwardsAreAsGiven) {
   const MadeChain made = make_chain(0.0, exact_quote);
   MarketConfig market = known_market();

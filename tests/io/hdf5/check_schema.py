@@ -71,7 +71,7 @@ NIGHT = {
         **same("parity_forward parity_low parity_high parity_residual straddle_strike straddle range_50_low range_50_high "
                "range_70_low range_70_high quantile_05 quantile_15 quantile_25 quantile_50 quantile_75 quantile_85 "
                "quantile_95", ("expiry",), "f8", "USD"),
-        **same("parity_pairs smile_points", ("expiry",), "i4", "1"),
+        **same("parity_pairs parity_supporting smile_points", ("expiry",), "i4", "1"),
         "smile_kind": (("expiry",), "i1", "missing svi svi_fixed_place flat neighbour_expiry"),
         **same("smile_a smile_b smile_rho smile_m smile_s smile_low smile_high butterfly_score calendar_score",
                ("expiry",), "f8", "1"),

@@ -154,7 +154,7 @@ struct SampleNight {
       ExpiryVolatility volatility;
       volatility.kind = SmileKind::kSvi;
       volatility.points = 7;
-      volatility.parity = {100.5, 100.25, 100.75, 0.125, 5};
+      volatility.parity = {100.5, 100.25, 100.75, 0.125, 5, 4};
       volatility.atm_iv = 0.2;
       volatility.quantile.fill(99.0);
       snapshot.expiry_volatility.push_back(volatility);

@@ -23,6 +23,7 @@ struct ParityForward {
   double high = std::numeric_limits<double>::quiet_NaN();     ///< USD: the lowest above which a purchase would pay
   double residual = std::numeric_limits<double>::quiet_NaN();  ///< USD: median distance of the pairs from their median
   int pairs = 0;
+  int supporting = 0;  ///< pairs whose own bid and ask allow the forward, to 5 bp
 };
 
 /// Robust put-call parity over the pairs nearest the money: strikes with bid > 0 and ask > bid on both sides, the 11
