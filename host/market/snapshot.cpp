@@ -20,7 +20,7 @@ bool is_placeholder_iv(double iv, double floor, double bid, double ask) {
   if (!(iv > 1e-4)) return true;
   if (iv == floor) return true;
   if (bid == 0.0 && ask == 0.0) {
-    for (int k = 1; k <= 6; ++k) {
+    for (int k = 0; k <= 13; ++k) {
       if (std::abs(iv - std::ldexp(1.0, -k)) <= 2e-5) return true;
     }
   }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <map>
+#include <string_view>
 
 #include "greekgrid/kernels/formulas/normal.hpp"
 
@@ -136,10 +138,10 @@ void TickerMarket::collect_expiries() {
       }
       StrikeQuotes& quotes = e.quotes.back();
       if (chain_.right[at(row)] > 0) {
-        quotes.call_bid = chain_.bid[at(row)], quotes.call_ask = chain_.ask[at(row)];
+        quotes.call_bid = plausible(chain_.bid[at(row)]), quotes.call_ask = plausible(chain_.ask[at(row)]);
         e.call_row.back() = row;
       } else {
-        quotes.put_bid = chain_.bid[at(row)], quotes.put_ask = chain_.ask[at(row)];
+        quotes.put_bid = plausible(chain_.bid[at(row)]), quotes.put_ask = plausible(chain_.ask[at(row)]);
         e.put_row.back() = row;
       }
     }
@@ -168,7 +170,9 @@ bool TickerMarket::row_usable(std::int64_t row) {
   return true;
 }
 
-double TickerMarket::dividends_before(Instant settlement) const {
+// Present value of the known dividends that go ex before an expiry settles.
+double TickerMarket::dividends_before(const LiveExpiry& e) const {
+  const Instant settlement = chain_.settlement[static_cast<std::size_t>(e.expiry)];
   double sum = 0.0;
   const auto& all = context_.config.dividends;
   auto d = std::lower_bound(all.begin(), all.end(), chain_.ticker[ticker_],
@@ -187,15 +191,20 @@ bool TickerMarket::find_spot(double quoted) {
   // The synthetic spot of one expiry: known dividends are added back, an unknown carry is the given yield.
   const auto synthetic = [&](const LiveExpiry& e) {
     return e.volatility.parity.forward * std::exp(-(e.rate - context_.config.dividend_yield) * e.tau) +
-           dividends_before(chain_.settlement[static_cast<std::size_t>(e.expiry)]);
+           dividends_before(e);
   };
   std::vector<const LiveExpiry*> usable;
   for (const LiveExpiry& e : expiry_) {
     if (parity_holds(e.volatility.parity)) usable.push_back(&e);
   }
   std::vector<double> near;
+  bool spot_allowed = true;  // by the bid and ask of every pair of those expiries
   for (const LiveExpiry* e : usable) {
-    if (near.size() < 3 && e->tau <= kBasisTau) near.push_back(synthetic(*e));
+    if (near.size() == 3 || e->tau > kBasisTau) continue;
+    const double here = synthetic(*e);
+    const ParityForward& p = e->volatility.parity;
+    near.push_back(here);
+    spot_allowed &= quoted * p.forward >= here * p.low && quoted * p.forward <= here * p.high;
   }
   double found = near.empty() ? kNaN : median(near);
   if (near.empty() && usable.size() >= 2 && usable[0]->tau <= kFarBasisTau) {
@@ -231,7 +240,8 @@ bool TickerMarket::find_spot(double quoted) {
   spot = quoted;
   quality.spot_source = SpotSource::kVendor;
   if (std::isnan(found)) return true;
-  const double basis = std::log(found / quoted);
+  // A spot that the quotes allow is not corrected by their noise.
+  const double basis = !near.empty() && spot_allowed ? 0.0 : std::log(found / quoted);
   if (std::abs(basis) > kLargeBasis) {
     // So large a basis is a vendor's mistake or one expiry's stale quotes: it takes another expiry to tell.
     const auto agreeing = std::count_if(usable.begin(), usable.end(), [&](const LiveExpiry* e) {
@@ -242,6 +252,7 @@ bool TickerMarket::find_spot(double quoted) {
   if (!(std::abs(basis) <= kMostBasis)) {
     // One odd expiry is not believed against the vendor; three are.
     if (near.size() < 3) return true;
+    quality.spot_basis_bp = 1e4 * basis;
     refuse(TickerStatus::kSpotContradicted, "spot", "spot_contradicts_parity", found);
     return false;
   }
@@ -257,13 +268,14 @@ void TickerMarket::find_carries() {
   std::vector<double> residuals;
   for (LiveExpiry& e : expiry_) {
     const ParityForward& p = e.volatility.parity;
-    if (p.pairs > 0) residuals.push_back(p.residual / p.forward);
+    if (p.forward > 0.0) residuals.push_back(p.residual / p.forward);
     if (config.forward_source != ForwardPreference::kParity || !parity_holds(p) || e.tau < kCarryTau) continue;
     const double log_carry = std::log(p.forward / base);
     if (!(std::abs(log_carry - (e.rate - config.dividend_yield) * e.tau) <= 0.01 + 0.5 * e.tau)) continue;
     e.dividend_yield = e.rate - log_carry / e.tau;
     e.forward_source = ForwardSource::kParity;
-    carry.emplace_back(e.tau, e.dividend_yield);
+    // What neighbours borrow is the carry without the known dividends: those belong to their dates.
+    carry.emplace_back(e.tau, e.dividend_yield + std::log1p(-dividends_before(e) / base) / e.tau);
   }
   quality.parity_residual = median(std::move(residuals));
   std::sort(carry.begin(), carry.end());
@@ -288,6 +300,9 @@ void TickerMarket::find_carries() {
         }
         e.forward_source = ForwardSource::kNeighbourCarry;
       }
+      if (config.forward_source == ForwardPreference::kParity) {
+        e.dividend_yield -= std::log1p(-dividends_before(e) / base) / e.tau;
+      }
     }
     e.forward = base * std::exp((e.rate - e.dividend_yield) * e.tau);
     const ParityForward& p = e.volatility.parity;
@@ -300,9 +315,14 @@ void TickerMarket::find_carries() {
   }
 }
 
+// A quote beyond any price is as good as none.
+double TickerMarket::plausible(double quote) {
+  return quote >= 0.0 && quote <= kMostSpot ? quote : kNaN;
+}
+
 QuoteStatus TickerMarket::judge_quote(std::int64_t row, const LiveExpiry& e) const {
-  const double bid = chain_.bid[at(row)];
-  const double ask = chain_.ask[at(row)];
+  const double bid = plausible(chain_.bid[at(row)]);
+  const double ask = plausible(chain_.ask[at(row)]);
   if (std::isnan(bid) || std::isnan(ask)) return QuoteStatus::kMissing;
   if (bid == 0.0 && ask == 0.0) return QuoteStatus::kPlaceholder;
   if (!(bid > 0.0)) return QuoteStatus::kNoBid;
@@ -314,6 +334,17 @@ QuoteStatus TickerMarket::judge_quote(std::int64_t row, const LiveExpiry& e) con
   if (!(mid > e.discount * std::max(right * (e.forward - strike), 0.0))) return QuoteStatus::kBelowIntrinsic;
   if (!(mid < e.discount * (right > 0.0 ? e.forward : strike))) return QuoteStatus::kAboveBound;
   return QuoteStatus::kOk;
+}
+
+// Whether the time value that a quote in the money implies lies between bid and ask of the other right, as far as those
+// are there: a lone ask is still a bound, and in the money a stale mid can be worth any volatility.
+bool TickerMarket::allowed_by_other(std::int64_t row, std::int64_t other, const LiveExpiry& e) const {
+  if (other < 0) return true;
+  const double mid = 0.5 * (chain_.bid[at(row)] + chain_.ask[at(row)]);
+  const double time_value = mid - e.discount * std::abs(e.forward - chain_.strike[at(row)]);
+  const double bid = plausible(chain_.bid[at(other)]);
+  const double ask = plausible(chain_.ask[at(other)]);
+  return !(ask > 0.0 && time_value > ask) && !(bid > 0.0 && time_value < bid);
 }
 
 // Chooses per strike the quote that is inverted: out of the money, else in the money.
@@ -330,7 +361,7 @@ void TickerMarket::judge_quotes(LiveExpiry& e) {
     const auto usable = [&](std::int64_t row) {
       return row >= 0 && quote_status[at(row - begin_)] == QuoteStatus::kOk;
     };
-    const std::int64_t row = usable(first) ? first : usable(second) ? second : -1;
+    const std::int64_t row = usable(first) ? first : usable(second) && allowed_by_other(second, first, e) ? second : -1;
     e.own_row[s] = row;
     if (row < 0) continue;
     batch_.right.push_back(chain_.right[at(row)]);
@@ -428,8 +459,9 @@ void TickerMarket::fit_smiles() {
 
   double violation = 0.0;
   int smiles = 0;
-  const LiveExpiry* before = nullptr;
+  std::map<std::string_view, const LiveExpiry*> last;  // by root: minis and weeklies have smiles of their own
   for (LiveExpiry& e : expiry_) {
+    const LiveExpiry*& before = last[chain_.root[static_cast<std::size_t>(e.expiry)]];
     ExpiryVolatility& v = e.volatility;
     v.kind = e.fit.kind;
     v.points = e.fit.points;
@@ -453,8 +485,9 @@ void TickerMarket::fit_smiles() {
       }
       e.smile = move_smile(nearest->smile, e.tau);
       v.kind = SmileKind::kNeighbourExpiry;
-      v.low_k = nearest->fit.low;
-      v.high_k = nearest->fit.high;
+      const double stretch = std::sqrt(e.tau / nearest->tau);
+      v.low_k = stretch * nearest->fit.low;
+      v.high_k = stretch * nearest->fit.high;
       continue;
     }
     if (before != nullptr && e.tau > before->tau) {
@@ -467,10 +500,6 @@ void TickerMarket::fit_smiles() {
     ++smiles;
   }
   if (smiles > 0) quality.arbitrage_score = violation / smiles;
-}
-
-double TickerMarket::smile_of_row(std::int64_t row, const LiveExpiry& e) const {
-  return e.smile.volatility(std::log(chain_.strike[at(row)] / e.forward));
 }
 
 void TickerMarket::price_contracts() {
@@ -610,8 +639,9 @@ void TickerMarket::measure_ticker() {
     return {(1.0 - share) * a.variance + share * above->variance, MetricStatus::kOk};
   };
   constexpr double kMonth = 30.0 / kDaysPerYear;
-  const std::vector<Node> all = nodes_of(false);
-  volatility.iv30 = variance_at(nodes_of(true), false, kMonth);
+  const std::vector<Node> standard = nodes_of(true);
+  const std::vector<Node> all = standard.empty() ? nodes_of(false) : standard;  // a ticker of minis alone
+  volatility.iv30 = variance_at(standard, false, kMonth);
   volatility.iv30.value = std::sqrt(volatility.iv30.value / kMonth);
   const auto move_to = [&](Instant close) {
     Metric m = variance_at(all, true, static_cast<double>(close - chain_.quote_time) / kSecondsPerYear);

@@ -85,16 +85,17 @@ class TickerMarket {
   void collect_expiries();
   bool find_spot(double quoted);
   void find_carries();
-  double dividends_before(Instant settlement) const;
+  double dividends_before(const LiveExpiry& e) const;
   void judge_quotes(LiveExpiry& e);
   QuoteStatus judge_quote(std::int64_t row, const LiveExpiry& e) const;
+  bool allowed_by_other(std::int64_t row, std::int64_t other, const LiveExpiry& e) const;
+  static double plausible(double quote);
   double vendor_floor() const;
   std::optional<double> vendor(std::int64_t row) const;
   void fit_smiles();
   void price_contracts();
   void measure_expiry(LiveExpiry& e) const;
   void measure_ticker();
-  double smile_of_row(std::int64_t row, const LiveExpiry& e) const;
 
   const MarketContext& context_;
   const OptionChain& chain_;

@@ -66,7 +66,7 @@ std::vector<CurveNode> parse_rate_curve(std::string_view bytes, std::string_view
     std::vector<ParYield> row;
     for (std::size_t i = 0; i < maturity.size(); ++i) {
       const text::Number value = text::parse_number(fields[i + 1]);
-      if (value.kind == text::NumberKind::kMissing) continue;
+      if (value.kind == text::NumberKind::kMissing || text::lower_case(text::trimmed(fields[i + 1])) == "n/a") continue;
       if (value.kind != text::NumberKind::kNumber || !(std::abs(value.value) <= 50.0)) {
         fail(name, number, "'" + text::shown(fields[i + 1]) + "' is no yield (per cent)");
       }

@@ -313,6 +313,8 @@ TEST(Snapshot, PlaceholdersOfVendors) {
   EXPECT_FALSE(is_placeholder_iv(0.02, kNaN, 1, 2));
   EXPECT_TRUE(is_placeholder_iv(0.02, 0.02, 1, 2));
   EXPECT_TRUE(is_placeholder_iv(0.250010, kNaN, 0, 0));
+  EXPECT_TRUE(is_placeholder_iv(1.000005, kNaN, 0, 0));
+  EXPECT_TRUE(is_placeholder_iv(std::ldexp(1.0, -9) + 1e-5, kNaN, 0, 0));
   EXPECT_FALSE(is_placeholder_iv(0.250010, kNaN, 0, 0.05));
   EXPECT_FALSE(is_placeholder_iv(0.2501, kNaN, 0, 0));
   // A floor is the smallest volatility only when it is frequent.

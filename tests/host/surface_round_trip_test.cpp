@@ -20,9 +20,8 @@ SmileCurve smile_of(double tau) {
   return {0.02 * tau, 0.03 * std::sqrt(tau), -0.5, 0.02 * std::sqrt(tau), 0.15 * std::sqrt(tau), tau};
 }
 
-// A cash dividend of `dividend` in 20 days, on top of the continuous yield.
-double forward_of(double tau, double dividend) {
-  const double ex = 20.0 / 365.0;
+// A cash dividend of `dividend` going ex after `ex` years, on top of the continuous yield.
+double forward_of(double tau, double dividend, double ex = 20.0 / 365.0) {
   const double paid = tau >= ex ? dividend * std::exp(-kRate * ex) : 0.0;
   return (kSpot * std::exp(kBasis) - paid) * std::exp((kRate - kYield) * tau);
 }
@@ -34,7 +33,7 @@ struct MadeChain {
 
 // Strikes every 2 % of a deviation's reach; quote(price) gives bid and ask.
 template <class Quote>
-MadeChain make_chain(double dividend, Quote&& quote) {
+MadeChain make_chain(double dividend, Quote&& quote, double ex = 20.0 / 365.0) {
   MadeChain made;
   OptionChain& c = made.chain;
   c.quote_time = new_york_instant(Date(std::chrono::year(2026) / 7 / 10), 16, 0);
@@ -45,7 +44,7 @@ MadeChain make_chain(double dividend, Quote&& quote) {
   for (const int days : kDays) {
     const double tau = days / 365.0;
     const SmileCurve smile = smile_of(tau);
-    const double forward = forward_of(tau, dividend), discount = std::exp(-kRate * tau);
+    const double forward = forward_of(tau, dividend, ex), discount = std::exp(-kRate * tau);
     c.expiry_ticker.push_back(0);
     c.root.push_back("AAA");
     c.settlement.push_back(c.quote_time + days * 86400);
@@ -208,6 +207,49 @@ TEST(SurfaceRoundTrip, ASpotThatParityContradictsIsRefused) {
   EXPECT_EQ(s.quality[0].status, TickerStatus::kSpotContradicted);
   ASSERT_FALSE(s.diagnostics.empty());
   EXPECT_EQ(s.diagnostics.back().rule, "spot_contradicts_parity");
+}
+
+// A dividend between the two shortest expiries belongs to the second alone, though neither sets a carry.
+TEST(SurfaceRoundTrip, AKnownDividendGoesToTheExpiriesAfterItsDate) {
+  const double ex = 2.0 / 365.0 + 17.5 / 8760.0;  // Monday at the open
+  const MadeChain made = make_chain(4.0, exact_quote, ex);
+  MarketConfig market = known_market();
+  market.dividends = {{"AAA", Date(std::chrono::year(2026) / 7 / 13), 4.0}};
+  const Snapshot s = make_snapshot(made.chain, market, {}, Calendar(), *make_reference_backend());
+  ASSERT_EQ(s.tickers(), 1U);
+  for (std::size_t e = 0; e < std::size(kDays); ++e) {
+    EXPECT_NEAR(forward_of(s, e) / forward_of(kDays[e] / 365.0, 4.0, ex), 1.0, 1e-6) << kDays[e] << " days";
+  }
+}
+
+// In the money a stale mid is worth any volatility: the ask of the other right says whether it may be believed.
+TEST(SurfaceRoundTrip, AQuoteInTheMoneyIsBoundedByTheOtherRight) {
+  for (const bool stale : {false, true}) {
+    MadeChain made = make_chain(0.0, exact_quote);
+    OptionChain& c = made.chain;
+    std::size_t row = 0;  // the put of the third lowest strike at 30 days; its call follows
+    while (c.contract_expiry[row] != 3) ++row;
+    row += 4;
+    ASSERT_EQ(c.right[row], -1);
+    c.bid[row] = 0.0;
+    if (stale) c.bid[row + 1] += 5.0, c.ask[row + 1] += 5.0;
+    const Snapshot s = make_snapshot(c, known_market(), {}, Calendar(), *make_reference_backend());
+    ASSERT_EQ(s.contracts(), made.sigma.size());
+    EXPECT_EQ(s.quote_status[row], QuoteStatus::kNoBid);
+    EXPECT_EQ(s.iv_source[row], stale ? IvSource::kSmile : IvSource::kOppositeRight);
+    EXPECT_EQ(s.iv_source[row + 1], stale ? IvSource::kSmile : IvSource::kOwnMid);
+    EXPECT_NEAR(s.implied_volatility[row], made.sigma[row], 1e-7);
+  }
+}
+
+// A spot that every pair's bid and ask allow is not corrected.
+TEST(SurfaceRoundTrip, ASpotThatTheQuotesAllowStays) {
+  const MadeChain made = make_chain(0.0, [](double price) {
+    return std::pair<double, double>{std::max(price - 0.6, 0.01), price + 0.6};
+  });
+  const Snapshot s = make_snapshot(made.chain, known_market(), {}, Calendar(), *make_reference_backend());
+  ASSERT_EQ(s.tickers(), 1U);
+  EXPECT_EQ(s.spot_basis[0], 0.0);
 }
 
 // One expiry whose every quote is stale by 10 % says nothing against the vendor's spot; its forward is its neighbours'.

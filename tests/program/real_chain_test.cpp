@@ -105,8 +105,7 @@ TEST(NetGamma, SpxOfSeptember2023MovesWithTheForward) {
     MarketConfig market;
     market.forward_source = forward;
     market.iv_source = iv;
-    // A vendor writes no volatility where it found none, and the published sums leave such rows out.
-    market.iv_fill = iv == IvPreference::kOwn;
+    market.iv_fill = false;  // the sums compared with leave out what has no volatility of its own source
     const LoadedBook loaded = load(path, market, kNaive);
     const Instant time[] = {loaded.snapshot.quote_time};
     GridView grid;

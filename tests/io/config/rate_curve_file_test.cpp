@@ -27,9 +27,9 @@ std::string message_of(const std::string& text, Date date = kDate) {
 }
 
 TEST(RateCurveFile, TakesTheNewestRowNotAfterTheDate) {
-  const std::string text = kHeader + "09/06/2023,9,9,9,9\n09/01/2023,5.51,5.47,,4.87\n2023-08-31,1,1,1,1\n";
+  const std::string text = kHeader + "09/06/2023,9,9,9,9\n09/01/2023,5.51,5.47,N/A,4.87\n2023-08-31,1,1,1,1\n";
   const auto curve = parse_rate_curve(text, "curve.csv", kDate);
-  ASSERT_EQ(curve.size(), 3U);  // the empty yield is left out
+  ASSERT_EQ(curve.size(), 3U);  // what is not available is left out
   EXPECT_DOUBLE_EQ(curve[0].tau, 1.0 / 12.0);
   EXPECT_DOUBLE_EQ(curve[0].zero_rate, 2.0 * std::log1p(0.5 * 0.0551));
   EXPECT_DOUBLE_EQ(curve[2].tau, 2.0);

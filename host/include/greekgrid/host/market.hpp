@@ -50,7 +50,7 @@ std::size_t count_missing(std::span<const std::string> ranking, std::span<const 
 
 /// True if a vendor's volatility is a placeholder: not above 1e-4; or equal to `floor`, the smallest positive
 /// volatility of its ticker where that occurs more than 20 times (NaN if it does not); or within 2e-5 of 2^-k, k
-/// = 1..6, with neither bid nor ask (left-overs of a bisection).
+/// = 0..13, with neither bid nor ask (left-overs of a bisection).
 bool is_placeholder_iv(double iv, double floor, double bid, double ask);
 
 /// Signed dealer contracts of each model: (N, W), by contract then model. kSignedColumn reads the chain's column.

@@ -64,29 +64,31 @@ enum class TickerStatus : std::int8_t {
   kSpotContradicted = 7  ///< parity puts the spot more than 25 % from the vendor's
 };
 
-/// One row of /quality: every ticker considered, refused ones included.
+/// One row of /quality: every ticker considered, refused ones included. NaN is what was not measured.
 struct TickerQuality {
   std::string ticker;
   TickerStatus status = TickerStatus::kOk;
-  std::int64_t contracts = 0;     ///< priced
-  std::int64_t rows_in = 0;       ///< contract rows of the chain
-  std::int64_t rows_expired = 0;  ///< settled at or before quote_time
-  std::int64_t rows_refused = 0;  ///< live but refused, each with a Diagnostic
-  double coverage = 0.0;          ///< share of live OI that is priced, 1
-  double own_iv_share = 0.0;      ///< share of live OI whose volatility comes from quotes at its strike, 1
+  std::int64_t contracts = 0;                                      ///< priced
+  std::int64_t rows_in = 0;                                        ///< contract rows of the chain
+  std::int64_t rows_expired = 0;                                   ///< settled at or before quote_time
+  std::int64_t rows_refused = 0;                                   ///< live but refused, each with a Diagnostic
+  double coverage = std::numeric_limits<double>::quiet_NaN();      ///< share of live OI that is priced, 1
+  double own_iv_share = std::numeric_limits<double>::quiet_NaN();  ///< share of live OI whose volatility comes from
+                                                                   ///< quotes at its strike, 1
   /// Share of live OI whose volatility was observed at its strike (own or vendor's, either right) or lies between the
   /// outermost points of its smile, 1. Below MarketConfig::minimum_coverage the ticker is refused: what is
   /// extrapolated is not trusted to carry it.
-  double supported_iv_share = 0.0;
-  double filled_iv_share = 0.0;  ///< share of priced OI whose volatility is not from the first source asked for, 1
-  double expired_share = 0.0;    ///< share of the chain's OI that is expired, 1
+  double supported_iv_share = std::numeric_limits<double>::quiet_NaN();
+  double filled_iv_share = std::numeric_limits<double>::quiet_NaN();  ///< share of priced OI whose volatility is not
+                                                                      ///< from the first source asked for, 1
+  double expired_share = 0.0;                                         ///< share of the chain's OI that is expired, 1
   /// Median over expiries of the parity residual relative to the forward, 1; NaN without pairs.
   double parity_residual = std::numeric_limits<double>::quiet_NaN();
   /// Mean over smiles of the larger of butterfly and calendar score, each capped at 1; NaN without smiles.
   double arbitrage_score = std::numeric_limits<double>::quiet_NaN();
   /// Median of (ask - bid) / mid over the quotes inverted within one deviation of the money, 1; NaN without.
   double spread = std::numeric_limits<double>::quiet_NaN();
-  double spot_basis_bp = 0.0;  ///< 1e4 ln(S_syn / S)
+  double spot_basis_bp = std::numeric_limits<double>::quiet_NaN();  ///< 1e4 ln(S_syn / S)
   SpotSource spot_source = SpotSource::kMissing;
   std::int64_t clipped_cells = 0;  ///< (contract, rule, time, shift, spot) cells where the IV floor binds
 };
