@@ -86,9 +86,9 @@ Command add_folklore(CLI::App& app) {
         "clock;\n"
         "              ours come from the volatilities, so that total, profile and flip belong to one function\n"
         "  clock       weekdays/262 with 0DTE a whole day, against calendar minutes to each contract's own settlement\n"
+        "  forward     S itself, against put-call parity per expiry\n"
         "  quote time  folklore counts from the file's date, ours from the instant the quotes were alive\n"
-        "  missing IV  a volatility of 0 drops the contract there; here the mid or the other right at the strike fills "
-        "it\n"
+        "  volatility  the vendor's, a 0 drops the contract; here our own, then the smile, then the vendor's\n"
         "  flip        linear between 60 spots, against a bracketed root of the evaluated exposure\n");
     return kDone;
   };
