@@ -4,17 +4,9 @@
 #include <cmath>
 #include <vector>
 
+#include "median.hpp"
+
 namespace greekgrid {
-namespace {
-
-double median(std::vector<double>& values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  if (values.size() % 2 == 1) return *middle;
-  return 0.5 * (*middle + *std::max_element(values.begin(), middle));
-}
-
-}  // namespace
 
 ParityForward parity_forward(std::span<const StrikeQuotes> quotes, double discount, Exercise exercise) {
   // Early exercise breaks parity away from the money, so American pairs are taken from a narrower band.

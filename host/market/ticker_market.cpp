@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "greekgrid/kernels/formulas/normal.hpp"
+#include "median.hpp"
 
 namespace greekgrid {
 namespace {
@@ -44,14 +45,6 @@ std::string text(double value) {
   char buffer[32];
   std::snprintf(buffer, sizeof buffer, "%.17g", value);
   return buffer;
-}
-
-double median(std::vector<double> values) {
-  if (values.empty()) return kNaN;
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  if (values.size() % 2 == 1) return *middle;
-  return 0.5 * (*middle + *std::max_element(values.begin(), middle));
 }
 
 bool parity_holds(const ParityForward& p) {
@@ -99,6 +92,11 @@ void TickerMarket::prepare() {
   }
   if (!(live_interest_ > 0.0)) return refuse(TickerStatus::kNoOpenInterest, "open_interest", "no_open_interest", 0.0);
   if (!find_spot(quoted)) return;
+  // Known dividends that would take most of the share with them are a mistake of the configuration.
+  const double paid = dividends_before(expiry_.back());
+  if (!(paid <= 0.5 * spot)) {
+    return refuse(TickerStatus::kSpotContradicted, "dividends", "dividends_above_half_spot", paid);
+  }
   find_carries();
   for (LiveExpiry& e : expiry_) judge_quotes(e);
 }

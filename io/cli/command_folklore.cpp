@@ -11,6 +11,7 @@
 #include "greekgrid/host/levels.hpp"
 #include "greekgrid/host/market.hpp"
 #include "greekgrid/io/config_file.hpp"
+#include "greekgrid/io/rate_curve_file.hpp"
 #include "output.hpp"
 #include "sources.hpp"
 
@@ -69,10 +70,13 @@ Command add_folklore(CLI::App& app) {
   command->add_option("--config", options->config, "Run configuration of our side, TOML");
   command->add_option("--tickers", options->tickers, "Only these, separated by commas")->delimiter(',');
   return [options] {
-    const RunConfig config = options->config.empty() ? RunConfig() : read_config(options->config);
+    RunConfig config = options->config.empty() ? RunConfig() : read_config(options->config);
     Calendar calendar;
     for (const CalendarOverride& day : config.calendar) calendar.set_day(day.date, day.kind);
     const OptionChain chain = read_chain(options->source, calendar);
+    if (!config.market.rate_curve_file.empty()) {
+      config.market.rate_curve = read_rate_curve(config.market.rate_curve_file, new_york_date(chain.quote_time));
+    }
     for (std::size_t u = 0; u < chain.tickers(); ++u) {
       if (!options->tickers.empty() &&
           std::find(options->tickers.begin(), options->tickers.end(), chain.ticker[u]) == options->tickers.end()) {

@@ -222,6 +222,16 @@ TEST(SurfaceRoundTrip, AKnownDividendGoesToTheExpiriesAfterItsDate) {
   }
 }
 
+TEST(SurfaceRoundTrip, DividendsBeyondTheShareAreRefused) {
+  const MadeChain made = make_chain(0.0, exact_quote);
+  MarketConfig market = known_market();
+  market.dividends = {{"AAA", Date(std::chrono::year(2026) / 9 / 1), 2.0 * kSpot}};
+  const Snapshot s = make_snapshot(made.chain, market, {}, Calendar(), *make_reference_backend());
+  EXPECT_EQ(s.tickers(), 0U);
+  ASSERT_FALSE(s.diagnostics.empty());
+  EXPECT_EQ(s.diagnostics.back().rule, "dividends_above_half_spot");
+}
+
 // In the money a stale mid is worth any volatility: the ask of the other right says whether it may be believed.
 TEST(SurfaceRoundTrip, AQuoteInTheMoneyIsBoundedByTheOtherRight) {
   for (const bool stale : {false, true}) {
