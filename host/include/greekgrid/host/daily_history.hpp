@@ -98,6 +98,11 @@ inline constexpr double kNotableJump = 0.4;
 
 DailyCheck check_history(const DailyHistory& history, const Calendar& calendar);
 
+/// Mean volume, shares, of each ticker over its last `most` rows with a volume not after `date` and not before the
+/// year before it; NaN for a ticker without any. Share classes match however they are spelled, as in a ranking.
+std::vector<double> average_daily_volume(const DailyHistory& history, std::span<const std::string> ticker, Date date,
+                                         int most = 21);
+
 /// Symbols by mean close x volume (USD) over their rows in the last `window` sessions not after `date`, largest first,
 /// ties by name. Symbols with fewer than `least` such rows are left out.
 std::vector<std::string> rank_by_dollar_volume(const DailyHistory& history, const Calendar& calendar, Date date,
