@@ -58,11 +58,11 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", std::string("greekgrid ") + GREEKGRID_VERSION);
   app.require_subcommand(1);
   app.failure_message(CLI::FailureMessage::simple);
-  std::map<std::string, Command> commands = {{"ingest", add_ingest(app)},     {"history", add_history(app)},
-                                             {"run", add_run(app)},           {"levels", add_levels(app)},
-                                             {"info", add_info(app)},         {"synth", add_synth(app)},
-                                             {"devices", add_devices(app)},   {"greeks", add_greeks(app)},
-                                             {"folklore", add_folklore(app)}, {"export", add_export(app)}};
+  std::map<std::string, Command> commands = {
+      {"ingest", add_ingest(app)},   {"history", add_history(app)}, {"run", add_run(app)},
+      {"levels", add_levels(app)},   {"info", add_info(app)},       {"synth", add_synth(app)},
+      {"devices", add_devices(app)}, {"greeks", add_greeks(app)},   {"folklore", add_folklore(app)},
+      {"export", add_export(app)},   {"show", add_show(app)}};
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
