@@ -377,16 +377,17 @@ class Search {
       if (!side || std::abs(roots[k]->x) < std::abs(*side)) side = roots[k]->x;
     }
     for (const int side : {0, 1}) {
-      if (!pivot[side]) continue;
-      const double at = (*pivot[side] - line_.begin) / line_.step;
+      const double at = -line_.begin / line_.step;  // the spot
       auto j = static_cast<std::ptrdiff_t>(side == 1 ? std::ceil(at) : std::floor(at));
       const std::ptrdiff_t step = side == 1 ? 1 : -1;
-      for (j = std::clamp<std::ptrdiff_t>(j, 1, static_cast<std::ptrdiff_t>(n) - 2);
-           j >= 1 && j + 1 < static_cast<std::ptrdiff_t>(n); j += step) {
+      for (; j >= 1 && j + 1 < static_cast<std::ptrdiff_t>(n); j += step) {
         const auto i = static_cast<std::size_t>(j);
         if ((u[i] - u[i - 1]) * (u[i + 1] - u[i]) < 0.0 && std::abs(u[i]) > kFlatSpeed * largest) {
           const double curvature = u[i - 1] - 2.0 * u[i] + u[i + 1];
-          target[side] = line_.x(i) - 0.5 * line_.step * (u[i + 1] - u[i - 1]) / curvature;
+          const double x = line_.x(i) - 0.5 * line_.step * (u[i + 1] - u[i - 1]) / curvature;
+          // The vertex may lie on the other side of spot, within a step.
+          if ((x > 0.0) != (side == 1)) continue;
+          target[side] = x;
           break;
         }
       }
@@ -516,12 +517,19 @@ class Search {
     const double shifts[] = {-in_.config.vomma_shift, in_.config.vomma_shift};
     GridView grid = grid_;
     grid.iv_shift = shifts;
-    // The gross weights alone.
-    BookView book = book_;
+    // The gross weights alone, of the front of the book: what settles later has its vomma beyond the range.
+    BookView gross = book_;
     const std::size_t first = in_.positions, sets = sets_ - in_.positions;
-    book.weight = std::span(weights_).subspan(first * book.contracts(), sets * book.contracts());
+    gross.weight = std::span(weights_).subspan(first * book_.contracts(), sets * book_.contracts());
+    std::size_t front = 1;
+    while (front < book_.expiries() &&
+           (book_.settlement[front] <= in_.front_end || book_.settlement[front] == book_.settlement[0])) {
+      ++front;
+    }
+    if (book_.expiries() == 0) return;
+    const BookPart part(gross, sets, 0, front);
     const std::vector<double> values =
-        evaluate_line(sampler_, {Greek::kVomma}, book, sets, grid, line_, in_.quote_time);
+        evaluate_line(sampler_, {Greek::kVomma}, part.view, sets, grid, line_, in_.quote_time);
     const double spot = in_.book.spot;
     for (std::size_t w = 0; w < in_.positions; ++w) {
       if (!has_gamma(w)) continue;

@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "greekgrid/host/daily_history.hpp"
 #include "ticker_market.hpp"
 
 namespace greekgrid {
@@ -84,8 +85,9 @@ Wanted choose(const OptionChain& chain, const TickerSelection& selection, Snapsh
 std::size_t count_missing(std::span<const std::string> ranking, std::span<const std::string> ticker) {
   std::unordered_set<std::string> known;
   for (const std::string& name : ticker) known.insert(share_class_key(name));
-  return static_cast<std::size_t>(std::count_if(
-      ranking.begin(), ranking.end(), [&](const std::string& name) { return known.count(share_class_key(name)) == 0; }));
+  return static_cast<std::size_t>(std::count_if(ranking.begin(), ranking.end(), [&](const std::string& name) {
+    return known.count(share_class_key(name)) == 0;
+  }));
 }
 
 Snapshot make_snapshot(const OptionChain& chain, const MarketConfig& config, const TickerSelection& selection,

@@ -184,6 +184,7 @@ NightTables run_night(const OptionChain& chain, Snapshot& snapshot, const RunCon
     levels.volume = of_ticker(snapshot.volume);
     levels.quote_time = header.quote_time;
     levels.closes = closes;
+    levels.front_end = header.buckets.end[1];
     levels.iv_floor = header.iv_floor;
     levels.expected_move = header.expected_move[u];
     levels.average_daily_volume = header.average_daily_volume[u];

@@ -127,7 +127,8 @@ int run(const Options& options) {
   std::vector<Target> targets = {{"-o", options.target}, {"the run record", record_target}};
   if (!options.rejects.empty()) targets.push_back({"--rejects", options.rejects});
   std::vector<std::string> inputs = options.source.files;
-  for (const std::string& file : {options.config, options.source.profile, options.ranking, options.history, options.previous}) {
+  for (const std::string& file :
+       {options.config, options.source.profile, options.ranking, options.history, options.previous}) {
     if (!file.empty()) inputs.push_back(file);
   }
   check_targets(targets, inputs);
@@ -342,8 +343,9 @@ Command add_run(CLI::App& app) {
   CLI::Option* ranking = command->add_option(
       "--ranking", options->ranking, "Ranking of tickers, CSV with a ticker and a number; the others are left out");
   command
-      ->add_option("--history", options->history,
-                   "history.h5: ranks tickers by mean close x volume of the last 60 sessions, gives their average volume")
+      ->add_option(
+          "--history", options->history,
+          "history.h5: ranks tickers by mean close x volume of the last 60 sessions, gives their average volume")
       ->excludes(ranking);
   command->add_option("--previous", options.previous,
                       "night.h5 of an earlier session: changes of levels are told against it");

@@ -31,6 +31,7 @@ struct LevelInputs {
   std::span<const double> volume;         ///< (n) contracts, NaN counts as 0; none: no ratio
   Instant quote_time = 0;
   std::span<const Instant> closes;  ///< next session closes, ascending: the ladder's; the first is the flip's
+  Instant front_end = 0;            ///< vomma zones are of what settles by then, or of the first settlement
   double iv_floor = 0.01;           ///< vol
   double expected_move = 0.01;      ///< log return, one standard deviation to the next close, > 0
   double average_daily_volume = std::numeric_limits<double>::quiet_NaN();  ///< shares, NaN if unknown
