@@ -551,21 +551,30 @@ class TickerLevels:
         return found
 
     def nearest(self, found, gross):
-        """(the chosen root's index or None, its Want): the nearest that is not weak."""
-        spot = self.book.spot
+        """What may be chosen of the roots, each an index or a reason: the nearest that is not weak, and those before it
+        whose prominence is too near to 1 % to call."""
         if not gross > 0.0:
-            return None, null("no_contracts")
+            return ["no_contracts"]
         if not found:
-            return None, null("no_sign_change")
-        by_distance = sorted(range(len(found)), key=lambda i: abs(found[i][1] - spot))
-        as_good = []
+            return ["no_sign_change"]
+        by_distance = sorted(range(len(found)), key=lambda i: abs(found[i][1] - self.book.spot))
+        if self.legacy:
+            return by_distance[:1]
+        unclear = []
         for i in by_distance:
-            _, root, _, prominence, slack, _ = found[i]
+            prominence, slack = found[i][3:5]
             if abs(prominence - WEAK) <= slack:
-                as_good.append(Want(root, tolerance=ROOT * spot))
+                unclear.append(i)
             elif prominence >= WEAK:
-                return i, Want(root, tolerance=ROOT * spot, also=as_good)
-        return None, Want(status="only_weak", also=as_good)
+                return [i, *unclear]
+        return ["only_weak", *unclear]
+
+    @staticmethod
+    def one_of(choices, value):
+        """The Want of choices of nearest(); value(index): (number, tolerance)."""
+        wants = [null(choice) if isinstance(choice, str) else Want(value(choice)[0], "ok", value(choice)[1]) for choice in choices]
+        wants[0].also = wants[1:]
+        return wants[0]
 
     def zero_gamma(self, want, p, gross):
         book, spot = self.book, self.book.spot
@@ -578,24 +587,10 @@ class TickerLevels:
             return speed if self.legacy else 1e-4 * s**3 * speed / 1e9
 
         found = self.crossing_wants("zero_gamma", function, values, magnitude, slopes, gross) if gross > 0.0 else []
-        if self.legacy:
-            if not gross > 0.0:
-                chosen, want["zero_gamma"] = None, null("no_contracts")
-            elif not found:
-                chosen, want["zero_gamma"] = None, null("no_sign_change")
-            else:
-                chosen = min(range(len(found)), key=lambda i: abs(found[i][1] - spot))
-                want["zero_gamma"] = Want(found[chosen][1], tolerance=ROOT * spot)
-        else:
-            chosen, want["zero_gamma"] = self.nearest(found, gross)
-        for name, value, tolerance in (("slope", 2, 5), ("prominence", 3, 4)):
-            want["zero_gamma_" + name] = Want(found[chosen][value], tolerance=found[chosen][tolerance], also=[
-                Want(row[value], tolerance=row[tolerance]) for row in found if want["zero_gamma"].also]) \
-                if chosen is not None else want["zero_gamma"]
-        if want["zero_gamma"].status != "ok" and want["zero_gamma"].also:
-            for name, value, tolerance in (("slope", 2, 5), ("prominence", 3, 4)):
-                want["zero_gamma_" + name] = Want(status=want["zero_gamma"].status, also=[
-                    Want(row[value], tolerance=row[tolerance]) for row in found])
+        choices = self.nearest(found, gross)
+        want["zero_gamma"] = self.one_of(choices, lambda i: (found[i][1], ROOT * spot))
+        want["zero_gamma_slope"] = self.one_of(choices, lambda i: (found[i][2], found[i][5]))
+        want["zero_gamma_prominence"] = self.one_of(choices, lambda i: (found[i][3], found[i][4]))
         hidden = 2 * sum(b[1] - a[1] < PROMISED_STEP * spot for a, b in zip(found, found[1:]))
         want["zero_gamma_count"] = Want(len(found), tolerance=hidden) if gross > 0.0 or self.legacy else null("no_contracts")
         return found
@@ -618,7 +613,7 @@ class TickerLevels:
             return []
         # Rounding is that of the gross gamma of the aged book; that of now is as good a measure of 1e-12.
         found = self.crossing_wants("flip", function, values, self.now["gamma"][:, self.positions + p], slopes, gross)
-        want["flip"] = self.nearest(found, gross)[1]
+        want["flip"] = self.one_of(self.nearest(found, gross), lambda i: (found[i][1], ROOT * book.spot))
         return found
 
     def centroids(self, want, nm, gamma):
@@ -1123,7 +1118,7 @@ def main():
         check_profiles(night, report, levels)
         check_ladder(night, report, levels, ladder)
     if options.allow_missing and report.skipped:
-        print(f"not in the file, skipped: {', '.join(sorted(report.skipped))}")
+        print("not in the file, skipped:", *sorted(report.skipped), sep="\n  ")
     print(f"{len(tickers)} tickers, {report.compared} numbers compared in {time.monotonic() - started:.0f} s, "
           f"{len(report.failures)} disagreements")
     return 1 if report.failures else 0
