@@ -728,6 +728,18 @@ def case_folklore(folder):
     assert "-11.00" in out and "4734.48" in out and "Why they differ" in out
 
 
+def case_brute_force_levels(folder):
+    """Every level, crossing, ladder and profile of real chains against plain numpy."""
+    need_modules("numpy", "h5py")
+    config = small_config(folder, '[positions]\nmodels = ["naive", "unsigned"]\n')
+    for name in ("spx_20230914", "spy_20230914", "ndx_20221212", "amd_20230820"):
+        source = need(DATA / "cboe" / f"{name}_quotedata.csv")
+        run("run", source, "-o", folder / "n.h5", "--config", config)
+        done = subprocess.run([sys.executable, ROOT / "tests" / "program" / "brute_force_levels.py", folder / "n.h5"],
+                              capture_output=True, text=True)
+        assert done.returncode == 0, f"{name}\n{done.stdout}\n{done.stderr}"
+
+
 CASES = {name[5:]: value for name, value in globals().items() if name.startswith("case_")}
 
 
