@@ -376,21 +376,25 @@ class Search {
       auto& side = pivot[roots[k]->x > 0.0 ? 1 : 0];
       if (!side || std::abs(roots[k]->x) < std::abs(*side)) side = roots[k]->x;
     }
+    std::vector<Bracket> extrema;
     for (const int side : {0, 1}) {
       const double at = -line_.begin / line_.step;  // the spot
-      auto j = static_cast<std::ptrdiff_t>(side == 1 ? std::ceil(at) : std::floor(at));
       const std::ptrdiff_t step = side == 1 ? 1 : -1;
-      for (; j >= 1 && j + 1 < static_cast<std::ptrdiff_t>(n); j += step) {
+      for (auto j = static_cast<std::ptrdiff_t>(side == 1 ? std::ceil(at) : std::floor(at));
+           j >= 1 && j + 1 < static_cast<std::ptrdiff_t>(n); j += step) {
         const auto i = static_cast<std::size_t>(j);
-        if ((u[i] - u[i - 1]) * (u[i + 1] - u[i]) < 0.0 && std::abs(u[i]) > kFlatSpeed * largest) {
-          const double curvature = u[i - 1] - 2.0 * u[i] + u[i + 1];
-          const double x = line_.x(i) - 0.5 * line_.step * (u[i + 1] - u[i - 1]) / curvature;
-          // The vertex may lie on the other side of spot, within a step.
-          if ((x > 0.0) != (side == 1)) continue;
-          target[side] = x;
-          break;
-        }
+        if ((u[i] - u[i - 1]) * (u[i + 1] - u[i]) >= 0.0 || std::abs(u[i]) <= kFlatSpeed * largest) continue;
+        // The vertex may lie on the other side of spot, within a step.
+        const double vertex =
+            line_.x(i) - 0.5 * line_.step * (u[i + 1] - u[i - 1]) / (u[i - 1] - 2.0 * u[i] + u[i + 1]);
+        if ((vertex > 0.0) != (side == 1)) continue;
+        target[side] = vertex;
+        extrema.push_back({set, line_.x(i) - 0.5 * line_.step, line_.x(i) + 0.5 * line_.step});
+        break;
       }
+    }
+    for (const std::optional<Root>& found : narrow_extremum(Greek::kSpeed, book_, grid_, extrema)) {
+      if (found) target[found->x > 0.0 ? 1 : 0] = found->x;
     }
     for (std::size_t w = 0; w < in_.positions; ++w) {
       if (gross_of_[w] != set || !has_gamma(w)) continue;
@@ -448,7 +452,8 @@ class Search {
         brackets.push_back({w, line_.x(c.before) + 0.5 * line_.step, line_.x(c.after) + 0.5 * line_.step});
       }
     }
-    const auto roots = narrow_extremum(live.view, grid, brackets);
+    auto roots = narrow_extremum(Greek::kDelta, live.view, grid, brackets);
+    set_curvatures(live.view, grid, brackets, roots);
     for (std::size_t w = 0, k = 0; w < in_.positions; ++w) {
       const Found found = settle(changes[w], std::span(roots).subspan(k, changes[w].size()), line_);
       k += changes[w].size();
@@ -459,12 +464,13 @@ class Search {
     }
   }
 
-  // Narrows brackets of sign changes of the derivative of DX in spot: differences of DX on ever finer spots. The last
-  // spacing, 2e-4 / 128 at least, leaves the differences of double precision eight digits.
-  std::vector<std::optional<Root>> narrow_extremum(const BookView& book, const GridView& grid,
+  // Narrows brackets of sign changes of the derivative in spot of an exposure, at the last instant of a grid: by
+  // differences on ever finer spots. The last spacing, 2e-4 / 128 at least, leaves the differences of double precision
+  // eight digits.
+  std::vector<std::optional<Root>> narrow_extremum(Greek greek, const BookView& book, const GridView& grid,
                                                    const std::vector<Bracket>& brackets) {
     std::vector<std::optional<Root>> roots(brackets.size());
-    const std::size_t rows = 2 * kZoom;
+    const std::size_t rows = grid.time.size() * kZoom;
     std::vector<double> values(brackets.size() * rows);
     std::vector<double> low(brackets.size()), high(brackets.size());
     for (std::size_t k = 0; k < brackets.size(); ++k) {
@@ -484,27 +490,28 @@ class Search {
         jobs.push_back({one, zoom, 1, std::span(values).subspan(k * rows, rows)});
       }
       if (jobs.empty()) break;
-      sampler_.evaluate({Greek::kDelta}, jobs);
+      sampler_.evaluate({greek}, jobs);
       for (std::size_t k = 0; k < brackets.size(); ++k) {
         if (round > 0 && !roots[k]) continue;
-        const double* dx = &values[k * rows + kZoom];
+        const double* v = &values[k * rows + rows - kZoom];
         const double step = (high[k] - low[k]) / static_cast<double>(kZoom - 1);
-        const auto slope = [&](std::size_t j) {
-          return (dx[j + 1] - dx[j]) / (spot_at(low[k] + static_cast<double>(j + 1) * step) -
-                                        spot_at(low[k] + static_cast<double>(j) * step));
-        };
+        double slope[kZoom - 1];
+        for (std::size_t j = 0; j + 1 < kZoom; ++j) {
+          const double from = low[k] + static_cast<double>(j) * step;
+          slope[j] = (v[j + 1] - v[j]) / (spot_at(from + step) - spot_at(from));
+        }
         std::size_t best = kZoom;
         const auto off = [](std::size_t at) { return std::abs(2.0 * static_cast<double>(at) + 3.0 - kZoom); };
         for (std::size_t j = 0; j + 2 < kZoom; ++j) {
-          if ((slope(j) > 0.0) == (slope(j + 1) > 0.0)) continue;
+          if ((slope[j] > 0.0) == (slope[j + 1] > 0.0)) continue;
           if (best == kZoom || off(j) < off(best)) best = j;
         }
         if (best == kZoom) continue;  // the last round keeps what the one before found
         const double middle = low[k] + (static_cast<double>(best) + 0.5) * step;
-        const double rise = slope(best + 1) - slope(best);
-        const double root = middle + step * (rise != 0.0 ? -slope(best) / rise : 0.5);
-        // The slope of the first round is of the wider spacing, which rounding does not reach.
-        roots[k] = Root{root, round == 0 ? rise / step : roots[k]->slope};
+        const double rise = slope[best + 1] - slope[best];
+        const double share = rise != 0.0 ? -slope[best] / rise : 0.5;
+        const double root = middle + share * step;
+        roots[k] = Root{root, rise / step};
         low[k] = root - step;
         high[k] = root + step;
       }
@@ -512,12 +519,41 @@ class Search {
     return roots;
   }
 
+  // Slopes of dDX/dS at its roots from second differences of DX, eighth order, spaced wide enough for rounding.
+  void set_curvatures(const BookView& book, const GridView& grid, const std::vector<Bracket>& brackets,
+                      std::vector<std::optional<Root>>& roots) {
+    constexpr double kStencil[] = {-1.0 / 560.0, 8.0 / 315.0, -0.2,        1.6,         -205.0 / 72.0,
+                                   1.6,          -0.2,        8.0 / 315.0, -1.0 / 560.0};
+    constexpr std::size_t kPoints = std::size(kStencil);
+    const std::size_t rows = grid.time.size() * kPoints;
+    std::vector<double> values(brackets.size() * rows);
+    std::vector<ExposureJob> jobs;
+    for (std::size_t k = 0; k < brackets.size(); ++k) {
+      if (!roots[k]) continue;
+      BookView one = book;
+      one.weight = book.weight.subspan(brackets[k].position * book.contracts(), book.contracts());
+      GridView around = grid;
+      around.log_spot_step = line_.step;
+      around.log_spot_begin = roots[k]->x - 0.5 * static_cast<double>(kPoints - 1) * line_.step;
+      around.spots = kPoints;
+      jobs.push_back({one, around, 1, std::span(values).subspan(k * rows, rows)});
+    }
+    if (jobs.empty()) return;
+    sampler_.evaluate({Greek::kDelta}, jobs);
+    for (std::size_t k = 0; k < brackets.size(); ++k) {
+      if (!roots[k]) continue;
+      double second = 0.0;  // d2 DX / dx2; d DX / dx is 0 here
+      for (std::size_t j = 0; j < kPoints; ++j) second += kStencil[j] * values[k * rows + rows - kPoints + j];
+      roots[k]->slope = second / (line_.step * line_.step) / spot_at(roots[k]->x);
+    }
+  }
+
   void vomma_zones() {
     const std::size_t n = line_.spots;
     const double shifts[] = {-in_.config.vomma_shift, in_.config.vomma_shift};
     GridView grid = grid_;
     grid.iv_shift = shifts;
-    // The gross weights alone, of the front of the book: what settles later has its vomma beyond the range.
+    // Gross weights of the front of the book: what settles later has its vomma beyond the range.
     BookView gross = book_;
     const std::size_t first = in_.positions, sets = sets_ - in_.positions;
     gross.weight = std::span(weights_).subspan(first * book_.contracts(), sets * book_.contracts());
@@ -569,8 +605,12 @@ class Search {
     for (std::ptrdiff_t j = first; j >= 0 && j <= last; j += side) {
       if (q[j] > q[peak]) peak = j;
     }
-    if (!(q[peak] > 0.0)) return std::nullopt;
-    const double half = 0.5 * q[peak];
+    // Where vomma grows towards spot the largest is at spot itself, between samples.
+    const double beyond = std::abs(at_spot - static_cast<double>(first));
+    const double at_end = (1.0 - beyond) * q[first] + beyond * q[first - side];
+    const double largest = std::max(q[peak], at_end);
+    if (!(largest > 0.0)) return std::nullopt;
+    const double half = 0.5 * largest;
     const auto edge = [&](std::ptrdiff_t inside, std::ptrdiff_t outside) {
       const double share = (q[inside] - half) / (q[inside] - q[outside]);
       return line_.x(static_cast<std::size_t>(inside)) + static_cast<double>(outside - inside) * share * line_.step;

@@ -287,13 +287,15 @@ class Book:
                         np.maximum(self.night.floor, self.iv), tau, rate, dividend_yield, self.phi)
         return {name: value * math.exp(self.basis * SPOT_ORDER[name]) for name, value in values.items()}
 
-    def sums(self, weights, names, spots, instant=None, shift=0.0, stickiness=None):
+    def sums(self, weights, names, spots, instant=None, shift=0.0, stickiness=None, until=None):
         """{name: (spots, weights' columns)}: sum over contracts of weight times Greek. With a stickiness R volatilities
         follow the smiles, and `slope` is the derivative of delta along that rule."""
         night = self.night
         instant = night.now if instant is None else instant
         spots = np.atleast_1d(np.asarray(spots, float))
         alive = self.m_settlement > instant
+        if until is not None:
+            alive &= self.m_settlement <= until
         k, r, q, e = self.m_strike[alive], self.m_rate[alive], self.m_yield[alive], self.m_expiry[alive]
         tau = (self.m_settlement[alive] - instant) / YEAR
         base = self.m_iv[alive] + shift
@@ -458,9 +460,11 @@ class TickerLevels:
             self.stickiness = stickiness
             self.next_close = night.closes[0]
             self.slope = book.sums(book.net, ["slope"], self.spots, self.next_close, 0.0, stickiness)["slope"]
+            # The front of the book: what settles by the end of the weekly bucket, or its first settlement.
+            self.front = max(book.night.calendar.bucket_ends(book.night.now)[1], int(book.m_settlement.min()))
             self.vomma = {
-                "down": book.sums(book.gross, ["vomma"], self.spots[self.middle:], None, -0.02)["vomma"],
-                "up": book.sums(book.gross, ["vomma"], self.spots[:self.middle + 1], None, +0.02)["vomma"]}
+                "down": book.sums(book.gross, ["vomma"], self.spots[self.middle:], None, -0.02, until=self.front)["vomma"],
+                "up": book.sums(book.gross, ["vomma"], self.spots[:self.middle + 1], None, +0.02, until=self.front)["vomma"]}
         self.move = self.expected_move()
 
     def expected_move(self):
@@ -636,7 +640,7 @@ class TickerLevels:
                 if total > 0.0 else null("no_calls")
 
     def speed(self, want, p):
-        """Pivots: the next change of sign of gross speed; targets: its first extremum beyond."""
+        """Pivots: the next change of sign of gross speed on either side of spot; targets: its next extremum."""
         book, spot = self.book, self.book.spot
         weights = book.gross[:, [p]]
         value, slope = (self.now[name][:, self.positions + p] for name in ("speed", "speed_slope"))
@@ -650,15 +654,12 @@ class TickerLevels:
                 low, high = min(i), max(i)
                 one = lambda name: lambda s: float(book.sums(weights, [name], [s])[name][0, 0])
                 pivot = bisect(one("speed"), self.spots[low], self.spots[high], value[high] > 0.0)
-                at_pivot = np.sign(one("speed_slope")(pivot))
-                beyond = order[change[0] + 1:]
-                turned = np.flatnonzero(np.sign(slope[beyond]) * at_pivot < 0.0)
-                if len(turned):
-                    j = beyond[turned[0]]
-                    before = self.spots[beyond[turned[0] - 1]] if turned[0] else pivot
-                    ends = sorted((before, self.spots[j]))
-                    rising = (at_pivot < 0.0) if side == "up" else (at_pivot > 0.0)
-                    target = bisect(one("speed_slope"), *ends, rising)
+            one = lambda name: lambda s: float(book.sums(weights, [name], [s])[name][0, 0])
+            turned = np.flatnonzero(np.sign(slope[order][1:]) * np.sign(slope[order][:-1]) < 0.0)
+            if len(turned):
+                i = order[turned[0]], order[turned[0] + 1]
+                low, high = min(i), max(i)
+                target = bisect(one("speed_slope"), self.spots[low], self.spots[high], slope[high] > 0.0)
             for name, found in (("pivot", pivot), ("target", target)):
                 level[name, side] = found
                 want[f"speed_{name}_{side}"] = null("outside_range") if math.isnan(found) else Want(
@@ -684,7 +685,7 @@ class TickerLevels:
                 zones[side] = null("outside_range"), null("outside_range")
             else:
                 slack = curvature_allowance(spots, values)
-                function = lambda s: float(book.sums(book.gross[:, [p]], ["vomma"], [s], None, shift)["vomma"][0, 0])
+                function = lambda s: float(book.sums(book.gross[:, [p]], ["vomma"], [s], None, shift, until=self.front)["vomma"][0, 0])
                 best = int(values.argmax())
                 rivals = [i for i in range(1, len(values) - 1)
                           if values[i] >= values[best] - slack and values[i] >= max(values[i - 1], values[i + 1])
