@@ -38,12 +38,12 @@ void check_surface(const SessionSurface& s) {
 // Largest magnitude of a row; NaN if a sample is not finite.
 double largest_magnitude(std::span<const double> row) {
   double largest = 0.0;
-  bool finite = true;
+  double broken = 0.0;  // becomes NaN
   for (const double x : row) {
-    finite &= std::isfinite(x);
-    largest = std::max(largest, std::abs(x));
+    broken += x - x;
+    largest = std::abs(x) > largest ? std::abs(x) : largest;
   }
-  return finite ? largest : kNaN;
+  return largest + broken;
 }
 
 // A cubic over one step of the grid, in u = (S - low)/(high - low).
@@ -125,9 +125,8 @@ class Linker {
 
   [[nodiscard]] double distance(const Candidate& a, const Candidate& b) const {
     const bool contour = kind_ == LineKind::kZeroGamma || kind_ == LineKind::kZeroCharm;
-    const double distance = std::abs(a.log_spot - b.log_spot);
     if (contour && (a.point.value > 0.0) != (b.point.value > 0.0)) return std::numeric_limits<double>::infinity();
-    return distance <= most_jump_ ? distance : std::numeric_limits<double>::infinity();
+    return std::abs(a.log_spot - b.log_spot);  // beyond most_jump_ two points alone cost less
   }
 
   // Least cost of matching the first i points before with the first k now, and back along the choices.
@@ -302,10 +301,12 @@ std::vector<SurfaceLine> trace_lines(const SessionSurface& surface, const LineTh
     return quantity.subspan(t * spots, spots);
   };
 
+  std::vector<double> row_gamma(times), row_charm(times);  // largest magnitudes; NaN where a sample is not finite
   double largest = 0.0;
   for (std::size_t t = 0; t < times; ++t) {
-    const double row = largest_magnitude(row_of(surface.gx, t));
-    if (row > largest) largest = row;
+    row_gamma[t] = largest_magnitude(row_of(surface.gx, t));
+    row_charm[t] = largest_magnitude(row_of(surface.charm, t));
+    if (row_gamma[t] > largest) largest = row_gamma[t];
   }
 
   std::vector<Extremum> extrema;
@@ -314,7 +315,7 @@ std::vector<SurfaceLine> trace_lines(const SessionSurface& surface, const LineTh
     const int sign = kind == LineKind::kGammaRidgeHigh ? 1 : -1;
     for (std::size_t t = 0; t < times; ++t) {
       const auto row = row_of(surface.gx, t);
-      if (largest_magnitude(row) > 0.0) {
+      if (row_gamma[t] > 0.0) {
         find_extrema(row, log_spot, extrema);
         for (std::size_t i = 0; i < extrema.size(); ++i) {
           if (extrema[i].sign != sign) continue;
@@ -334,7 +335,7 @@ std::vector<SurfaceLine> trace_lines(const SessionSurface& surface, const LineTh
     Linker linker(kind, jump, lines);
     for (std::size_t t = 0; t < times; ++t) {
       const auto row = row_of(kind == LineKind::kZeroGamma ? surface.gx : surface.charm, t);
-      const double most = largest_magnitude(row);
+      const double most = kind == LineKind::kZeroGamma ? row_gamma[t] : row_charm[t];
       if (most > 0.0) {
         for (std::size_t j = 0; j < spots; ++j) signed_row[j] = std::abs(row[j]) <= kNoise * most ? 0.0 : row[j];
         find_contours(signed_row, surface.spot, thresholds.least_prominence * most, static_cast<std::int32_t>(t),
@@ -582,7 +583,7 @@ LeastResistancePath march_path(const SessionSurface& surface, double start_spot,
     if (row.largest_gamma() == 0.0) return end_with(t, PathStatus::kSingular);
     RowRoot root;
     if (t == 0) {
-      if (std::abs(slope) < flat) return end_with(t, PathStatus::kSingular);
+      if (slope == 0.0) return end_with(t, PathStatus::kSingular);
       sign = slope > 0.0 ? 1.0 : -1.0;
       root = root_on_branch(row, spot, sign, level);
     } else {

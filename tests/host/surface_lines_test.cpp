@@ -106,6 +106,32 @@ void expect_consistent(const LeastResistancePath& path) {
   }
 }
 
+// Cubic Hermite by its four basis polynomials.
+double hermite(double u, double f0, double f1, double m0, double m1) {
+  const double v = 1.0 - u;
+  return f0 * v * v * (1.0 + 2.0 * u) + f1 * u * u * (3.0 - 2.0 * u) + m0 * u * v * v - m1 * u * u * v;
+}
+
+std::size_t step_of(const std::vector<double>& spot, double x) {
+  std::size_t j = 0;
+  while (j + 2 < spot.size() && spot[j + 1] <= x) ++j;
+  return j;
+}
+
+// The interpolant that march_path states.
+double delta_value(const Surface& s, std::size_t t, double x) {
+  const std::size_t j = step_of(s.spot, x);
+  const double width = s.spot[j + 1] - s.spot[j];
+  const double rise = s.at(s.dx, t, j + 1) - s.at(s.dx, t, j);
+  double m0 = width * s.at(s.gx, t, j);
+  double m1 = width * s.at(s.gx, t, j + 1);
+  if (m0 * rise >= 0.0 && m1 * rise >= 0.0 && rise != 0.0) {
+    m0 = std::copysign(std::min(std::abs(m0), 3.0 * std::abs(rise)), rise);
+    m1 = std::copysign(std::min(std::abs(m1), 3.0 * std::abs(rise)), rise);
+  }
+  return hermite((x - s.spot[j]) / width, s.at(s.dx, t, j), s.at(s.dx, t, j + 1), m0, m1);
+}
+
 // ---- The path of least resistance ----
 
 TEST(LeastResistance, ConstantGammaAndCharmGiveAStraightLine) {
@@ -125,6 +151,12 @@ TEST(LeastResistance, ConstantGammaAndCharmGiveAStraightLine) {
         EXPECT_NEAR(path.band_low[t], expected - 20.0, 1e-12 * expected);
         EXPECT_NEAR(path.band_high[t], expected + 20.0, 1e-12 * expected);
         EXPECT_NEAR(path.gamma[t], gamma, 1e-9 * std::abs(gamma));
+      }
+      // A band narrower than the rounding of DX is the path.
+      const LeastResistancePath bare = march_path(s.view(), start, gamma * (start - 4900.0), 1e-12);
+      for (std::size_t t = 0; t < 80; ++t) {
+        EXPECT_NEAR(bare.band_low[t], bare.spot[t], 1e-12 * start);
+        EXPECT_NEAR(bare.band_high[t], bare.spot[t], 1e-12 * start);
       }
     }
   }
@@ -212,6 +244,8 @@ TEST(LeastResistance, FoldIsSingular) {
     }
     EXPECT_GT(count_of(path, PathStatus::kSingular), 10u);
   }
+  // On the top itself there is no telling which branch is meant.
+  EXPECT_EQ(count_of(march_path(s.view(), 100.0, -9.0 * a, 0.0), PathStatus::kSingular), 80u);
 }
 
 // The branch still has its root, but |GX| there is under 1e-3 of the row's largest.
@@ -295,6 +329,62 @@ TEST(LeastResistance, PredictorDecidesWhereABranchSplits) {
   }
 }
 
+// As above, where the predictor has no charm to go by: the nearest to where the path was.
+TEST(LeastResistance, WithoutCharmTheNearestRootIsTaken) {
+  const Surface s = surface_of(even_spots(90.0, 1.0, 21), 2, 300, [](double x, double t) {
+    const double d = x - 100.0;
+    return t == 0.0 ? Exposure{d, 1.0, kNaN}
+                    : Exposure{(d + 4.0) * (d - 0.1) * (d - 2.0),
+                               (d - 0.1) * (d - 2.0) + (d + 4.0) * (d - 2.0) + (d + 4.0) * (d - 0.1), 0.0};
+  });
+  EXPECT_NEAR(march_path(s.view(), 100.0, 0.0, 0.0).spot[1], 102.0, 1e-11);
+}
+
+// What the path falls back on is the branch of the instant before, no further than its folds.
+TEST(LeastResistance, AnotherBranchIsNotEntered) {
+  const auto cubic = [](double d, double root) {
+    return Exposure{d * (d * d - root * root), 3.0 * d * d - root * root, 0.0};
+  };
+  const auto wave = [](double d) { return Exposure{std::sin(d), std::cos(d), 0.0}; };
+  for (const double root : {1.5, 1.6, 3.0}) {  // folds at +-pi/2 = 1.5708, in one step with 1.6
+    const Surface s = surface_of(even_spots(95.0, 0.125, 81), 2, 300, [&](double x, double t) {
+      return t == 0.0 ? wave(x - 100.0) : cubic(x - 100.0, root);
+    });
+    EXPECT_EQ(march_path(s.view(), 100.0, 0.0, 0.0).status[1], root < 1.57 ? PathStatus::kOk : PathStatus::kSingular);
+  }
+  // The instant before, not the first.
+  const Surface s = surface_of(even_spots(95.0, 0.125, 81), 3, 300, [&](double x, double t) {
+    return t == 0.0 ? wave(x - 100.0) : t < 1e-5 ? Exposure{x - 100.0, 1.0, 1e6} : cubic(x - 100.0, 3.0);
+  });
+  EXPECT_NEAR(march_path(s.view(), 100.0, 0.0, 0.0).spot[2], 97.0, 1e-11);
+}
+
+// A step whose cubic turns twice: the band ends in the first dip that reaches it, seen from either side.
+TEST(LeastResistance, BandEndsAtTheFirstTurnThatReachesIt) {
+  Surface s;
+  s.time = {kOpen};
+  s.spot = {98.0, 99.0, 100.0, 101.0, 102.0};
+  s.dx = {0.2, 0.6, 0.0, 1.0, 2.0};
+  s.gx = {0.4, 0.4, -3.0, -3.0, 1.0};
+  s.charm.assign(5, 0.0);
+  const LeastResistancePath path = march_path(s.view(), 98.5, 0.4, 0.5);
+  ASSERT_EQ(path.status[0], PathStatus::kOk);
+  EXPECT_NEAR(path.spot[0], 98.5, 1e-12);
+  EXPECT_GT(path.band_high[0], 100.0);
+  EXPECT_LT(path.band_high[0], 100.15);
+  EXPECT_NEAR(delta_value(s, 0, path.band_high[0]), -0.1, 1e-12);
+
+  Surface mirrored = s;
+  for (std::size_t j = 0; j < 5; ++j) {
+    mirrored.spot[j] = 200.0 - s.spot[4 - j];
+    mirrored.dx[j] = s.dx[4 - j];
+    mirrored.gx[j] = -s.gx[4 - j];
+  }
+  const LeastResistancePath other = march_path(mirrored.view(), 101.5, 0.4, 0.5);
+  ASSERT_EQ(other.status[0], PathStatus::kRepelling);
+  EXPECT_NEAR(other.band_low[0], 200.0 - path.band_high[0], 1e-12);
+}
+
 // The last branch is gone from under the spot and what is left of it has no root: out of the grid where DX still falls
 // short at the grid's end, singular otherwise.
 TEST(LeastResistance, BranchGoneFromUnderTheSpot) {
@@ -324,6 +414,8 @@ TEST(LeastResistance, GammaNarrowerThanTheStep) {
     EXPECT_EQ(count_of(path, PathStatus::kOk), 3u) << level;
     EXPECT_LT(std::abs(path.spot[2] - 100.0), 1.0);
     EXPECT_EQ(path.spot[2] > 100.0, level > 0.0);
+    EXPECT_NEAR(delta_value(at_sample, 2, path.spot[2]), level, 1e-9);
+    EXPECT_GT(path.gamma[2], 0.0);
   }
 }
 
@@ -363,6 +455,10 @@ TEST(LeastResistance, NothingToFollow) {
   EXPECT_EQ(count_of(path, PathStatus::kSingular), 2u);
   EXPECT_EQ(path.band_low[3], 99.0);
   EXPECT_EQ(path.band_high[3], 101.0);
+
+  // What settles leaves steps of delta, and no gamma to march along.
+  for (std::size_t j = 0; j < 21; ++j) settled.dx[4 * 21 + j] = settled.spot[j] < 100.5 ? 0.0 : 200.0;
+  EXPECT_EQ(count_of(march_path(settled.view(), 100.0, 100.0, 1.0), PathStatus::kSingular), 2u);
 
   for (const bool in_gamma : {true, false}) {
     Surface broken = s;
@@ -599,6 +695,15 @@ TEST(Lines, ZerosAndPlateausHaveNoSign) {
   EXPECT_EQ(roots[0].spot, 102.0);
   EXPECT_EQ(roots[0].value, 2.0);
   EXPECT_EQ(roots[0].strength, 3.0);
+  {
+    LineThresholds all;
+    all.least_instants = 1;
+    const std::vector<double> spot = {98.0, 101.0, 103.0};
+    const auto lines = trace_lines(gamma_rows(spot, {{-3.0 * 8.0, 0.0, 2.0 * 13.0}}).view(), all);  // (S - 101)(S - 90)
+    ASSERT_EQ(lines.size(), 1u);
+    EXPECT_EQ(lines[0].point[0].spot, 101.0);
+    EXPECT_NEAR(lines[0].point[0].value, 11.0, 1e-13);
+  }
   // A plateau: its geometric middle, the mean slope across.
   roots = roots_of({5, 4, 0, 0, 0, -1, -2});
   ASSERT_EQ(roots.size(), 1u);
@@ -664,13 +769,18 @@ TEST(Lines, RidgesAreWeighedAgainstTheSurfaceAndContoursAgainstTheirRow) {
   EXPECT_EQ(ridges(99.0), 4u);
   EXPECT_EQ(ridges(101.0), 0u);
   // Charm grows a thousandfold towards the close; its contour was there all along.
-  Surface s = surface_of(spots, 10, 300, [](double x, double) { return Exposure{0.0, 0.0, x - 103.5}; });
-  for (std::size_t i = 7 * 7; i < s.charm.size(); ++i) s.charm[i] *= 1000.0;
+  Surface s = surface_of(spots, 10, 300, [](double x, double) { return Exposure{0.0, x - 103.5, x - 103.5}; });
+  for (std::size_t i = 7 * 7; i < s.charm.size(); ++i) {
+    s.charm[i] *= 1000.0;
+    s.gx[i] *= 1000.0;
+  }
   const auto lines = trace_lines(s.view());
-  ASSERT_EQ(lines.size(), 1u);
-  EXPECT_EQ(lines[0].point.size(), 10u);
-  EXPECT_EQ(lines[0].strength, lines[0].point[9].strength);
-  EXPECT_EQ(lines[0].strength, 2500.0);
+  ASSERT_EQ(lines.size(), 2u);
+  for (const SurfaceLine& line : lines) {
+    EXPECT_EQ(line.point.size(), 10u);
+    EXPECT_EQ(line.strength, line.point[9].strength);
+    EXPECT_EQ(line.strength, 2500.0);
+  }
 }
 
 TEST(Lines, LinksAreNearestInOrderAndBounded) {
@@ -791,19 +901,8 @@ struct RandomBook {
   }
 };
 
-// Cubic Hermite by its four basis polynomials.
-double hermite(double u, double f0, double f1, double m0, double m1) {
-  const double v = 1.0 - u;
-  return f0 * v * v * (1.0 + 2.0 * u) + f1 * u * u * (3.0 - 2.0 * u) + m0 * u * v * v - m1 * u * u * v;
-}
-
-std::size_t step_of(const std::vector<double>& spot, double x) {
-  std::size_t j = 0;
-  while (j + 2 < spot.size() && spot[j + 1] <= x) ++j;
-  return j;
-}
-
-// What trace_lines states: slopes of three-point parabolas, 0 at extrema, at most three times the lesser secant.
+// The interpolant that trace_lines states: slopes of three-point parabolas, 0 at extrema, at most three times the
+// lesser secant.
 double monotone_value(const std::vector<double>& spot, const double* row, double x) {
   const std::size_t j = step_of(spot, x);
   const auto secant = [&](std::size_t i) { return (row[i + 1] - row[i]) / (spot[i + 1] - spot[i]); };
@@ -820,20 +919,6 @@ double monotone_value(const std::vector<double>& spot, const double* row, double
   };
   const double width = spot[j + 1] - spot[j];
   return hermite((x - spot[j]) / width, row[j], row[j + 1], slope(j) * width, slope(j + 1) * width);
-}
-
-// What march_path states.
-double delta_value(const Surface& s, std::size_t t, double x) {
-  const std::size_t j = step_of(s.spot, x);
-  const double width = s.spot[j + 1] - s.spot[j];
-  const double rise = s.at(s.dx, t, j + 1) - s.at(s.dx, t, j);
-  double m0 = width * s.at(s.gx, t, j);
-  double m1 = width * s.at(s.gx, t, j + 1);
-  if (m0 * rise >= 0.0 && m1 * rise >= 0.0 && rise != 0.0) {
-    m0 = std::copysign(std::min(std::abs(m0), 3.0 * std::abs(rise)), rise);
-    m1 = std::copysign(std::min(std::abs(m1), 3.0 * std::abs(rise)), rise);
-  }
-  return hermite((x - s.spot[j]) / width, s.at(s.dx, t, j), s.at(s.dx, t, j + 1), m0, m1);
 }
 
 TEST(RandomSurfaces, HoldWhatIsPromised) {
@@ -954,6 +1039,12 @@ TEST(RandomSurfaces, SameBitsAndScales) {
         }(),
         1.0);
 
+    for (const std::size_t j : {0u, 17u, 60u}) {
+      const LeastResistancePath at_sample = march_path(s.view(), s.spot[j], s.at(s.dx, 0, j), 0.0);
+      if (at_sample.status[0] <= PathStatus::kRepelling) {
+        EXPECT_EQ(at_sample.spot[0], s.spot[j]);
+      }
+    }
     const double level = s.at(s.dx, 0, 30);
     const LeastResistancePath path = march_path(s.view(), 5000.0, level, 1e5);
     const LeastResistancePath larger = march_path(twice.view(), 5000.0, 2.0 * level, 2e5);

@@ -94,8 +94,8 @@ enum class PathStatus : std::int8_t {
   /// GX < 0 on the path: dealers are short gamma. Above the path DX is below its level, so they buy, H = -(DX - level)
   /// > 0, and below it they sell: deviations grow, and the path repels where it would otherwise attract.
   kRepelling = 1,
-  /// |GX| on the path is below 1e-3 of the row's largest, or the branch of the level set ends in a fold (GX = 0) before
-  /// this instant: dS/dt = -CX/GX has no bound there.
+  /// |GX| on the path is below 1e-3 of the row's largest, the row's gx are all 0 (nothing alive), GX is 0 at the start,
+  /// or the branch of the level set ends in a fold (GX = 0) before this instant: dS/dt = -CX/GX has no bound there.
   kSingular = 2,
   kLeftGrid = 3,  ///< the level set lies beyond the spots of the grid
   kNoData = 4,    ///< a sample of the row, the level or the start is not finite, or the grid has fewer than two spots
