@@ -87,6 +87,7 @@ double root_of(Cubic cubic, double target, double low, double high, double at_lo
 struct Candidate {
   LinePoint point;
   double log_spot = 0.0;
+  int direction = 0;  // of a contour's change of sign; 0 for ridges
   std::size_t line = 0;
 };
 
@@ -123,9 +124,8 @@ class Linker {
  private:
   static constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
 
-  [[nodiscard]] double distance(const Candidate& a, const Candidate& b) const {
-    const bool contour = kind_ == LineKind::kZeroGamma || kind_ == LineKind::kZeroCharm;
-    if (contour && (a.point.value > 0.0) != (b.point.value > 0.0)) return std::numeric_limits<double>::infinity();
+  static double distance(const Candidate& a, const Candidate& b) {
+    if (a.direction != b.direction) return std::numeric_limits<double>::infinity();
     return std::abs(a.log_spot - b.log_spot);  // beyond most_jump_ two points alone cost less
   }
 
@@ -175,7 +175,8 @@ Extremum vertex(std::span<const double> row, std::span<const double> log_spot, s
   const double curvature = (fall_before + fall_after) / (before + after);
   const double slope = fall_after - curvature * after;
   if (curvature == 0.0) return {log_spot[j], row[j], sign};  // falls that underflow
-  return {log_spot[j] - 0.5 * slope / curvature, row[j] - 0.25 * slope * slope / curvature, sign};
+  const double shift = -0.5 * slope / curvature;
+  return {log_spot[j] + shift, row[j] + 0.5 * slope * shift, sign};
 }
 
 // The extrema of a row and its two ends, in ascending spot.
@@ -228,11 +229,13 @@ double monotone_slope(std::span<const double> row, std::span<const double> spot,
     const std::size_t inner = j == 0 ? 1 : last - 2;
     const double at_end = secant(end);
     const double slope = at_end + (at_end - secant(inner)) * step(end) / (step(end) + step(inner));
-    return slope * at_end > 0.0 ? std::copysign(std::min(std::abs(slope), kSteepest * std::abs(at_end)), slope) : 0.0;
+    return (slope > 0.0) == (at_end > 0.0)
+               ? std::copysign(std::min(std::abs(slope), kSteepest * std::abs(at_end)), slope)
+               : 0.0;
   }
   const double before = secant(j - 1);
   const double after = secant(j);
-  if (!(before * after > 0.0)) return 0.0;
+  if (before == 0.0 || after == 0.0 || (before > 0.0) != (after > 0.0)) return 0.0;
   const double slope = (before * step(j) + after * step(j - 1)) / (step(j - 1) + step(j));
   return std::copysign(std::min(std::abs(slope), kSteepest * std::min(std::abs(before), std::abs(after))), slope);
 }
@@ -270,6 +273,7 @@ void find_contours(std::span<const double> row, std::span<const double> spot, do
       c.point = contour_point(row, spot, before, j);
       c.point.time = time;
       c.point.strength = side;
+      c.direction = row[j] > 0.0 ? 1 : -1;
       c.log_spot = std::log(c.point.spot);
       points.push_back(c);
       side = 0.0;
@@ -323,7 +327,7 @@ std::vector<SurfaceLine> trace_lines(const SessionSurface& surface, const LineTh
           if (strength < thresholds.least_prominence * largest) continue;
           const LinePoint point = {static_cast<std::int32_t>(t), std::exp(extrema[i].log_spot), extrema[i].value,
                                    strength};
-          linker.points().push_back({point, extrema[i].log_spot, 0});
+          linker.points().push_back({point, extrema[i].log_spot, 0, 0});
         }
       }
       linker.end_instant();

@@ -313,6 +313,12 @@ TEST(LeastResistance, BeginsOnTheBranchOfTheStart) {
   for (const std::size_t j : {0u, 77u, 80u, 160u}) {
     EXPECT_EQ(march_path(s.view(), s.spot[j], s.dx[j], 1.0).spot[0], s.spot[j]);
   }
+  for (int i = 1; i <= 50; ++i) {  // the last sample too, which is the far end of its step
+    const Surface rising = surface_of(even_spots(90.0 + 0.1 * i, 0.7, 21), 1, 300, [&](double x, double) {
+      return Exposure{1000.0 * std::sqrt(x * i), 500.0 * std::sqrt(i / x), 0.0};
+    });
+    EXPECT_EQ(march_path(rising.view(), rising.spot[20], rising.dx[20], 1.0).spot[0], rising.spot[20]);
+  }
 }
 
 // The last branch splits: the spot it stood on now lies between two roots, both of its sign of GX, and the predictor
@@ -992,6 +998,47 @@ TEST(RandomSurfaces, HoldWhatIsPromised) {
   for (const PathStatus status : {PathStatus::kOk, PathStatus::kRepelling, PathStatus::kSingular}) {
     EXPECT_GT(statuses[static_cast<std::size_t>(status)], 100u) << static_cast<int>(status);
   }
+}
+
+// Samples of any size, of none and of no number: what comes out is finite, in the grid, in order, and typed.
+TEST(RandomSurfaces, BearAnything) {
+  const double nasty[] = {
+      0.0,    0.0,    0.0,     -0.0,   1.0,     -1.0,  1.0,    2.0,  -3.0, 1e-13,
+      -1e-13, 5e-324, -5e-324, 1e-160, -1e-160, 1e290, -1e290, 1e17, kNaN, std::numeric_limits<double>::infinity()};
+  std::mt19937 generator(7);
+  std::size_t points = 0;
+  std::size_t followed = 0;
+  for (int i = 0; i < 3000; ++i) {
+    // The first few kinds of sample, the first few more often.
+    const std::size_t kinds = 1 + generator() % std::size(nasty);
+    const std::size_t spots = 1 + generator() % 12;
+    const Surface s =
+        surface_of(log_spots(100.0, 0.1, std::max<std::size_t>(spots, 2)), generator() % 6, 300, [&](double, double) {
+          return Exposure{nasty[generator() % kinds], nasty[generator() % kinds], nasty[generator() % kinds]};
+        });
+    LineThresholds all;
+    all.least_prominence = 0.0;
+    all.least_instants = 1;
+    LineKind kind = LineKind::kGammaRidgeHigh;
+    for (const SurfaceLine& line : trace_lines(s.view(), all)) {
+      EXPECT_GE(line.kind, kind);
+      kind = line.kind;
+      ASSERT_FALSE(line.point.empty());
+      for (std::size_t p = 0; p < line.point.size(); ++p) {
+        ++points;
+        EXPECT_EQ(line.point[p].time, line.point[0].time + static_cast<std::int32_t>(p));
+        EXPECT_TRUE(std::isfinite(line.point[p].value) && std::isfinite(line.point[p].strength));
+        EXPECT_GE(line.point[p].strength, 0.0);
+        EXPECT_GE(line.point[p].spot, s.spot.front() * (1.0 - kEpsilon));
+        EXPECT_LE(line.point[p].spot, s.spot.back() * (1.0 + kEpsilon));
+      }
+    }
+    const LeastResistancePath path = march_path(s.view(), 99.0, nasty[generator() % kinds], 0.5);
+    expect_consistent(path);
+    followed += count_of(path, PathStatus::kOk) + count_of(path, PathStatus::kRepelling);
+  }
+  EXPECT_GT(points, 1000u);
+  EXPECT_GT(followed, 200u);
 }
 
 void expect_same(const std::vector<SurfaceLine>& a, const std::vector<SurfaceLine>& b, double scale) {
