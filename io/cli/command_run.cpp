@@ -347,7 +347,7 @@ Command add_run(CLI::App& app) {
           "--history", options->history,
           "history.h5: ranks tickers by mean close x volume of the last 60 sessions, gives their average volume")
       ->excludes(ranking);
-  command->add_option("--previous", options.previous,
+  command->add_option("--previous", options->previous,
                       "night.h5 of an earlier session: changes of levels are told against it");
   command->add_option("--always", options->always, "These besides, separated by commas, whatever their rank")
       ->delimiter(',');
