@@ -10,7 +10,7 @@ namespace greekgrid {
 namespace {
 
 constexpr double kStepsPerDeviation = 8.0;
-constexpr double kStepsPerSmileWidth = 4.0;
+constexpr double kStepsPerSmileWidth = 1.0;
 constexpr int kCoarsest = 8;         // 2^8 steps
 constexpr std::size_t kMargin = 4;   // points beyond either end that the interpolation reads
 constexpr std::size_t kStencil = 8;  // its points: -3 .. 4 around the one below

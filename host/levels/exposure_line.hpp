@@ -26,7 +26,8 @@ struct SpotLine {
 /// An expiry whose contracts all have a deviation sigma sqrt(tau) of s or more is evaluated 2^k steps apart, at most
 /// s / 8, and carried to the line by Lagrange interpolation through eight points: for a Gaussian of that width the
 /// error is below 1e-8 of its height, for its derivative below 3e-8. Expiries of a narrower s are evaluated at every
-/// spot. Under the skew-stickiness rule the spacing is also at most a quarter of the smile's own width.
+/// spot. Under the skew-stickiness rule the spacing is also at most the width of the smile's vertex; a
+/// vertex narrower than the line's own step is not resolved.
 /// @param alive_after expiries that settle at or before it are left out
 std::vector<double> evaluate_line(Backend& backend, GreekSet greeks, const BookView& book, std::size_t positions,
                                   const GridView& grid, const SpotLine& line, std::int64_t alive_after);

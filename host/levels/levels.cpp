@@ -9,6 +9,7 @@
 
 #include "exposure_line.hpp"
 #include "greekgrid/host/profile.hpp"
+#include "greekgrid/host/smile_fit.hpp"
 #include "greekgrid/kernels/formulas/black_scholes.hpp"
 
 namespace greekgrid {
@@ -18,21 +19,21 @@ using enum LevelName;
 
 constexpr double kLow = 0.8, kHigh = 1.2;  // of spot: the range searched
 constexpr double kMostStep = 2e-4;         // in ln S: one deviation at 4.6 hours is 20 of them
+constexpr double kFlipStep = 4e-4;         // likewise, where nothing of the coming session is left
 constexpr double kNoise = 1e-12;           // of gross gamma exposure
 constexpr double kSlopeNoise = 1e-4;       // of gross: differences of interpolated DX are good to a third of that
-constexpr std::size_t kZoom = 17;          // spots that a bracket is cut by
-constexpr int kZoomRounds = 2;
+constexpr std::size_t kZoom = 16;          // spots that a bracket is looked at closely: two vectors of doubles
 constexpr double kGammaLevelRange = 0.25;  // of spot
-constexpr std::size_t kBandSpots = 9;      // of the ladder
+constexpr std::size_t kBandSpots = 8;      // of the ladder
 constexpr double kFlatSpeed = 1e-6;        // of the largest: below it an extremum is rounding
 
 double nan() {
   return std::numeric_limits<double>::quiet_NaN();
 }
 
-SpotLine make_line() {
+SpotLine make_line(double most_step) {
   const double width = std::log(kHigh / kLow);
-  const auto steps = static_cast<std::size_t>(std::ceil(width / kMostStep));
+  const auto steps = static_cast<std::size_t>(std::ceil(width / most_step));
   return {std::log(kLow), width / static_cast<double>(steps), steps + 1};
 }
 
@@ -128,56 +129,38 @@ struct Bracket {
   double low = 0.0, high = 0.0;
 };
 
-// Narrows brackets of sign changes of sum w greek over spot, all of one book at once. Ends are looked at half a
-// bracket further out: interpolation may have put a sign change into the wrong one of two neighbours. A bracket without
-// a change on closer look gives nothing.
+// Narrows brackets of sign changes of sum w greek over spot, all of one book at once, by evaluating within them. Ends
+// are looked at half a bracket further out: interpolation may have put a sign change into the wrong one of two
+// neighbours. A bracket without a change on closer look gives nothing.
 std::vector<std::optional<Root>> narrow(Backend& sampler, Greek greek, const BookView& book, const GridView& grid,
                                         const std::vector<Bracket>& brackets) {
   std::vector<std::optional<Root>> roots(brackets.size());
-  std::vector<double> low(brackets.size()), high(brackets.size());
+  std::vector<double> values(brackets.size() * kZoom);
+  std::vector<ExposureJob> jobs;
   for (std::size_t k = 0; k < brackets.size(); ++k) {
     const double width = brackets[k].high - brackets[k].low;
-    low[k] = brackets[k].low - 0.5 * width;
-    high[k] = brackets[k].high + 0.5 * width;
+    BookView one = book;
+    one.weight = book.weight.subspan(brackets[k].position * book.contracts(), book.contracts());
+    GridView zoom = grid;
+    zoom.log_spot_begin = brackets[k].low - 0.5 * width;
+    zoom.log_spot_step = 2.0 * width / static_cast<double>(kZoom - 1);
+    zoom.spots = kZoom;
+    jobs.push_back({one, zoom, 1, std::span(values).subspan(k * kZoom, kZoom)});
   }
-  std::vector<double> values(brackets.size() * kZoom);
-  std::vector<bool> alive(brackets.size(), true);
-  for (int round = 0; round < kZoomRounds; ++round) {
-    std::vector<ExposureJob> jobs;
-    for (std::size_t k = 0; k < brackets.size(); ++k) {
-      if (!alive[k]) continue;
-      BookView one = book;
-      one.weight = book.weight.subspan(brackets[k].position * book.contracts(), book.contracts());
-      GridView zoom = grid;
-      zoom.log_spot_begin = low[k];
-      zoom.log_spot_step = (high[k] - low[k]) / static_cast<double>(kZoom - 1);
-      zoom.spots = kZoom;
-      jobs.push_back({one, zoom, 1, std::span(values).subspan(k * kZoom, kZoom)});
+  if (!jobs.empty()) sampler.evaluate({greek}, jobs);
+  for (std::size_t k = 0; k < brackets.size(); ++k) {
+    const double* v = &values[k * kZoom];
+    // Of several changes the one nearest to the middle of the bracket, where it was first seen.
+    std::size_t best = kZoom;
+    const auto off = [](std::size_t at) { return std::abs(2.0 * static_cast<double>(at) + 2.0 - kZoom); };
+    for (std::size_t j = 0; j + 1 < kZoom; ++j) {
+      if ((v[j] > 0.0) == (v[j + 1] > 0.0)) continue;
+      if (best == kZoom || off(j) < off(best)) best = j;
     }
-    if (jobs.empty()) break;
-    sampler.evaluate({greek}, jobs);
-    for (std::size_t k = 0; k < brackets.size(); ++k) {
-      if (!alive[k]) continue;
-      const double* v = &values[k * kZoom];
-      const double step = (high[k] - low[k]) / static_cast<double>(kZoom - 1);
-      // Of several changes the one nearest to the middle of the bracket, where it was first seen.
-      std::size_t best = kZoom;
-      for (std::size_t j = 0; j + 1 < kZoom; ++j) {
-        if ((v[j] > 0.0) == (v[j + 1] > 0.0)) continue;
-        const auto off = [](std::size_t at) { return std::abs(2.0 * static_cast<double>(at) + 2.0 - kZoom); };
-        if (best == kZoom || off(j) < off(best)) best = j;
-      }
-      if (best == kZoom) {
-        alive[k] = false;
-        roots[k].reset();
-        continue;
-      }
-      const double from = low[k] + static_cast<double>(best) * step;
-      const double rise = v[best + 1] - v[best];
-      roots[k] = Root{from + step * (rise != 0.0 ? -v[best] / rise : 0.5), rise / step};
-      low[k] = from;
-      high[k] = from + step;
-    }
+    if (best == kZoom) continue;
+    const double step = jobs[k].grid.log_spot_step, rise = v[best + 1] - v[best];
+    const double from = jobs[k].grid.log_spot_begin + static_cast<double>(best) * step;
+    roots[k] = Root{from + step * (rise != 0.0 ? -v[best] / rise : 0.5), rise / step};
   }
   return roots;
 }
@@ -254,7 +237,7 @@ Nearest nearest_crossing(const std::vector<CrossingRow>& rows, CrossingKind kind
 class Search {
  public:
   Search(const LevelInputs& in, Backend& sampler, TickerLevels& out)
-      : in_(in), sampler_(sampler), out_(out), line_(make_line()), now_{in.quote_time}, sets_(in.positions) {
+      : in_(in), sampler_(sampler), out_(out), line_(make_line(kMostStep)), now_{in.quote_time}, sets_(in.positions) {
     grid_.time = now_;
     grid_.iv_shift = kNoShift;
     grid_.iv_floor = in.iv_floor;
@@ -315,16 +298,40 @@ class Search {
   }
 
   void zero_gamma_and_speed() {
-    const std::size_t n = line_.spots;
+    const std::size_t n = line_.spots, contracts = in_.book.contracts();
+    // Contracts that dealers are long and short, each in one set: half the work of net and gross, which are their sum
+    // and difference.
+    std::vector<double> split(2 * in_.positions * contracts, 0.0);
+    for (std::size_t w = 0; w < in_.positions; ++w) {
+      for (std::size_t i = 0; i < contracts; ++i) {
+        const double weight = in_.book.weight[w * contracts + i];
+        split[(2 * w + (weight < 0.0 ? 1 : 0)) * contracts + i] = weight;
+      }
+    }
+    BookView sides = in_.book;
+    sides.weight = split;
     const std::vector<double> values =
-        evaluate_line(sampler_, {Greek::kGamma, Greek::kSpeed}, book_, sets_, grid_, line_, in_.quote_time);
-    const auto samples = [&](std::size_t greek, std::size_t set) {
-      return std::span(values).subspan((greek * sets_ + set) * n, n);
+        evaluate_line(sampler_, {Greek::kGamma, Greek::kSpeed}, sides, 2 * in_.positions, grid_, line_, in_.quote_time);
+    std::vector<double> sums(4 * in_.positions * n);  // (net gamma, gross gamma, -, gross speed; model, spot)
+    for (std::size_t w = 0; w < in_.positions; ++w) {
+      for (std::size_t greek = 0; greek < 2; ++greek) {
+        const double* is_long = &values[(greek * 2 * in_.positions + 2 * w) * n];
+        const double* is_short = is_long + n;
+        double* net = &sums[((2 * greek) * in_.positions + w) * n];
+        double* gross = &sums[((2 * greek + 1) * in_.positions + w) * n];
+        for (std::size_t j = 0; j < n; ++j) {
+          net[j] = is_long[j] + is_short[j];
+          gross[j] = is_long[j] - is_short[j];
+        }
+      }
+    }
+    const auto samples = [&](std::size_t kind, std::size_t w) {
+      return std::span<const double>(sums).subspan((kind * in_.positions + w) * n, n);
     };
     std::vector<Bracket> brackets;
     std::vector<std::vector<Change>> changes(in_.positions);
     for (std::size_t w = 0; w < in_.positions; ++w) {
-      const auto net = samples(0, w), gross = samples(0, gross_of_[w]);
+      const auto net = samples(0, w), gross = samples(1, w);
       changes[w] = sign_changes(n, [&](std::size_t j) {
         return std::abs(net[j]) <= kNoise * gross[j] ? 0 : net[j] > 0.0 ? 1 : -1;
       });
@@ -346,7 +353,10 @@ class Search {
         row[kZeroGammaProminence] = Level::of(nearest.row->prominence);
       }
     }
-    for (std::size_t set = in_.positions; set < sets_; ++set) speed(set, samples(1, set));
+    for (std::size_t set = in_.positions; set < sets_; ++set) {
+      const auto of = static_cast<std::size_t>(std::find(gross_of_.begin(), gross_of_.end(), set) - gross_of_.begin());
+      speed(set, samples(3, of));
+    }
   }
 
   // Pivots and targets of the gross speed profile, the same for every model of these gross weights.
@@ -418,44 +428,52 @@ class Search {
   // Where DX along the volatility rule has an extremum in spot, the book aged to the next close: its derivative is
   // gx + vanna dsigma/dS, with the contract's own dsigma/dS.
   void flip() {
-    const Instant close = in_.closes.front();
-    const Instant times[] = {in_.quote_time, close};
+    const Instant close[] = {in_.closes.front()};
     GridView grid = grid_;
-    grid.time = times;
+    grid.time = close;
     grid.iv_rule = iv_rule(in_.config.flip_rule.rule);
     grid.iv_rule_parameter = in_.config.flip_rule.parameter;
     if (in_.book.smile.empty() && grid.effective_rule() == IvRule::kSkewStickiness) {
       grid.iv_rule = IvRule::kStickyStrike;
     }
     std::size_t first = 0;
-    while (first < book_.expiries() && book_.settlement[first] <= close) ++first;
+    while (first < book_.expiries() && book_.settlement[first] <= close[0]) ++first;
     if (first == book_.expiries()) return;  // no_contracts
-    const BookPart live(book_, in_.positions, first, book_.expiries());
+    BookPart live(book_, in_.positions, first, book_.expiries());
+    // Backends take the instant of a smile's moneyness from the grid; smiles are of the quote instant, so each is moved
+    // by what its forward carries until the close.
+    const double aged = static_cast<double>(close[0] - in_.quote_time) / kSecondsPerYear;
+    std::vector<SmileCurve> smile(live.view.smile.begin(), live.view.smile.end());
+    for (std::size_t e = 0; e < smile.size(); ++e) {
+      smile[e].m += (live.view.rate[e] - live.view.dividend_yield[e]) * aged;
+    }
+    live.view.smile = smile;
 
-    const std::size_t n = line_.spots;
+    const SpotLine line = make_line(kFlipStep);
+    const std::size_t n = line.spots;
     const std::vector<double> values =
-        evaluate_line(sampler_, {Greek::kDelta}, live.view, in_.positions, grid, line_, close);
+        evaluate_line(sampler_, {Greek::kDelta}, live.view, in_.positions, grid, line, close[0]);
     std::vector<double> slopes(in_.positions * (n - 1));  // dDX/dS between neighbours
     std::vector<std::vector<Change>> changes(in_.positions);
     std::vector<Bracket> brackets;
     for (std::size_t w = 0; w < in_.positions; ++w) {
-      const double* dx = &values[(w * 2 + 1) * n];
+      const double* dx = &values[w * n];
       double* slope = &slopes[w * (n - 1)];
       for (std::size_t j = 0; j + 1 < n; ++j) {
-        slope[j] = (dx[j + 1] - dx[j]) / (spot_at(line_.x(j + 1)) - spot_at(line_.x(j)));
+        slope[j] = (dx[j + 1] - dx[j]) / (spot_at(line.x(j + 1)) - spot_at(line.x(j)));
       }
       const double noise = kSlopeNoise * gross_gamma_[w];
       changes[w] = sign_changes(n - 1, [&](std::size_t j) {
         return std::abs(slope[j]) <= noise ? 0 : slope[j] > 0.0 ? 1 : -1;
       });
       for (const Change& c : changes[w]) {
-        brackets.push_back({w, line_.x(c.before) + 0.5 * line_.step, line_.x(c.after) + 0.5 * line_.step});
+        brackets.push_back({w, line.x(c.before) + 0.5 * line.step, line.x(c.after) + 0.5 * line.step});
       }
     }
     auto roots = narrow_extremum(Greek::kDelta, live.view, grid, brackets);
     set_curvatures(live.view, grid, brackets, roots);
     for (std::size_t w = 0, k = 0; w < in_.positions; ++w) {
-      const Found found = settle(changes[w], std::span(roots).subspan(k, changes[w].size()), line_);
+      const Found found = settle(changes[w], std::span(roots).subspan(k, changes[w].size()), line);
       k += changes[w].size();
       add_crossings(w, CrossingKind::kFlip, found, std::span(slopes).subspan(w * (n - 1), n - 1));
       if (!has_gamma(w)) continue;
@@ -464,57 +482,42 @@ class Search {
     }
   }
 
-  // Narrows brackets of sign changes of the derivative in spot of an exposure, at the last instant of a grid: by
-  // differences on ever finer spots. The last spacing, 2e-4 / 128 at least, leaves the differences of double precision
-  // eight digits.
+  // Narrows brackets of sign changes of the derivative in spot of an exposure, by differences on finer spots: 1e-4
+  // apart or less, which leaves the differences of double precision ten digits.
   std::vector<std::optional<Root>> narrow_extremum(Greek greek, const BookView& book, const GridView& grid,
                                                    const std::vector<Bracket>& brackets) {
     std::vector<std::optional<Root>> roots(brackets.size());
-    const std::size_t rows = grid.time.size() * kZoom;
-    std::vector<double> values(brackets.size() * rows);
-    std::vector<double> low(brackets.size()), high(brackets.size());
+    std::vector<double> values(brackets.size() * kZoom);
+    std::vector<ExposureJob> jobs;
     for (std::size_t k = 0; k < brackets.size(); ++k) {
-      low[k] = brackets[k].low - line_.step;
-      high[k] = brackets[k].high + line_.step;
+      const double width = brackets[k].high - brackets[k].low;
+      BookView one = book;
+      one.weight = book.weight.subspan(brackets[k].position * book.contracts(), book.contracts());
+      GridView zoom = grid;
+      zoom.log_spot_begin = brackets[k].low - width;
+      zoom.log_spot_step = 3.0 * width / static_cast<double>(kZoom - 1);
+      zoom.spots = kZoom;
+      jobs.push_back({one, zoom, 1, std::span(values).subspan(k * kZoom, kZoom)});
     }
-    for (int round = 0; round < kZoomRounds; ++round) {
-      std::vector<ExposureJob> jobs;
-      for (std::size_t k = 0; k < brackets.size(); ++k) {
-        if (round > 0 && !roots[k]) continue;
-        BookView one = book;
-        one.weight = book.weight.subspan(brackets[k].position * book.contracts(), book.contracts());
-        GridView zoom = grid;
-        zoom.log_spot_begin = low[k];
-        zoom.log_spot_step = (high[k] - low[k]) / static_cast<double>(kZoom - 1);
-        zoom.spots = kZoom;
-        jobs.push_back({one, zoom, 1, std::span(values).subspan(k * rows, rows)});
+    if (!jobs.empty()) sampler_.evaluate({greek}, jobs);
+    for (std::size_t k = 0; k < brackets.size(); ++k) {
+      const double* v = &values[k * kZoom];
+      const double begin = jobs[k].grid.log_spot_begin, step = jobs[k].grid.log_spot_step;
+      double slope[kZoom - 1];
+      for (std::size_t j = 0; j + 1 < kZoom; ++j) {
+        const double from = begin + static_cast<double>(j) * step;
+        slope[j] = (v[j + 1] - v[j]) / (spot_at(from + step) - spot_at(from));
       }
-      if (jobs.empty()) break;
-      sampler_.evaluate({greek}, jobs);
-      for (std::size_t k = 0; k < brackets.size(); ++k) {
-        if (round > 0 && !roots[k]) continue;
-        const double* v = &values[k * rows + rows - kZoom];
-        const double step = (high[k] - low[k]) / static_cast<double>(kZoom - 1);
-        double slope[kZoom - 1];
-        for (std::size_t j = 0; j + 1 < kZoom; ++j) {
-          const double from = low[k] + static_cast<double>(j) * step;
-          slope[j] = (v[j + 1] - v[j]) / (spot_at(from + step) - spot_at(from));
-        }
-        std::size_t best = kZoom;
-        const auto off = [](std::size_t at) { return std::abs(2.0 * static_cast<double>(at) + 3.0 - kZoom); };
-        for (std::size_t j = 0; j + 2 < kZoom; ++j) {
-          if ((slope[j] > 0.0) == (slope[j + 1] > 0.0)) continue;
-          if (best == kZoom || off(j) < off(best)) best = j;
-        }
-        if (best == kZoom) continue;  // the last round keeps what the one before found
-        const double middle = low[k] + (static_cast<double>(best) + 0.5) * step;
-        const double rise = slope[best + 1] - slope[best];
-        const double share = rise != 0.0 ? -slope[best] / rise : 0.5;
-        const double root = middle + share * step;
-        roots[k] = Root{root, rise / step};
-        low[k] = root - step;
-        high[k] = root + step;
+      std::size_t best = kZoom;
+      const auto off = [](std::size_t at) { return std::abs(2.0 * static_cast<double>(at) + 3.0 - kZoom); };
+      for (std::size_t j = 0; j + 2 < kZoom; ++j) {
+        if ((slope[j] > 0.0) == (slope[j + 1] > 0.0)) continue;
+        if (best == kZoom || off(j) < off(best)) best = j;
       }
+      if (best == kZoom) continue;
+      const double rise = slope[best + 1] - slope[best];
+      const double share = rise != 0.0 ? -slope[best] / rise : 0.5;
+      roots[k] = Root{begin + (static_cast<double>(best) + 0.5 + share) * step, rise / step};
     }
     return roots;
   }

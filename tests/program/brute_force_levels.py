@@ -31,6 +31,9 @@ PROMISED_STEP = 2e-4  # in ln S
 SUM = 1e-9         # of sums, over the sum of magnitudes: 2e4 terms in double stay below 2e4 * 1.1e-16 = 2e-12 of it
 ROOT = 1e-6        # of spots found by root finding, over spot; both sides refine far below it, 1e-4 is what is promised
 SLOPE = 1e-4       # of derivatives at such a spot
+# The program takes the flip's function from differences of delta exposure, good to 1e-4 of gross gamma as it says, and
+# its slope over 0.16 % of spot, within which a smile with a sharp vertex bends.
+FLIP_SLOPE, FLIP_PROMINENCE = 2e-3, 1e-4
 WEAK = 0.01
 NO_SIGN = 1e-12    # |net| below this of gross is rounding
 # A largest value among samples h apart is below the true one by at most max|f''| h^2/8, f'' in ln S: the allowance of
@@ -551,7 +554,9 @@ class TickerLevels:
         found = []
         for root, (prominence, slack) in zip(roots, prominences(self.spots, values, roots, gross)):
             slope = float(slopes(np.array([root]))[0])
-            found.append((kind, root, slope, prominence, slack, SLOPE * (abs(slope) + 1e-3 * scale)))
+            of_flip = kind == "flip"
+            found.append((kind, root, slope, prominence, slack + (FLIP_PROMINENCE if of_flip else 0.0),
+                          (FLIP_SLOPE if of_flip else SLOPE) * (abs(slope) + 1e-3 * scale)))
         return found
 
     def nearest(self, found, gross):
@@ -764,7 +769,7 @@ def ladder_wants(levels):
     """[session] -> {column: (positions' values, tolerances)}"""
     book = levels.book
     night = book.night
-    spots = book.spot * np.exp(np.linspace(-levels.move, levels.move, 9))
+    spots = book.spot * np.exp(np.linspace(-levels.move, levels.move, 8))
     both = np.hstack([book.net, book.gross])
     rows = []
     for instant in [night.now, *night.closes]:
