@@ -119,7 +119,7 @@ std::map<std::string, std::pair<std::string, std::string>> selections(const Opti
     if (equals == std::string::npos || equals == 0 || equals + 1 == one.size()) {
       throw UsageError("--select " + one + ": not DIM=VALUE");
     }
-    add(one.substr(0, equals), "--select", one.substr(equals + 1));
+    add(one.substr(0, equals), "--select " + one.substr(0, equals), one.substr(equals + 1));
   }
   return fixed;
 }
@@ -349,12 +349,15 @@ int run_show(const Options& options) {
   for (const std::string& one : map.row_label) margin = std::max(margin, one.size() + 2);
   std::string text = fmt::format("{} {}, {}\n", ticker_name, variable.name, unit.name);
   if (!variable.long_name.empty()) text += variable.long_name + "\n";
+  if (!spots.value.empty() && spots.dim != x_name && spots.dim != y_name) {
+    held += fmt::format(" (spot {:.2f} USD)", spots.at(at));
+  }
   if (!held.empty()) text += held + "\n";
   text += "\n" + draw_heatmap(map, style_of(options, margin), unit.name);
+  const auto short_name = [](const std::string& name) { return name.substr(0, name.find(',')); };
   const auto place = [&](std::size_t i) {
-    return fmt::format("{:+.4g} ({}) at {} {}, {} {}", map.value[i], unit.name,
-                       map.column_name.substr(0, map.column_name.find(',')), map.column_label[i % nx], y_name,
-                       map.row_label[i / nx]);
+    return fmt::format("{:+.4g} ({}) at {} {}, {} {}", map.value[i], unit.name, short_name(map.column_name),
+                       map.column_label[i % nx], short_name(map.row_name), map.row_label[i / nx]);
   };
   std::size_t least = map.value.size(), most = map.value.size();
   for (std::size_t i = 0; i < map.value.size(); ++i) {
@@ -401,7 +404,7 @@ Command add_show(CLI::App& app) {
       ->capture_default_str();
   command->add_option(
       "--unit", options->unit,
-      "base (as stored), usd, contract_delta, per_1pct, usd_per_1pct, per_vol_point, usd_per_vol_point, "
+      "base (as stored), usd, contract_delta, per_1pct, usd_per_1pct, per_2.5pt, per_vol_point, usd_per_vol_point, "
       "per_minute, per_5min, per_day, or several joined by commas; default what the field quotes");
   command->add_option("--color", options->color, "auto (on a terminal), always or never")
       ->check(CLI::IsMember({"auto", "always", "never"}))
