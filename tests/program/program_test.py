@@ -841,6 +841,8 @@ def case_export(folder):
             assert (row["ticker"], row["root"], row["settlement"]) == (ticker[i // positions], root[e], settlement[e]), row
             assert same(row["gamma"], f["contract/gamma"][i // positions]) if i % 97 == 0 else True
         tickers = spelled(f["ticker"])
+        some, _ = exported(night, "--what", "levels", "--variables", "zero_gamma")
+        assert list(some[0]) == ["row", "ticker", "position", "zero_gamma"]
         some, _ = exported(night, "--what", "contract", "--tickers", f"{tickers[2]},{tickers[0]}", "--position", "unsigned",
                            "--variables", "strike,dealer_position")
         expected = [row for row in rows if row["ticker"] != tickers[1] and row["position"] == "unsigned"]
@@ -896,6 +898,28 @@ def case_export(folder):
             values = f[("spot_step", "iv_shift")[axis == 4]][:].reshape([-1 if k == axis else 1 for k in range(6)])
             assert numpy.array_equal(numpy.array(columns[place], dtype=float).reshape(shape), numpy.broadcast_to(values, shape))
         assert columns[at[3]][0] == "naive" and columns[at[3]][-1] == "unsigned"
+
+    # Numbers that mean nothing are written as they are, or refused.
+    odd = folder / "odd.h5"
+    shutil.copy(night, odd)
+    with h5py.File(odd, "r+") as f:
+        f["levels/zero_gamma_status"][0] = 77
+        f["expiry/settlement"][1] = -5
+        f["contract/contract_expiry"][:2] = (-1, 1)
+        f["levels/gamma_index"][1] = numpy.inf
+    rows, _ = exported(odd, "--what", "levels")
+    assert rows[0]["zero_gamma_status"] == "77" and rows[1]["gamma_index"] == "inf", rows[0]
+    assert json.loads(run("export", odd, "--what", "levels", "--format", "json")[0])[1]["gamma_index"] is None
+    rows, _ = exported(odd, "--what", "contract", "--dims", "contract")
+    assert (rows[0]["settlement"], rows[1]["settlement"]) == ("", "-5") and rows[0]["ticker"] == tickers[0]
+    with h5py.File(odd, "r+") as f:
+        f["contract/contract_count"][0] = 1 << 40
+    _, err = run("export", odd, "--what", "contract", code=3)
+    assert "point outside" in err, err
+    with h5py.File(odd, "r+") as f:
+        f.create_dataset("strange", data=numpy.arange(3, dtype="u8"))
+    _, err = run("export", odd, code=3)
+    assert "variable /strange has a type" in err, err
 
     rows, _ = exported(chains, "--what", "root")
     with h5py.File(chains) as f:
