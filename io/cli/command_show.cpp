@@ -367,6 +367,7 @@ int run_show(const Options& options) {
   }
   if (most < map.value.size()) {
     text += "max     " + place(most) + "\nmin     " + place(least) + "\n";
+    if (map.marked_column) text += "at ^    " + place(*map.marked_column) + "\n";
   } else {
     text += "max     none: every sample is missing\n";
   }

@@ -786,7 +786,7 @@ def add_groups(night):
                     made[key].dims[axis].attach_scale(made[dim])
                 made[key].attrs["long_name"], made[key].attrs["units"] = key, units
         shape = (len(tickers), 2, 3, 4, 5)
-        cells = (numpy.arange(numpy.prod(shape)).reshape(shape) - 170).astype("<f4")
+        cells = (numpy.arange(numpy.prod(shape)).reshape(shape) - 152).astype("<f4")
         spot = numpy.array([[50.0 + 10 * u + j for j in range(5)] for u in range(len(tickers))])
         seconds = "seconds since 1970-01-01 00:00:00"
         group("intraday", {"ticker": (tickers, ""), "position": (f["position"][:], ""),
@@ -937,6 +937,18 @@ def shown_map(text):
     return [line.split("  ")[-1] for line in lines[begin:end]], lines[end], lines[end + 1]
 
 
+def expected_map(values):
+    """The characters of a map whose every cell is one sample."""
+    largest, rows = abs(values).max(), []
+    for k, row in enumerate(values):
+        rows.append("")
+        for j, value in enumerate(row):
+            level = math.ceil(9 * abs(value) / largest)
+            across, down = j > 0 and row[j - 1] * value < 0, k > 0 and values[k - 1, j] * value < 0
+            rows[-1] += "|" if across else "~" if down else str(level) if value >= 0 else chr(ord("a") + level - 1)
+    return rows
+
+
 def extremes(text):
     """The largest and the smallest value that a map states, and their unit."""
     found = [re.search(rf"^{word} +([-+0-9.e]+) \((.*?)\) at", text, re.M) for word in ("max", "min")]
@@ -960,16 +972,12 @@ def case_show(folder):
     # Every character says sign and size of its cell.
     slice_ = surface["gx"][0, :, 1] * 0.01 * spot ** 2
     rows, axis, labels = shown_map(run("show", night, "--ticker", ticker, "--width", len(spot))[0])
-    largest, signs = abs(slice_).max(), set()
-    assert [len(row) for row in rows] == [len(spot)] * len(slice_)
-    for k, row in enumerate(rows):
-        for j, character in enumerate(row):
-            value = slice_[k, j]
-            changes = (j > 0 and slice_[k, j - 1] * value < 0, k > 0 and slice_[k - 1, j] * value < 0)
-            level = math.ceil(9 * abs(value) / largest)
-            expected = "|" if changes[0] else "~" if changes[1] else str(level) if value > 0 else chr(ord("a") + level - 1)
-            assert character == expected, (k, j, character, expected)
-            signs.add(value > 0)
+    assert rows == expected_map(slice_) and (slice_ > 0).any() and (slice_ < 0).any()
+    at_spot = re.search(r"^at \^ +([-+0-9.e]+) \((.*?)\) at spot ([0-9.]+), time (.*)$", run("show", night, "--ticker", ticker)[0], re.M)
+    level = json.loads(run("levels", night, "--tickers", ticker, "--format", "json")[0])[0]
+    scale = {"1e9": 1.0, "1e6": 1e-3}[at_spot.group(2)[:3]]
+    assert math.isclose(float(at_spot.group(1)) * scale, level["gamma_index"], rel_tol=1e-3), (at_spot.groups(), level)
+    assert float(at_spot.group(3)) == round(level["spot_reference"], 2)
     assert axis.index("^") == len(axis) - len(spot) + middle and f"{spot[middle]:.2f}" in labels, (axis, labels)
 
     # Units.
@@ -992,6 +1000,8 @@ def case_show(folder):
     assert math.isclose(extremes(out)[0], surface["gx"][1, :, 2].max(), rel_tol=2e-3)
     out, _ = run("show", night, "--ticker", ticker, "--time", "1", "--unit", "base", "--x", "iv_shift", "--y", "spot_step")
     assert math.isclose(extremes(out)[1], surface["gx"][0, 1].min(), rel_tol=2e-3) and "down    spot, USD" in out
+    out, _ = run("show", night, "--ticker", ticker, "--time", "1", "--unit", "base", "--x", "iv_shift", "--y", "spot_step", "--width", "3")
+    assert shown_map(out)[0] == expected_map(surface["gx"][0, 1].T), out
     out, _ = run("show", night, "--ticker", ticker, "--width", "10")
     assert "21 samples in 10 cells, each the mean of 2 or 3" in out
     assert "middle one of" in run("show", night, "--ticker", ticker, "--width", "10", "--aggregate", "nearest")[0]
@@ -1002,8 +1012,7 @@ def case_show(folder):
     slice_ = cells[1, 0, 1]
     assert extremes(out)[:2] == (slice_.max(), slice_.min())
     rows, _, _ = shown_map(out)
-    for row, values in zip(rows, slice_):
-        assert all(c in "123456789|~" if v > 0 else c in "abcdefghi|~" if v < 0 else c == "0" for c, v in zip(row, values)), (row, values)
+    assert rows == expected_map(slice_) and "~" in "".join(rows) and "0" in "".join(rows), rows
 
     # Colour on a terminal or when told, the same characters under it.
     colored, _ = run("show", night, "--ticker", ticker, "--color", "always")
