@@ -95,6 +95,7 @@ struct LongTable {
   std::vector<std::int64_t> lengths;
   std::vector<std::string> variables;  ///< to read, the coordinates of dims first
   std::vector<Join> joins;
+  std::vector<std::string> elsewhere;  ///< asked for and not over `dims`: to be found among the joins
 };
 
 std::string_view dim_of(const LongTable& table, std::size_t k) {
@@ -122,17 +123,14 @@ std::vector<const TableVariable*> shapes_of(const TableGroup& group) {
 
 /// Chooses dimensions and variables. @throws UsageError
 LongTable choose_table(const TableGroup& group, const Options& options) {
-  std::vector<std::string> names;
-  for (const TableVariable& variable : group.variables) names.push_back(variable.name);
   const std::vector<const TableVariable*> shapes = shapes_of(group);
-  const TableVariable* shape = shapes.front();
-  if (!options.variables.empty()) {
-    shape = &require_variable("--variables", options.variables.front(), group, names);
-    for (const std::string& name : options.variables) {
-      const TableVariable& variable = require_variable("--variables", name, group, names);
-      if (cells(variable) > cells(*shape)) shape = &variable;
-    }
+  const auto size = [](const TableVariable* variable) { return std::pair(cells(*variable), variable->dims.size()); };
+  const TableVariable* shape = nullptr;
+  for (const std::string& name : options.variables) {
+    const TableVariable* variable = find_variable(group, name);
+    if (variable != nullptr && (shape == nullptr || size(variable) > size(shape))) shape = variable;
   }
+  if (shape == nullptr) shape = shapes.front();
   if (!options.dims.empty()) {
     const auto found = std::find_if(group.variables.begin(), group.variables.end(), [&](const TableVariable& variable) {
       return join(variable.dims, ",") == options.dims;
@@ -145,7 +143,7 @@ LongTable choose_table(const TableGroup& group, const Options& options) {
     }
     shape = &*found;
   }
-  LongTable table{shape->dims, shape->lengths, shape->dims, {}};
+  LongTable table{shape->dims, shape->lengths, shape->dims, {}, {}};
   // Texts and instants over one dimension tell which row it is.
   for (const TableVariable& variable : group.variables) {
     const bool names_rows = variable.type == "string" || variable.is_instant();
@@ -155,10 +153,10 @@ LongTable choose_table(const TableGroup& group, const Options& options) {
     }
   }
   for (const std::string& name : options.variables) {
-    const TableVariable& variable = *find_variable(group, name);
-    if (!is_within(variable.dims, table.dims)) {
-      throw UsageError(fmt::format("--variables {}: over {}, not over {} (export it by itself)", name,
-                                   join(variable.dims, " x "), join(table.dims, " x ")));
+    const TableVariable* variable = find_variable(group, name);
+    if (variable == nullptr || !is_within(variable->dims, table.dims)) {
+      table.elsewhere.push_back(name);
+      continue;
     }
     const bool is_taken = std::find(table.variables.begin(), table.variables.end(), name) != table.variables.end();
     if (!is_taken) table.variables.push_back(name);
@@ -270,6 +268,24 @@ void add_joins(const std::string& file, const TableFile& listed, const TableGrou
   }
   for (Join& beside : table.joins) {
     std::erase_if(beside.columns, [&](const TableColumn& c) { return !taken.insert(c.variable.name).second; });
+  }
+}
+
+/// Refuses variables that are neither over the table's dimensions nor joined. @throws UsageError
+void require_found(const TableGroup& group, const LongTable& table) {
+  std::vector<std::string> names;
+  for (const TableVariable& variable : group.variables) {
+    if (is_within(variable.dims, table.dims)) names.push_back(variable.name);
+  }
+  for (const Join& beside : table.joins) {
+    for (const TableColumn& column : beside.columns) names.push_back(column.variable.name);
+  }
+  for (const std::string& name : table.elsewhere) {
+    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+    const TableVariable* variable = find_variable(group, name);
+    if (variable == nullptr) require_variable("--variables", name, group, names);
+    throw UsageError(fmt::format("--variables {}: over {}, not over {} (export it by itself)", name,
+                                 join(variable->dims, " x "), join(table.dims, " x ")));
   }
 }
 
@@ -607,6 +623,7 @@ int run_export(const Options& options) {
   }
   LongTable table = choose_table(group, options);
   add_joins(options.file, listed, group, table);
+  require_found(group, table);
   const Masks masks = make_masks(options, listed, group, table);
   if (options.dims.empty() && options.variables.empty()) mention_others(group, table);
   Sink sink(options.output);

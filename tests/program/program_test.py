@@ -848,6 +848,8 @@ def case_export(folder):
         expected = [row for row in rows if row["ticker"] != tickers[1] and row["position"] == "unsigned"]
         assert some == [{key: row[key] for key in some[0]} for row in expected]
         assert list(some[0]) == ["contract", "position", "ticker", "root", "settlement", "strike", "dealer_position"], some[0]
+        some, _ = exported(night, "--what", "contract", "--variables", "ticker,settlement,gamma")
+        assert list(some[0]) == ["contract", "ticker", "root", "settlement", "gamma"] and len(some) == contracts, some[0]
         rows, err = exported(night, "--what", "contract", "--dims", "ticker")
         assert [row["contract_count"] for row in rows] == [str(n) for n in f["contract/contract_count"][:]] and err == ""
 
@@ -869,6 +871,7 @@ def case_export(folder):
     before = sha(night)
     for args, code, message in ((["--what", "nonsense"], 2, "choose root, contract"), (["--what", "run"], 2, "attributes only"),
                                 (["--what", "levels", "--variables", "gx"], 2, "no such variable"),
+                                (["--what", "contract", "--variables", "strike,spot"], 2, "no such variable"),
                                 (["--what", "root", "--dims", "time,ticker"], 2, "ticker,spot_step"),
                                 (["--what", "expiry", "--position", "naive"], 2, "has no position"),
                                 (["--what", "root", "--dims", "ticker", "--variables", "gx"], 2, "not over ticker"),
