@@ -2,9 +2,6 @@
 /// Fuzzes read_night_summary, list_groups and read_table through their guard: whatever the bytes, the outcome is values
 /// that fit together or an InputError.
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -12,6 +9,7 @@
 
 #include "greekgrid/io/night_file.hpp"
 #include "greekgrid/io/night_table.hpp"
+#include "input_file.hpp"
 
 namespace {
 
@@ -47,9 +45,7 @@ void read_group(const std::string& path, const TableGroup& group) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const int fd = ::memfd_create("input", MFD_CLOEXEC);
-  if (fd < 0 || ::write(fd, data, size) != static_cast<ssize_t>(size)) std::abort();
-  const std::string path = "/proc/self/fd/" + std::to_string(fd);
+  const std::string& path = greekgrid::fuzz::write_input(data, size);
   // Every call costs a process: most inputs need not pay for all of them.
   if (size == 0 || data[size / 2] % 4 == 0) summarize(path);
   try {
@@ -58,6 +54,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     read_group(path, file.groups[chosen]);
   } catch (const InputError&) {
   }
-  ::close(fd);
   return 0;
 }
