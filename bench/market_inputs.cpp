@@ -168,10 +168,9 @@ void one_index_table(Backend& backend) {
     // SPY went ex its dividend the next morning.
     market.dividends = {{"SPY", Date(std::chrono::year(2023) / 9 / 15), 1.583}};
     const Book book = make(chain, market, PositionModel::kUnsigned, backend);
-    const GridView grid = instant_grid(&book.snapshot.quote_time);
     const auto dollars = [&](const BookView& view, double x) {
       const double spot = view.spot * std::exp(x);
-      return 0.01 * spot * spot * gamma_exposure(view, grid, spot).gamma / 1e9;
+      return 0.01 * spot * spot * gamma_exposure(view, book.snapshot.quote_time, kFloor, spot).gamma / 1e9;
     };
     // The expiries of the next two days make the peak, and they are another book in each name.
     std::vector<double> far_weights = book.weights;

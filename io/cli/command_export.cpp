@@ -95,6 +95,7 @@ struct LongTable {
   std::vector<std::int64_t> lengths;
   std::vector<std::string> variables;  ///< to read, the coordinates of dims first
   std::vector<Join> joins;
+  std::vector<std::string> elsewhere;  ///< asked for and not over `dims`: to be found among the joins
 };
 
 std::string_view dim_of(const LongTable& table, std::size_t k) {
@@ -122,17 +123,14 @@ std::vector<const TableVariable*> shapes_of(const TableGroup& group) {
 
 /// Chooses dimensions and variables. @throws UsageError
 LongTable choose_table(const TableGroup& group, const Options& options) {
-  std::vector<std::string> names;
-  for (const TableVariable& variable : group.variables) names.push_back(variable.name);
   const std::vector<const TableVariable*> shapes = shapes_of(group);
-  const TableVariable* shape = shapes.front();
-  if (!options.variables.empty()) {
-    shape = &require_variable("--variables", options.variables.front(), group, names);
-    for (const std::string& name : options.variables) {
-      const TableVariable& variable = require_variable("--variables", name, group, names);
-      if (cells(variable) > cells(*shape)) shape = &variable;
-    }
+  const auto size = [](const TableVariable* variable) { return std::pair(cells(*variable), variable->dims.size()); };
+  const TableVariable* shape = nullptr;
+  for (const std::string& name : options.variables) {
+    const TableVariable* variable = find_variable(group, name);
+    if (variable != nullptr && (shape == nullptr || size(variable) > size(shape))) shape = variable;
   }
+  if (shape == nullptr) shape = shapes.front();
   if (!options.dims.empty()) {
     const auto found = std::find_if(group.variables.begin(), group.variables.end(), [&](const TableVariable& variable) {
       return join(variable.dims, ",") == options.dims;
@@ -145,14 +143,23 @@ LongTable choose_table(const TableGroup& group, const Options& options) {
     }
     shape = &*found;
   }
-  LongTable table{shape->dims, shape->lengths, shape->dims, {}};
-  for (const std::string& name : options.variables) {
-    const TableVariable& variable = *find_variable(group, name);
-    if (!is_within(variable.dims, table.dims)) {
-      throw UsageError(fmt::format("--variables {}: over {}, not over {} (export it by itself)", name,
-                                   join(variable.dims, " x "), join(table.dims, " x ")));
+  LongTable table{shape->dims, shape->lengths, shape->dims, {}, {}};
+  // Texts and instants over one dimension tell which row it is.
+  for (const TableVariable& variable : group.variables) {
+    const bool names_rows = variable.type == "string" || variable.is_instant();
+    if (!options.variables.empty() && names_rows && variable.dims.size() == 1 && !variable.is_coordinate() &&
+        is_within(variable.dims, table.dims)) {
+      table.variables.push_back(variable.name);
     }
-    if (!variable.is_coordinate()) table.variables.push_back(name);
+  }
+  for (const std::string& name : options.variables) {
+    const TableVariable* variable = find_variable(group, name);
+    if (variable == nullptr || !is_within(variable->dims, table.dims)) {
+      table.elsewhere.push_back(name);
+      continue;
+    }
+    const bool is_taken = std::find(table.variables.begin(), table.variables.end(), name) != table.variables.end();
+    if (!is_taken) table.variables.push_back(name);
   }
   if (!options.variables.empty()) return table;
   // What is over fewer dimensions comes first: it says more of the row than of the cell.
@@ -174,7 +181,7 @@ std::vector<TableColumn> identity_columns(const std::string& file, const TableGr
     const bool over_dim = variable.dims.size() == 1 && variable.dims[0] == dim;
     if (over_dim && (variable.type == "string" || variable.is_instant())) selection.variables.push_back(variable.name);
   }
-  return selection.variables.empty() ? std::vector<TableColumn>{} : read_table(file, group.path, selection);
+  return selection.variables.empty() ? std::vector<TableColumn>{} : read_columns(file, group, selection);
 }
 
 std::vector<std::int64_t> integers(const TableColumn& column) {
@@ -197,7 +204,7 @@ void join_slices(const std::string& file, const TableGroup& group, std::size_t k
       begin->dims[0] == dim) {
     return;
   }
-  const std::vector<TableColumn> slices = read_table(file, group.path, {{begin->name, count->name}, {}});
+  const std::vector<TableColumn> slices = read_columns(file, group, {{begin->name, count->name}, {}});
   const std::vector<std::int64_t> first = integers(slices[0]), rows = integers(slices[1]);
   Join made;
   made.dim = k;
@@ -214,7 +221,7 @@ void join_slices(const std::string& file, const TableGroup& group, std::size_t k
   for (const TableVariable& variable : group.variables) {
     const bool other = variable.dims == begin->dims && !variable.is_coordinate() && variable.name != begin->name &&
                        variable.name != count->name && variable.type != "string" && !variable.is_instant();
-    if (other) made.columns.push_back(std::move(read_table(file, group.path, {{variable.name}, {}}).front()));
+    if (other) made.columns.push_back(read_column(file, group, variable.name));
   }
   table.joins.push_back(std::move(made));
 }
@@ -239,7 +246,7 @@ void join_indices(const std::string& file, const TableFile& listed, const TableG
     if (where == nullptr || !find_variable(*where, target)->is_coordinate()) continue;
     Join made;
     made.dim = k;
-    made.parent = integers(read_table(file, group.path, {{variable.name}, {}}).front());
+    made.parent = integers(read_column(file, group, variable.name));
     made.columns = identity_columns(file, *where, target);
     const std::int64_t rows = find_variable(*where, target)->lengths[0];
     for (std::int64_t& row : made.parent) {
@@ -264,6 +271,24 @@ void add_joins(const std::string& file, const TableFile& listed, const TableGrou
   }
 }
 
+/// Refuses variables that are neither over the table's dimensions nor joined. @throws UsageError
+void require_found(const TableGroup& group, const LongTable& table) {
+  std::vector<std::string> names;
+  for (const TableVariable& variable : group.variables) {
+    if (is_within(variable.dims, table.dims)) names.push_back(variable.name);
+  }
+  for (const Join& beside : table.joins) {
+    for (const TableColumn& column : beside.columns) names.push_back(column.variable.name);
+  }
+  for (const std::string& name : table.elsewhere) {
+    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+    const TableVariable* variable = find_variable(group, name);
+    if (variable == nullptr) require_variable("--variables", name, group, names);
+    throw UsageError(fmt::format("--variables {}: over {}, not over {} (export it by itself)", name,
+                                 join(variable->dims, " x "), join(table.dims, " x ")));
+  }
+}
+
 /// Which indices of each dimension are wanted.
 using Masks = std::vector<std::vector<bool>>;
 
@@ -279,7 +304,7 @@ std::optional<std::set<std::string>> restrict_to(const std::string& file, const 
     std::set<std::string> known;
     for (const Join& beside : table.joins) {
       for (const TableColumn& column : beside.columns) {
-        if (column.variable.name != name) continue;
+        if (column.variable.name != name || column.variable.type != "string") continue;
         const auto& texts = std::get<std::vector<std::string>>(column.values);
         known.insert(texts.begin(), texts.end());
         for (std::size_t i = 0; i < beside.parent.size(); ++i) {
@@ -294,7 +319,7 @@ std::optional<std::set<std::string>> restrict_to(const std::string& file, const 
     const auto dim = std::find(table.dims.begin(), table.dims.end(), variable->dims[0]);
     if (dim == table.dims.end()) continue;
     std::vector<bool>& mask = masks[static_cast<std::size_t>(dim - table.dims.begin())];
-    const TableColumn column = std::move(read_table(file, group.path, {{name}, {}}).front());
+    const TableColumn column = read_column(file, group, name);
     const auto& texts = std::get<std::vector<std::string>>(column.values);
     if (texts.size() != mask.size()) continue;
     known.insert(texts.begin(), texts.end());
@@ -322,7 +347,7 @@ Masks make_masks(const Options& options, const TableFile& listed, const TableGro
     // A table of levels or crossings need not have a row of every ticker.
     for (const TableVariable& variable : listed.groups.front().variables) {
       if (variable.is_coordinate() && std::find(names.begin(), names.end(), variable.name) != names.end()) {
-        const TableColumn all = std::move(read_table(options.file, "root", {{variable.name}, {}}).front());
+        const TableColumn all = read_column(options.file, listed.groups.front(), variable.name);
         for (std::size_t i = 0; i < cells(variable); ++i) known->insert(text_at(all, i));
       }
     }
@@ -404,7 +429,7 @@ class RowWriter {
 /// Reads a table block by block and writes its rows in order.
 class Exporter {
  public:
-  Exporter(const std::string& file, const std::string& group, const LongTable& table, const Masks& masks,
+  Exporter(const std::string& file, const TableGroup& group, const LongTable& table, const Masks& masks,
            RowWriter& writer)
       : file_(file), group_(group), table_(table), masks_(masks), writer_(writer) {}
 
@@ -454,7 +479,7 @@ class Exporter {
   void write_block(const std::vector<IndexRange>& ranges) {
     TableSelection selection{table_.variables, {}};
     for (std::size_t k = 0; k < ranges.size(); ++k) selection.ranges[table_.dims[k]] = ranges[k];
-    const std::vector<TableColumn> columns = read_table(file_, group_, selection);
+    const std::vector<TableColumn> columns = read_columns(file_, group_, selection);
     const std::size_t dims = ranges.size();
     // A column over one dimension is spelled once per index, the others once per cell.
     struct Source {
@@ -522,7 +547,7 @@ class Exporter {
   }
 
   const std::string& file_;
-  const std::string& group_;
+  const TableGroup& group_;
   const LongTable& table_;
   const Masks& masks_;
   RowWriter& writer_;
@@ -598,11 +623,12 @@ int run_export(const Options& options) {
   }
   LongTable table = choose_table(group, options);
   add_joins(options.file, listed, group, table);
+  require_found(group, table);
   const Masks masks = make_masks(options, listed, group, table);
   if (options.dims.empty() && options.variables.empty()) mention_others(group, table);
   Sink sink(options.output);
   RowWriter writer(sink, is_json);
-  Exporter(options.file, group.path, table, masks, writer).run();
+  Exporter(options.file, group, table, masks, writer).run();
   writer.end();
   sink.finish();
   return kDone;
@@ -620,7 +646,9 @@ Command add_export(CLI::App& app) {
   command->add_option("--tickers", options->tickers, "Only these, separated by commas")->delimiter(',');
   command->add_option("--position", options->positions, "Only these position models, separated by commas")
       ->delimiter(',');
-  command->add_option("--variables", options->variables, "Only these, separated by commas; coordinates always come")
+  command
+      ->add_option("--variables", options->variables,
+                   "Only these, separated by commas; coordinates and what names a row always come")
       ->delimiter(',');
   command->add_option(
       "--dims", options->dims,

@@ -119,7 +119,7 @@ std::map<std::string, std::pair<std::string, std::string>> selections(const Opti
     if (equals == std::string::npos || equals == 0 || equals + 1 == one.size()) {
       throw UsageError("--select " + one + ": not DIM=VALUE");
     }
-    add(one.substr(0, equals), "--select", one.substr(equals + 1));
+    add(one.substr(0, equals), "--select " + one.substr(0, equals), one.substr(equals + 1));
   }
   return fixed;
 }
@@ -182,14 +182,14 @@ Spots read_spots(const Options& options, const TableFile& listed, const TableGro
   if (spot != nullptr && is_number(*spot) && spot->dims.size() == 2 && spot->dims[0] == kTicker) {
     spots.dim = spot->dims[1];
     const TableColumn column =
-        std::move(read_table(options.file, group.path, {{kSpot}, {{kTicker, {ticker, 1}}}}).front());
+        std::move(read_columns(options.file, group, {{kSpot}, {{kTicker, {ticker, 1}}}}).front());
     for (std::size_t i = 0; i < cells(column.variable); ++i) spots.value.push_back(number_at(column, i));
   }
   for (const TableGroup* where : {&group, &listed.groups.front()}) {
     const TableVariable* reference = find_variable(*where, kSpotReference);
     if (reference == nullptr || !is_number(*reference) || reference->dims != std::vector<std::string>{kTicker})
       continue;
-    const std::vector<TableColumn> table = read_table(options.file, where->path, {{kTicker, kSpotReference}, {}});
+    const std::vector<TableColumn> table = read_columns(options.file, *where, {{kTicker, kSpotReference}, {}});
     for (std::size_t u = 0; u < cells(table[0].variable); ++u) {
       if (text_at(table[0], u) == name) spots.reference = number_at(table[1], u);
     }
@@ -198,10 +198,10 @@ Spots read_spots(const Options& options, const TableFile& listed, const TableGro
   return spots;
 }
 
-std::int64_t find_ticker(const Options& options, const std::string& group, std::string& name) {
-  const TableColumn column = std::move(read_table(options.file, group, {{kTicker}, {}}).front());
+std::int64_t find_ticker(const Options& options, const TableGroup& group, std::string& name) {
+  const TableColumn column = read_column(options.file, group, kTicker);
   const auto* names = std::get_if<std::vector<std::string>>(&column.values);
-  if (names == nullptr) throw InputError(options.file + ": the tickers of group " + group + " are no names");
+  if (names == nullptr) throw InputError(options.file + ": the tickers of group " + group.path + " are no names");
   if (options.ticker.empty()) {
     constexpr std::size_t kMostListed = 20;
     name = names->front();
@@ -258,7 +258,7 @@ int run_show(const Options& options) {
   const std::string what = !options.what.empty() ? options.what : has_gx ? "gx" : surfaces.front();
   const TableVariable& variable = require_variable("--what", what, group, surfaces);
   std::string ticker_name;
-  const std::int64_t ticker = find_ticker(options, group.path, ticker_name);
+  const std::int64_t ticker = find_ticker(options, group, ticker_name);
 
   const auto fixed = selections(options);
   for (const auto& [dim, how] : fixed) {
@@ -268,7 +268,7 @@ int run_show(const Options& options) {
     }
   }
   const auto [x_name, y_name] = choose_axes(options, variable, fixed);
-  std::vector<TableColumn> coordinates = read_table(options.file, group.path, {variable.dims, {}});
+  std::vector<TableColumn> coordinates = read_columns(options.file, group, {variable.dims, {}});
   std::map<std::string, Dimension> dims;
   TableSelection selection{{variable.name}, {}};
   std::map<std::string, std::size_t> at;
@@ -295,7 +295,7 @@ int run_show(const Options& options) {
     }
     dims.emplace(dim.name, std::move(dim));
   }
-  const TableColumn read = std::move(read_table(options.file, group.path, selection).front());
+  const TableColumn read = std::move(read_columns(options.file, group, selection).front());
   const Spots spots = read_spots(options, listed, group, ticker, ticker_name);
   DisplayUnit unit = display_unit(variable.units, options.unit);
   if (unit.spot_power > 0 && spots.value.empty() && std::isnan(spots.reference)) {
@@ -349,12 +349,15 @@ int run_show(const Options& options) {
   for (const std::string& one : map.row_label) margin = std::max(margin, one.size() + 2);
   std::string text = fmt::format("{} {}, {}\n", ticker_name, variable.name, unit.name);
   if (!variable.long_name.empty()) text += variable.long_name + "\n";
+  if (!spots.value.empty() && spots.dim != x_name && spots.dim != y_name) {
+    held += fmt::format(" (spot {:.2f} USD)", spots.at(at));
+  }
   if (!held.empty()) text += held + "\n";
   text += "\n" + draw_heatmap(map, style_of(options, margin), unit.name);
+  const auto short_name = [](const std::string& name) { return name.substr(0, name.find(',')); };
   const auto place = [&](std::size_t i) {
-    return fmt::format("{:+.4g} ({}) at {} {}, {} {}", map.value[i], unit.name,
-                       map.column_name.substr(0, map.column_name.find(',')), map.column_label[i % nx], y_name,
-                       map.row_label[i / nx]);
+    return fmt::format("{:+.4g} ({}) at {} {}, {} {}", map.value[i], unit.name, short_name(map.column_name),
+                       map.column_label[i % nx], short_name(map.row_name), map.row_label[i / nx]);
   };
   std::size_t least = map.value.size(), most = map.value.size();
   for (std::size_t i = 0; i < map.value.size(); ++i) {
@@ -364,6 +367,7 @@ int run_show(const Options& options) {
   }
   if (most < map.value.size()) {
     text += "max     " + place(most) + "\nmin     " + place(least) + "\n";
+    if (map.marked_column) text += "at ^    " + place(*map.marked_column) + "\n";
   } else {
     text += "max     none: every sample is missing\n";
   }
@@ -401,7 +405,7 @@ Command add_show(CLI::App& app) {
       ->capture_default_str();
   command->add_option(
       "--unit", options->unit,
-      "base (as stored), usd, contract_delta, per_1pct, usd_per_1pct, per_vol_point, usd_per_vol_point, "
+      "base (as stored), usd, contract_delta, per_1pct, usd_per_1pct, per_2.5pt, per_vol_point, usd_per_vol_point, "
       "per_minute, per_5min, per_day, or several joined by commas; default what the field quotes");
   command->add_option("--color", options->color, "auto (on a terminal), always or never")
       ->check(CLI::IsMember({"auto", "always", "never"}))

@@ -47,7 +47,7 @@ std::vector<std::string> ways(const Parts& parts) {
   std::vector<std::string> names = {"base"};
   const bool shares = parts.above == "shares";
   if (shares) names.insert(names.end(), {"usd", "contract_delta"});
-  if (parts.has_below("USD")) names.emplace_back("per_1pct");
+  if (parts.has_below("USD")) names.insert(names.end(), {"per_1pct", "per_2.5pt"});
   if (shares && parts.has_below("USD")) names.emplace_back("usd_per_1pct");
   if (parts.has_below("vol")) names.emplace_back("per_vol_point");
   if (shares && parts.has_below("vol")) names.emplace_back("usd_per_vol_point");
@@ -90,6 +90,7 @@ bool apply(const std::string& way, Parts& parts, DisplayUnit& unit) {
     return true;
   }
   if (way == "per_1pct") return replace_below(parts, "USD", "1 %", 0.01, 1, unit);
+  if (way == "per_2.5pt") return replace_below(parts, "USD", "2.5 USD", 2.5, 0, unit);
   if (way == "per_vol_point") return replace_below(parts, "vol", "vol point", 0.01, 0, unit);
   if (way == "per_minute") return replace_below(parts, "common_year", "minute", 1.0 / kMinutesPerYear, 0, unit);
   if (way == "per_5min") return replace_below(parts, "common_year", "5 minutes", 5.0 / kMinutesPerYear, 0, unit);

@@ -22,6 +22,7 @@ struct DisplayUnit {
 /// `asked` chooses what the field quotes. `base` is as stored.
 ///   usd                shares times the spot of the cell        contract_delta     shares / 100
 ///   per_1pct           per 1.00 of spot times 0.01 spot         usd_per_1pct       usd,per_1pct
+///   per_2.5pt          per 1.00 of spot times 2.5
 ///   per_vol_point      per 1.00 of volatility times 0.01        usd_per_vol_point  usd,per_vol_point
 ///   per_minute, per_5min, per_day: per year over 525600, 105120, 365
 /// @throws UsageError for a way that the stored unit does not have; it lists those that it has

@@ -53,6 +53,31 @@ const TableVariable& require_variable(const std::string& option, const std::stri
                                choices.empty() ? "another group" : join(choices, ", ")));
 }
 
+std::vector<TableColumn> read_columns(const std::string& file, const TableGroup& group,
+                                      const TableSelection& selection) {
+  std::vector<TableColumn> columns = read_table(file, group.path, selection);
+  for (const TableColumn& column : columns) {
+    const TableVariable* listed = find_variable(group, column.variable.name);
+    bool agrees = listed != nullptr && listed->dims == column.variable.dims && listed->type == column.variable.type &&
+                  listed->units == column.variable.units;
+    for (std::size_t k = 0; agrees && k < listed->dims.size(); ++k) {
+      const auto range = selection.ranges.find(listed->dims[k]);
+      const std::int64_t expected = range == selection.ranges.end() ? listed->lengths[k] : range->second.count;
+      agrees = column.variable.lengths[k] == expected;
+    }
+    if (!agrees) {
+      throw InputError(
+          fmt::format("{}: variable {} of group {} is another than a moment ago (the file was replaced) try again",
+                      file, column.variable.name, group.path));
+    }
+  }
+  return columns;
+}
+
+TableColumn read_column(const std::string& file, const TableGroup& group, const std::string& name) {
+  return std::move(read_columns(file, group, {{name}, {}}).front());
+}
+
 std::size_t cells(const TableVariable& variable) {
   std::size_t count = 1;
   for (const std::int64_t length : variable.lengths) count *= static_cast<std::size_t>(length);

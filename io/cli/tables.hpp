@@ -22,6 +22,14 @@ const TableVariable* find_variable(const TableGroup& group, const std::string& n
 const TableVariable& require_variable(const std::string& option, const std::string& name, const TableGroup& group,
                                       const std::vector<std::string>& choices);
 
+/// Variables of a listed group, with the dimensions and lengths that the list says: a file may be replaced between two
+/// reads.
+/// @throws InputError
+std::vector<TableColumn> read_columns(const std::string& file, const TableGroup& group,
+                                      const TableSelection& selection);
+/// One of them, whole.
+TableColumn read_column(const std::string& file, const TableGroup& group, const std::string& name);
+
 /// Number of values of a variable.
 std::size_t cells(const TableVariable& variable);
 /// A value as a number: NaN of a text.

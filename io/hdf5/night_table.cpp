@@ -154,9 +154,9 @@ struct Part {
       const IndexRange range = asked == selection.ranges.end() ? IndexRange{0, v.lengths[k]} : asked->second;
       if (range.begin < 0 || range.count < 1 || range.begin >= v.lengths[k] ||
           range.count > v.lengths[k] - range.begin) {
-        throw h5::Error("dimension " + v.dims[k] + " of variable " + v.name + " has no indices " +
-                        std::to_string(range.begin) + " to " + std::to_string(range.begin + range.count - 1) +
-                        " (it has " + std::to_string(v.lengths[k]) + ")");
+        throw h5::Error("dimension " + v.dims[k] + " of variable " + v.name + " has no " + std::to_string(range.count) +
+                        " indices from " + std::to_string(range.begin) + " on (it has " + std::to_string(v.lengths[k]) +
+                        ")");
       }
       begin.push_back(static_cast<std::size_t>(range.begin));
       count.push_back(static_cast<std::size_t>(range.count));
