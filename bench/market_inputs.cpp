@@ -24,7 +24,7 @@
 namespace greekgrid::bench {
 namespace {
 
-constexpr double kFloor = 1e-4;  // vol
+constexpr double kFloor = 1e-4;                  // vol
 constexpr double kRate = 0.053, kYield = 0.015;  // flat, of both days of the tables
 
 OptionChain load(const std::string& name) {
@@ -84,8 +84,7 @@ void net_gamma_table(Backend& backend) {
         fmt::print("| {} {} | {} | {} | {:+.2f} | {:+.1f} % | {:.1f} |\n", chain.ticker[0],
                    std::filesystem::path(name).stem().string().substr(4, 8), greekgrid::name(forward),
                    greekgrid::name(iv), level[LevelName::kGammaIndex].value,
-                   100.0 * level[LevelName::kGammaIndexRatio].value,
-                   level[LevelName::kZeroGamma].value);
+                   100.0 * level[LevelName::kGammaIndexRatio].value, level[LevelName::kZeroGamma].value);
       }
     }
   }

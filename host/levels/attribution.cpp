@@ -23,12 +23,6 @@ double delta(const ContractState& c, double spot, double log_spot, double sigma,
 
 }  // namespace
 
-std::string_view name(AttributionTerm term) {
-  constexpr std::array<std::string_view, kAttributionTerms> names = {"total",   "gamma",     "vanna",   "charm",
-                                                                     "spot_iv", "spot_time", "iv_time", "residual"};
-  return names[static_cast<std::size_t>(term)];
-}
-
 void Attribution::append(const Attribution& other) {
   by_expiry.insert(by_expiry.end(), other.by_expiry.begin(), other.by_expiry.end());
   by_strike.insert(by_strike.end(), other.by_strike.begin(), other.by_strike.end());

@@ -39,10 +39,6 @@ std::vector<double> polynomial(const std::vector<Instant>& nodes, Instant time) 
 
 }  // namespace
 
-std::string_view name(ExpiryScope scope) {
-  return scope == ExpiryScope::kAll ? "all" : "0dte";
-}
-
 double gamma_move(std::string_view ticker, double spot) {
   return ticker == "SPX" ? 2.5 : 5e-4 * spot;
 }

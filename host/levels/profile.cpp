@@ -26,20 +26,6 @@ Session monthly_expiration(const Calendar& calendar, std::chrono::year_month mon
 
 }  // namespace
 
-std::string_view name(ExpiryBucket bucket) {
-  switch (bucket) {
-    case ExpiryBucket::k0dte:
-      return "0dte";
-    case ExpiryBucket::kWeekly:
-      return "weekly";
-    case ExpiryBucket::kMonthly:
-      return "monthly";
-    case ExpiryBucket::kBeyond:
-      break;
-  }
-  return "beyond";
-}
-
 ExpiryBucket BucketEnds::of(Instant settlement) const {
   std::size_t bucket = 0;
   while (bucket < end.size() && settlement > end[bucket]) ++bucket;

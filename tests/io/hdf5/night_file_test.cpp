@@ -175,7 +175,8 @@ TEST(NightFile, SameBytesFromAnyOrderAndNumberOfThreads) {
   {
     NightWriter writer(dir / "b.h5", night.header);
     for (const std::int64_t ticker : order)
-      writer.write_surfaces(ticker, night.cells(static_cast<std::size_t>(ticker)), night.session(static_cast<std::size_t>(ticker)));
+      writer.write_surfaces(ticker, night.cells(static_cast<std::size_t>(ticker)),
+                            night.session(static_cast<std::size_t>(ticker)));
     writer.finish(night.tables);
   }
   EXPECT_TRUE(read(dir / "b.h5") == expected) << "one thread, backwards";
@@ -185,7 +186,8 @@ TEST(NightFile, SameBytesFromAnyOrderAndNumberOfThreads) {
     for (std::size_t t = 0; t < threads; ++t) {
       pool.emplace_back([&, t] {
         for (std::size_t i = t; i < order.size(); i += threads) {
-          writer.write_surfaces(order[i], night.cells(static_cast<std::size_t>(order[i])), night.session(static_cast<std::size_t>(order[i])));
+          writer.write_surfaces(order[i], night.cells(static_cast<std::size_t>(order[i])),
+                                night.session(static_cast<std::size_t>(order[i])));
         }
       });
     }
@@ -230,9 +232,12 @@ TEST(NightFile, EachTickerExactlyOnce) {
   const test::SampleNight night(test::sample_chain(2, 2));
   NightWriter writer(dir / "night.h5", night.header);
   writer.write_surfaces(1, night.cells(1), night.session(1));
-  EXPECT_THAT(message_of([&] { writer.write_surfaces(1, night.cells(1), night.session(1)); }), HasSubstr("T1001 came twice"));
-  EXPECT_THAT(message_of([&] { writer.write_surfaces(2, night.cells(1), night.session(1)); }), HasSubstr("does not fit"));
-  EXPECT_THAT(message_of([&] { writer.write_surfaces(-1, night.cells(1), night.session(1)); }), HasSubstr("does not fit"));
+  EXPECT_THAT(message_of([&] { writer.write_surfaces(1, night.cells(1), night.session(1)); }),
+              HasSubstr("T1001 came twice"));
+  EXPECT_THAT(message_of([&] { writer.write_surfaces(2, night.cells(1), night.session(1)); }),
+              HasSubstr("does not fit"));
+  EXPECT_THAT(message_of([&] { writer.write_surfaces(-1, night.cells(1), night.session(1)); }),
+              HasSubstr("does not fit"));
   EXPECT_THAT(message_of([&] { writer.write_surfaces(0, std::vector<double>(3)); }), HasSubstr("does not fit"));
   EXPECT_THAT(message_of([&] { writer.finish(night.tables); }), HasSubstr("surfaces of T1000 are missing"));
   writer.write_surfaces(0, night.cells(0), night.session(0));
@@ -282,7 +287,8 @@ TEST(NightFile, RefusesTablesThatDoNotFit) {
   const auto message = [&](const std::function<void(test::SampleNight&)>& change) {
     test::SampleNight night(test::sample_chain(2, 2));
     NightWriter writer(dir / "night.h5", night.header);
-    for (int u = 0; u < 2; ++u) writer.write_surfaces(u, night.cells(static_cast<std::size_t>(u)), night.session(static_cast<std::size_t>(u)));
+    for (int u = 0; u < 2; ++u)
+      writer.write_surfaces(u, night.cells(static_cast<std::size_t>(u)), night.session(static_cast<std::size_t>(u)));
     change(night);
     return message_of([&] { writer.finish(night.tables); });
   };
@@ -322,7 +328,8 @@ TEST(NightFile, StatisticsCountWhatIsStored) {
   const fs::path file = test::scratch_dir("night") / "night.h5";
   const test::SampleNight night(test::sample_chain(3, 2), 21);
   NightWriter writer(file, night.header);
-  for (int u = 0; u < 3; ++u) writer.write_surfaces(u, night.cells(static_cast<std::size_t>(u)), night.session(static_cast<std::size_t>(u)));
+  for (int u = 0; u < 3; ++u)
+    writer.write_surfaces(u, night.cells(static_cast<std::size_t>(u)), night.session(static_cast<std::size_t>(u)));
   writer.finish(night.tables);
   const NightWriter::Statistics statistics = writer.statistics();
   EXPECT_EQ(statistics.bytes_raw, 3 * night.cells(0).size() * 4);

@@ -35,7 +35,7 @@ std::string message_of(const std::function<void()>& call) {
 void write_night(const fs::path& file, const test::SampleNight& night) {
   NightWriter writer(file, night.header);
   for (std::size_t u = 0; u < night.header.ticker.size(); ++u) {
-    writer.write_surfaces(static_cast<std::int64_t>(u), night.cells(u));
+    writer.write_surfaces(static_cast<std::int64_t>(u), night.cells(u), night.session(u));
   }
   writer.finish(night.tables);
 }

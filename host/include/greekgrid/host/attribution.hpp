@@ -43,7 +43,11 @@ enum class AttributionTerm : std::uint8_t {
   kResidual,  ///< total less the six above
 };
 inline constexpr std::size_t kAttributionTerms = 8;
-std::string_view name(AttributionTerm term);
+constexpr std::string_view name(AttributionTerm term) {
+  constexpr std::array<std::string_view, kAttributionTerms> names = {"total",   "gamma",     "vanna",   "charm",
+                                                                     "spot_iv", "spot_time", "iv_time", "residual"};
+  return names[static_cast<std::size_t>(term)];
+}
 
 /// Attribution of A moves: rows x W models x A moves x terms, C-ordered, shares.
 struct Attribution {

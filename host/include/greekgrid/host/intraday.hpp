@@ -29,7 +29,9 @@ enum class ExpiryScope : std::int8_t {
   k0dte,  ///< those of them that settle by the session's close
 };
 inline constexpr std::size_t kScopes = 2;
-std::string_view name(ExpiryScope scope);
+constexpr std::string_view name(ExpiryScope scope) {
+  return scope == ExpiryScope::kAll ? "all" : "0dte";
+}
 
 /// Surfaces of a session, in the order that files hold them.
 enum class IntradaySurface : std::uint8_t {

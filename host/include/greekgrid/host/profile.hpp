@@ -27,7 +27,10 @@ enum class ExpiryBucket : std::uint8_t {
   kBeyond,
 };
 inline constexpr std::size_t kBuckets = 4;
-std::string_view name(ExpiryBucket bucket);
+constexpr std::string_view name(ExpiryBucket bucket) {
+  constexpr std::array<std::string_view, kBuckets> names = {"0dte", "weekly", "monthly", "beyond"};
+  return names[static_cast<std::size_t>(bucket)];
+}
 
 /// Last settlement instants of the buckets; the last has no end.
 struct BucketEnds {
