@@ -282,7 +282,7 @@ struct SampleNight final : SurfaceSink {
   Snapshot snapshot;
   NightHeader header;
   NightTables tables;
-  std::vector<std::vector<double>> cells;  // by ticker
+  std::vector<std::vector<double>> cells, sessions;  // by ticker
 
   explicit SampleNight(int tickers) : chain(synthesize_chain({tickers, 120 * tickers, 1}, Calendar())) {
     RunConfig config;
@@ -290,16 +290,18 @@ struct SampleNight final : SurfaceSink {
     snapshot = make_snapshot(chain, config.market, config.selection, Calendar(), *make_cpu_backend(Precision::kFp64));
     header = make_header(chain, snapshot, config, Calendar());
     cells.resize(snapshot.tickers());
+    sessions.resize(snapshot.tickers());
     NightTimings timings;
     const std::atomic<bool> stop = false;
     tables = run_night(
-        chain, snapshot, config, header, *make_cpu_backend(Precision::kFp32), *this, std::size_t{64} << 20,
+        chain, snapshot, config, header, Calendar(), *make_cpu_backend(Precision::kFp32), *this, std::size_t{64} << 20,
         [](const NightProgress&) {}, stop, timings);
     tables.backend = "cpu";
     tables.precision = "fp32";
   }
-  void write_surfaces(std::int64_t ticker, std::span<const double> values) override {
+  void write_surfaces(std::int64_t ticker, std::span<const double> values, std::span<const double> session) override {
     cells[static_cast<std::size_t>(ticker)].assign(values.begin(), values.end());
+    sessions[static_cast<std::size_t>(ticker)].assign(session.begin(), session.end());
   }
 };
 
@@ -321,7 +323,7 @@ void BM_NightWriter(benchmark::State& state) {
         pool.emplace_back([&, t] {
           try {
             for (std::size_t u = next++; u < night.cells.size(); u = next++) {
-              writer.write_surfaces(static_cast<std::int64_t>(u), night.cells[u]);
+              writer.write_surfaces(static_cast<std::int64_t>(u), night.cells[u], night.sessions[u]);
             }
           } catch (...) {
             failures[t] = std::current_exception();

@@ -24,6 +24,7 @@
 namespace greekgrid::bench {
 namespace {
 
+constexpr double kFloor = 1e-4;                  // vol
 constexpr double kRate = 0.053, kYield = 0.015;  // flat, of both days of the tables
 
 OptionChain load(const std::string& name) {
@@ -56,14 +57,6 @@ Book make(const OptionChain& chain, const MarketConfig& market, PositionModel mo
   return book;
 }
 
-GridView instant_grid(const Instant* time) {
-  GridView grid;
-  grid.time = {time, 1};
-  grid.iv_floor = 1e-4;
-  grid.log_spot_begin = -0.2;
-  return grid;
-}
-
 void net_gamma_table(Backend& backend) {
   fmt::print(
       "| chain | forward | volatility | net gamma, 1e9 USD per 1 % | net over gross | zero gamma, USD |\n"
@@ -80,23 +73,18 @@ void net_gamma_table(Backend& backend) {
         market.forward_source = forward;
         market.iv_source = iv;
         const Book book = make(chain, market, PositionModel::kNaive, backend);
-        const GridView grid = instant_grid(&book.snapshot.quote_time);
-        std::vector<double> gamma;
-        for (std::size_t i = 0; i < book.view.contracts(); ++i) {
-          const auto e = static_cast<std::size_t>(book.snapshot.contract_expiry[i]);
-          const double tau =
-              static_cast<double>(book.snapshot.settlement[e] - book.snapshot.quote_time) / kSecondsPerYear;
-          const auto g = formulas::black_scholes<double>(
-              {static_cast<double>(book.view.right[i]), book.view.spot * std::exp(book.view.spot_basis),
-               book.view.strike[i], book.view.rate[e], book.view.dividend_yield[e], book.view.implied_volatility[i],
-               tau});
-          gamma.push_back(g[Greek::kGamma] * std::exp(2.0 * book.view.spot_basis));
-        }
-        const TickerLevels levels = compute_levels(book.view, gamma, grid, backend);
+        const std::vector<double> greeks = base_greeks(book.view, book.snapshot.quote_time, kFloor);
+        LevelInputs inputs;
+        inputs.book = book.view;
+        inputs.greeks = greeks;
+        inputs.quote_time = book.snapshot.quote_time;
+        inputs.iv_floor = kFloor;
+        const TickerLevels levels = compute_levels(inputs, backend);
+        const LevelRow& level = levels.level[0];
         fmt::print("| {} {} | {} | {} | {:+.2f} | {:+.1f} % | {:.1f} |\n", chain.ticker[0],
                    std::filesystem::path(name).stem().string().substr(4, 8), greekgrid::name(forward),
-                   greekgrid::name(iv), levels.level.gamma_index, 100.0 * levels.level.gamma_index_ratio.value,
-                   levels.level.zero_gamma.value);
+                   greekgrid::name(iv), level[LevelName::kGammaIndex].value,
+                   100.0 * level[LevelName::kGammaIndexRatio].value, level[LevelName::kZeroGamma].value);
       }
     }
   }
@@ -179,10 +167,9 @@ void one_index_table(Backend& backend) {
     // SPY went ex its dividend the next morning.
     market.dividends = {{"SPY", Date(std::chrono::year(2023) / 9 / 15), 1.583}};
     const Book book = make(chain, market, PositionModel::kUnsigned, backend);
-    const GridView grid = instant_grid(&book.snapshot.quote_time);
     const auto dollars = [&](const BookView& view, double x) {
       const double spot = view.spot * std::exp(x);
-      return 0.01 * spot * spot * gamma_exposure(view, grid, spot).gamma / 1e9;
+      return 0.01 * spot * spot * gamma_exposure(view, book.snapshot.quote_time, kFloor, spot).gamma / 1e9;
     };
     // The expiries of the next two days make the peak, and they are another book in each name.
     std::vector<double> far_weights = book.weights;

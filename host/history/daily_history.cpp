@@ -127,6 +127,36 @@ DailyCheck check_history(const DailyHistory& history, const Calendar& calendar) 
   return check;
 }
 
+std::string share_class_key(std::string symbol) {
+  std::replace_if(
+      symbol.begin(), symbol.end(), [](char c) { return c == '/' || c == '.'; }, '-');
+  return symbol;
+}
+
+std::vector<double> average_daily_volume(const DailyHistory& history, std::span<const std::string> ticker, Date date,
+                                         int most) {
+  std::unordered_map<std::string, std::size_t> place;
+  for (std::size_t u = 0; u < history.symbols(); ++u) place.try_emplace(share_class_key(history.symbol[u]), u);
+  const Instant last = midnight_of(date), first = last - 365 * kDaySeconds;
+  std::vector<double> volume;
+  for (const std::string& name : ticker) {
+    double sum = 0.0;
+    int days = 0;
+    if (const auto found = place.find(share_class_key(name)); found != place.end()) {
+      const std::int64_t begin = history.row_begin[found->second];
+      for (std::int64_t row = begin + history.row_count[found->second] - 1; row >= begin && days < most; --row) {
+        const auto i = static_cast<std::size_t>(row);
+        if (history.date[i] < first) break;
+        if (history.date[i] > last || !(history.volume[i] > 0.0)) continue;
+        sum += history.volume[i];
+        ++days;
+      }
+    }
+    volume.push_back(days > 0 ? sum / days : std::numeric_limits<double>::quiet_NaN());
+  }
+  return volume;
+}
+
 std::vector<std::string> rank_by_dollar_volume(const DailyHistory& history, const Calendar& calendar, Date date,
                                                int window, int least) {
   Session session = calendar.session_on_or_before(date);

@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "greekgrid/host/daily_history.hpp"
 #include "ticker_market.hpp"
 
 namespace greekgrid {
@@ -33,12 +34,6 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kUnranked = std::numeric_limits<std::size_t>::max();
 
 // Vendors part the class of a share from its symbol by different signs.
-std::string class_key(std::string symbol) {
-  std::replace_if(
-      symbol.begin(), symbol.end(), [](char c) { return c == '/' || c == '.'; }, '-');
-  return symbol;
-}
-
 // Tickers of a chain that a selection asks for, with their places in its ranking.
 struct Wanted {
   std::vector<std::size_t> ticker;  // of the chain
@@ -48,15 +43,15 @@ struct Wanted {
 
 Wanted choose(const OptionChain& chain, const TickerSelection& selection, Snapshot& snapshot) {
   std::unordered_map<std::string, std::size_t> rank;
-  for (std::size_t k = 0; k < selection.ranking.size(); ++k) rank.try_emplace(class_key(selection.ranking[k]), k);
+  for (std::size_t k = 0; k < selection.ranking.size(); ++k) rank.try_emplace(share_class_key(selection.ranking[k]), k);
   std::unordered_set<std::string> always;
-  for (const std::string& ticker : selection.always) always.insert(class_key(ticker));
+  for (const std::string& ticker : selection.always) always.insert(share_class_key(ticker));
 
   std::vector<std::string> names = selection.tickers.empty() ? chain.ticker : selection.tickers;
   std::unordered_set<std::string> listed;
-  for (const std::string& ticker : names) listed.insert(class_key(ticker));
+  for (const std::string& ticker : names) listed.insert(share_class_key(ticker));
   for (const std::string& ticker : selection.always) {
-    if (listed.insert(class_key(ticker)).second) names.push_back(ticker);
+    if (listed.insert(share_class_key(ticker)).second) names.push_back(ticker);
   }
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
@@ -72,7 +67,7 @@ Wanted choose(const OptionChain& chain, const TickerSelection& selection, Snapsh
       snapshot.diagnostics.push_back({"", 0, "ticker", "not_in_chain", ticker, ticker});
       continue;
     }
-    const std::string key = class_key(ticker);
+    const std::string key = share_class_key(ticker);
     const bool is_always = always.count(key) > 0;
     const auto place = rank.find(key);
     if (!selection.ranking.empty() && place == rank.end() && !is_always) {
@@ -89,9 +84,10 @@ Wanted choose(const OptionChain& chain, const TickerSelection& selection, Snapsh
 
 std::size_t count_missing(std::span<const std::string> ranking, std::span<const std::string> ticker) {
   std::unordered_set<std::string> known;
-  for (const std::string& name : ticker) known.insert(class_key(name));
-  return static_cast<std::size_t>(std::count_if(
-      ranking.begin(), ranking.end(), [&](const std::string& name) { return known.count(class_key(name)) == 0; }));
+  for (const std::string& name : ticker) known.insert(share_class_key(name));
+  return static_cast<std::size_t>(std::count_if(ranking.begin(), ranking.end(), [&](const std::string& name) {
+    return known.count(share_class_key(name)) == 0;
+  }));
 }
 
 Snapshot make_snapshot(const OptionChain& chain, const MarketConfig& config, const TickerSelection& selection,
@@ -208,6 +204,7 @@ Snapshot make_snapshot(const OptionChain& chain, const MarketConfig& config, con
       snapshot.implied_volatility.push_back(c.sigma);
       snapshot.iv_source.push_back(c.source);
       snapshot.quote_status.push_back(piece.quote_status[static_cast<std::size_t>(c.row - first_row)]);
+      snapshot.volume.push_back(chain.volume[i]);
       snapshot.vendor_gamma.push_back(chain.vendor_gamma[i]);
       ++snapshot.expiry_contract_begin.back();
     }

@@ -6,13 +6,14 @@
 #include <oneapi/tbb/task_group.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <stdexcept>
 
 #include "greekgrid/host/levels.hpp"
-#include "greekgrid/kernels/formulas/black_scholes.hpp"
 
 namespace greekgrid {
 namespace {
@@ -29,6 +30,26 @@ struct TickerBook {
   std::vector<std::int64_t> expiry_begin;
   BookView view;
 };
+
+// What is read off one ticker's book beside its surfaces.
+struct TickerAnalysis {
+  std::vector<double> greeks;  // (kGreekCount, n)
+  TickerLevels levels;
+  Profile profile;
+  Attribution attribution;
+  TickerIntraday session;
+};
+
+// Seconds of every thread, added up.
+struct PartClock {
+  std::atomic<std::int64_t> nanoseconds{0};
+  void add(Clock::time_point start) {
+    nanoseconds += std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count();
+  }
+  double seconds() const { return 1e-9 * static_cast<double>(nanoseconds.load()); }
+};
+
+constexpr int kLadderSessions = 5;
 
 double live_evaluations(const BookView& book, const GridView& grid, std::size_t positions) {
   double live = 0.0;
@@ -58,7 +79,7 @@ std::vector<Instant> make_times(const ScenarioConfig& config, const Calendar& ca
 }
 
 NightHeader make_header(const OptionChain& chain, const Snapshot& snapshot, const RunConfig& config,
-                        const Calendar& calendar) {
+                        const Calendar& calendar, std::span<const double> average_daily_volume) {
   NightHeader header;
   const ScenarioConfig& scenarios = config.scenarios;
   header.title = "Dealer exposure surfaces";
@@ -87,11 +108,26 @@ NightHeader make_header(const OptionChain& chain, const Snapshot& snapshot, cons
   header.greeks = config.greeks;
   header.delta_change = config.delta_change;
   header.keep_bits = config.keep_bits;
+  for (std::size_t u = 0; u < snapshot.tickers(); ++u) {
+    const Metric& move = snapshot.volatility[u].implied_move_1d;
+    const double fallback = snapshot.atm_iv[u] * std::sqrt(1.0 / 252.0);
+    header.expected_move.push_back(move.status == MetricStatus::kOk && move.value > 0.0 ? move.value : fallback);
+    header.gamma_move.push_back(gamma_move(snapshot.ticker[u], snapshot.spot[u]));
+    header.average_daily_volume.push_back(average_daily_volume.empty() ? std::numeric_limits<double>::quiet_NaN()
+                                                                       : average_daily_volume[u]);
+  }
+  if (config.intraday.stored) header.intraday = make_intraday_axes(config.intraday, calendar, chain.quote_time);
+  header.moves = config.moves;
+  for (const NamedMove& move : config.moves) {
+    header.move_time.push_back(move.sessions > 0 ? calendar.closes_after(chain.quote_time, move.sessions).back()
+                                                 : chain.quote_time);
+  }
+  header.buckets = bucket_ends(calendar, chain.quote_time);
   return header;
 }
 
 NightTables run_night(const OptionChain& chain, Snapshot& snapshot, const RunConfig& config, const NightHeader& header,
-                      Backend& backend, SurfaceSink& sink, std::size_t block_bytes,
+                      const Calendar& calendar, Backend& backend, SurfaceSink& sink, std::size_t block_bytes,
                       const std::function<void(const NightProgress&)>& progress, const std::atomic<bool>& stop,
                       NightTimings& timings) {
   const std::size_t tickers = snapshot.tickers();
@@ -125,6 +161,66 @@ NightTables run_night(const OptionChain& chain, Snapshot& snapshot, const RunCon
   state.tickers = tickers;
   for (const double evaluations : live) state.evaluations += evaluations;
   timings.evaluations = state.evaluations;
+
+  const std::vector<Instant> closes = calendar.closes_after(chain.quote_time, kLadderSessions);
+  const auto sampler = make_cpu_backend(Precision::kFp64);
+  PartClock levels_clock, profile_clock, attribution_clock, session_clock;
+  std::vector<TickerAnalysis> analyses(tickers);
+  const auto analyse = [&](std::size_t u) {
+    TickerAnalysis& out = analyses[u];
+    const BookView& book = books[u].view;
+    const auto first = static_cast<std::size_t>(snapshot.contract_begin[u]);
+    const auto of_ticker = [&](const std::vector<double>& column) {
+      return std::span(column).subspan(first, book.contracts());
+    };
+    auto started = Clock::now();
+    out.greeks = base_greeks(book, header.quote_time, header.iv_floor);
+    LevelInputs levels;
+    levels.book = book;
+    levels.positions = positions;
+    levels.greeks = out.greeks;
+    levels.multiplier = of_ticker(snapshot.multiplier);
+    levels.open_interest = of_ticker(snapshot.open_interest);
+    levels.volume = of_ticker(snapshot.volume);
+    levels.quote_time = header.quote_time;
+    levels.closes = closes;
+    levels.front_end = header.buckets.end[1];
+    levels.iv_floor = header.iv_floor;
+    levels.expected_move = header.expected_move[u];
+    levels.average_daily_volume = header.average_daily_volume[u];
+    levels.config = config.levels;
+    out.levels = compute_levels(levels, *sampler);
+    levels_clock.add(started);
+
+    started = Clock::now();
+    out.profile = make_profile(
+        {book, positions, out.greeks, levels.multiplier, levels.open_interest, levels.volume, header.buckets});
+    profile_clock.add(started);
+
+    started = Clock::now();
+    std::vector<Move> moves;
+    for (std::size_t a = 0; a < header.moves.size(); ++a) {
+      moves.push_back(
+          {header.moves[a].expected_moves * header.expected_move[u], header.moves[a].iv_shift, header.move_time[a]});
+    }
+    out.attribution = attribute(book, positions, header.quote_time, header.iv_floor, out.profile.strike, moves);
+    attribution_clock.add(started);
+
+    if (header.intraday.time.empty()) return;
+    started = Clock::now();
+    IntradayInputs session;
+    session.book = book;
+    session.positions = positions;
+    session.delta =
+        std::span(out.greeks).subspan(static_cast<std::size_t>(Greek::kDelta) * book.contracts(), book.contracts());
+    session.quote_time = header.quote_time;
+    session.expected_move = header.expected_move[u];
+    session.iv_floor = header.iv_floor;
+    session.move = header.gamma_move[u];
+    session.average_daily_volume = header.average_daily_volume[u];
+    out.session = compute_intraday(session, header.intraday, *sampler);
+    session_clock.add(started);
+  };
 
   // Two blocks of buffers: one is evaluated into while the other is compressed and queued.
   const std::size_t block =
@@ -179,12 +275,18 @@ NightTables run_night(const OptionChain& chain, Snapshot& snapshot, const RunCon
         state.evaluations_done += live[u];
       }
       timings.evaluate_seconds += seconds_since(started);
+      if (stop) throw Stopped{};
+      const auto analysing = Clock::now();
+      oneapi::tbb::parallel_for(begin, end, analyse);
+      timings.levels_seconds += seconds_since(analysing);
       const auto waiting = Clock::now();
       draining.wait();
       timings.drain_seconds += seconds_since(waiting);
-      draining.run([&sink, &buffer, begin, end] {
-        oneapi::tbb::parallel_for(
-            begin, end, [&](std::size_t u) { sink.write_surfaces(static_cast<std::int64_t>(u), buffer[u - begin]); });
+      draining.run([&sink, &buffer, &analyses, begin, end] {
+        oneapi::tbb::parallel_for(begin, end, [&](std::size_t u) {
+          std::vector<double> session = std::move(analyses[u].session.surface);
+          sink.write_surfaces(static_cast<std::int64_t>(u), buffer[u - begin], session);
+        });
       });
       state.tickers_done = end;
       progress(state);
@@ -195,56 +297,53 @@ NightTables run_night(const OptionChain& chain, Snapshot& snapshot, const RunCon
     throw;
   }
 
-  const auto started = Clock::now();
-  const std::size_t n = snapshot.contracts();
-  tables.greeks.resize(kGreekCount * n);
-  std::vector<TickerLevels> levels(tickers * positions);
-  const auto sampler = make_cpu_backend(Precision::kFp64);
-  oneapi::tbb::parallel_for(std::size_t{0}, tickers, [&](std::size_t u) {
-    if (stop) return;
-    const BookView& book = books[u].view;
-    const auto first = static_cast<std::size_t>(snapshot.contract_begin[u]);
-    for (std::size_t e = 0; e < book.expiries(); ++e) {
-      const double tau = static_cast<double>(book.settlement[e] - header.quote_time) / kSecondsPerYear;
-      for (auto i = static_cast<std::size_t>(book.expiry_begin[e]);
-           i < static_cast<std::size_t>(book.expiry_begin[e + 1]); ++i) {
-        const auto g = formulas::black_scholes<double>(
-            {static_cast<double>(book.right[i]), book.spot * std::exp(book.spot_basis), book.strike[i], book.rate[e],
-             book.dividend_yield[e], std::max(header.iv_floor, book.implied_volatility[i]), tau});
-        for (const Greek greek : kAllGreeks) {
-          tables.greeks[static_cast<std::size_t>(greek) * n + first + i] =
-              g[greek] * std::exp(book.spot_basis * spot_order(greek));
-        }
-      }
-    }
-    const std::span<const double> gamma =
-        std::span(tables.greeks).subspan(static_cast<std::size_t>(Greek::kGamma) * n + first, book.contracts());
-    for (std::size_t w = 0; w < positions; ++w) {
-      BookView one = book;
-      one.weight = book.weight.subspan(w * book.contracts(), book.contracts());
-      TickerLevels& out = levels[u * positions + w];
-      out = compute_levels(one, gamma, grid_of(u, 0), *sampler);
-      out.level.ticker = snapshot.ticker[u];
-      out.level.position = header.position[w];
-      for (CrossingRow& crossing : out.crossing) {
-        crossing.ticker = out.level.ticker;
-        crossing.position = out.level.position;
-      }
-    }
-  });
-  timings.levels_seconds = seconds_since(started);
   const auto waiting = Clock::now();
   draining.wait();
   timings.drain_seconds += seconds_since(waiting);
   if (stop) throw Stopped{};
+  timings.levels_thread_seconds = levels_clock.seconds();
+  timings.profile_thread_seconds = profile_clock.seconds();
+  timings.attribution_thread_seconds = attribution_clock.seconds();
+  timings.intraday_thread_seconds = session_clock.seconds();
 
-  for (TickerLevels& one : levels) {
-    tables.level.push_back(one.level);
-    tables.crossing.insert(tables.crossing.end(), one.crossing.begin(), one.crossing.end());
+  const std::size_t n = snapshot.contracts();
+  tables.greeks.resize(kGreekCount * n);
+  for (std::size_t u = 0; u < tickers; ++u) {
+    TickerAnalysis one = std::move(analyses[u]);
+    const std::size_t count = books[u].view.contracts();
+    for (std::size_t g = 0; g < kGreekCount; ++g) {
+      std::copy_n(&one.greeks[g * count], count,
+                  &tables.greeks[g * n + static_cast<std::size_t>(snapshot.contract_begin[u])]);
+    }
+    tables.strike_begin.push_back(static_cast<std::int64_t>(tables.profile.strike.size()));
+    tables.strike_count.push_back(static_cast<std::int64_t>(one.profile.strike.size()));
+    tables.profile.append(one.profile);
+    tables.attribution.append(one.attribution);
+    for (std::size_t w = 0; w < positions; ++w) {
+      const auto name_row = [&](auto row) {
+        row.ticker = snapshot.ticker[u];
+        row.position = header.position[w];
+        return row;
+      };
+      tables.level.push_back(name_row(one.levels.level[w]));
+      for (const CrossingRow& row : one.levels.crossing[w]) tables.crossing.push_back(name_row(row));
+      const std::size_t sessions = one.levels.ladder.size() / positions;
+      for (std::size_t t = 0; t < sessions; ++t) {
+        tables.ladder.push_back(name_row(one.levels.ladder[w * sessions + t]));
+      }
+      if (header.intraday.time.empty()) continue;
+      tables.path.push_back(std::move(one.session.path[w]));
+      tables.half_band.push_back(one.session.half_band[w]);
+      for (std::size_t scope = 0; scope < kScopes; ++scope) {
+        for (SurfaceLine& line : one.session.line[w * kScopes + scope]) {
+          LineRow row;
+          row.scope = static_cast<ExpiryScope>(scope);
+          row.line = std::move(line);
+          tables.line.push_back(name_row(std::move(row)));
+        }
+      }
+    }
   }
-  std::stable_sort(tables.crossing.begin(), tables.crossing.end(), [](const CrossingRow& a, const CrossingRow& b) {
-    return std::tie(a.ticker, a.position, a.price) < std::tie(b.ticker, b.position, b.price);
-  });
   return tables;
 }
 

@@ -35,17 +35,17 @@ std::string compare(const OptionChain& chain, std::size_t ticker, const RunConfi
     const auto weights = exposure_weights(snapshot, 0, positions, 1);
     std::vector<std::int64_t> expiry_begin;
     const BookView book = make_book(snapshot, 0, weights, expiry_begin);
-    const Instant time[] = {snapshot.quote_time};
-    GridView grid;
-    grid.time = time;
-    grid.iv_floor = config.scenarios.iv_floor;
-    grid.log_spot_begin = -0.2;
-    const GammaPoint at_spot = gamma_exposure(book, grid, book.spot);
-    std::vector<double> gamma(book.contracts(), 0.0);
-    const TickerLevels levels = compute_levels(book, gamma, grid, *sampler);
-    ours_total = fmt::format("{:+.2f}", 0.01 * book.spot * book.spot * at_spot.gamma / 1e9);
-    ours_flip = levels.level.zero_gamma.status == LevelStatus::kOk || !levels.crossing.empty() ? "" : "no sign change";
-    for (const CrossingRow& crossing : levels.crossing)
+    const double iv_floor = config.scenarios.iv_floor;
+    const std::vector<double> greeks = base_greeks(book, snapshot.quote_time, iv_floor);
+    LevelInputs inputs;
+    inputs.book = book;
+    inputs.greeks = greeks;
+    inputs.quote_time = snapshot.quote_time;
+    inputs.iv_floor = iv_floor;
+    const TickerLevels levels = compute_levels(inputs, *sampler);
+    ours_total = fmt::format("{:+.2f}", levels.level[0][LevelName::kGammaIndex].value);
+    ours_flip = levels.crossing[0].empty() ? "no sign change" : "";
+    for (const CrossingRow& crossing : levels.crossing[0])
       ours_flip += fmt::format("{}{:.2f}", ours_flip.empty() ? "" : " ", crossing.price);
   }
   text += format_table({{"", "folklore", "ours"},

@@ -34,7 +34,7 @@ using Clock = std::chrono::steady_clock;
 
 struct Options {
   SourceOptions source;
-  std::string target, config, backend = "auto", rejects, ranking, history;
+  std::string target, config, backend = "auto", rejects, ranking, history, previous;
   std::vector<std::string> tickers, always;
   std::size_t top = 0;
   int threads = 0;
@@ -45,8 +45,8 @@ struct Options {
 class FileSink final : public SurfaceSink {
  public:
   explicit FileSink(NightWriter& writer) : writer_(writer) {}
-  void write_surfaces(std::int64_t ticker, std::span<const double> cells) override {
-    writer_.write_surfaces(ticker, cells);
+  void write_surfaces(std::int64_t ticker, std::span<const double> cells, std::span<const double> session) override {
+    writer_.write_surfaces(ticker, cells, session);
   }
 
  private:
@@ -69,7 +69,9 @@ std::unique_ptr<Backend> choose_backend(const std::string& wanted, Precision pre
 constexpr double kNotableBasis = 20.0;
 
 // Fills the ranking of the selection from a CSV or a history.h5, whichever is named, and records what it was.
-Diagnostics rank_universe(const Options& options, const Calendar& calendar, Instant quote_time, RunConfig& config) {
+// `history` is what --history names.
+Diagnostics rank_universe(const Options& options, const DailyHistory& history, const Calendar& calendar,
+                          Instant quote_time, RunConfig& config) {
   const std::string file = !options.history.empty()   ? options.history
                            : !options.ranking.empty() ? options.ranking
                                                       : config.ranking.file;
@@ -83,7 +85,7 @@ Diagnostics rank_universe(const Options& options, const Calendar& calendar, Inst
   if (options.history.empty()) {
     ranking = read_ranking(file);
   } else {
-    ranking.symbol = rank_by_dollar_volume(read_history_file(file), calendar, new_york_date(quote_time));
+    ranking.symbol = rank_by_dollar_volume(history, calendar, new_york_date(quote_time));
     ranking.source = std::filesystem::path(file).filename().string();
     ranking.sha256 = file_sha256(file);
     if (ranking.symbol.empty()) {
@@ -101,6 +103,21 @@ Diagnostics rank_universe(const Options& options, const Calendar& calendar, Inst
   return std::move(ranking.rejects);
 }
 
+// The result of an earlier session, whose levels changes are told against.
+struct Previous {
+  std::vector<LevelRow> level;
+  ChainSource source;
+};
+Previous read_previous(const std::string& file, Instant quote_time) {
+  if (file.empty()) return {};
+  NightSummary night = read_night_summary(file);
+  if (night.header.quote_time >= quote_time) {
+    throw InputError(fmt::format("{}: no earlier session (its quotes are of {}, this run's of {}) name an older result",
+                                 file, utc_text(night.header.quote_time), utc_text(quote_time)));
+  }
+  return {std::move(night.level), {std::filesystem::path(file).filename().string(), file_sha256(file)}};
+}
+
 std::string now_text() {
   return utc_text(static_cast<Instant>(std::time(nullptr)));
 }
@@ -110,7 +127,8 @@ int run(const Options& options) {
   std::vector<Target> targets = {{"-o", options.target}, {"the run record", record_target}};
   if (!options.rejects.empty()) targets.push_back({"--rejects", options.rejects});
   std::vector<std::string> inputs = options.source.files;
-  for (const std::string& file : {options.config, options.source.profile, options.ranking, options.history}) {
+  for (const std::string& file :
+       {options.config, options.source.profile, options.ranking, options.history, options.previous}) {
     if (!file.empty()) inputs.push_back(file);
   }
   check_targets(targets, inputs);
@@ -161,7 +179,9 @@ int run(const Options& options) {
   if (!config.market.rate_curve_file.empty()) {
     config.market.rate_curve = read_rate_curve(config.market.rate_curve_file, new_york_date(chain.quote_time));
   }
-  const Diagnostics ranking_rejects = rank_universe(options, calendar, chain.quote_time, config);
+  const Previous previous = read_previous(options.previous, chain.quote_time);
+  const DailyHistory history = options.history.empty() ? DailyHistory() : read_history_file(options.history);
+  const Diagnostics ranking_rejects = rank_universe(options, history, calendar, chain.quote_time, config);
   log_rejects(ranking_rejects, "rows of the ranking");
   SnapshotTimings market;
   Snapshot snapshot = make_snapshot(chain, config.market, config.selection, calendar, *backend, &market);
@@ -204,7 +224,9 @@ int run(const Options& options) {
   }
   if (stop_requested()) throw Stopped{};
 
-  const NightHeader header = make_header(chain, snapshot, config, calendar);
+  const NightHeader header =
+      make_header(chain, snapshot, config, calendar,
+                  average_daily_volume(history, snapshot.ticker, new_york_date(chain.quote_time)));
   NightWriter writer(options.target, header);
   FileSink sink(writer);
   NightTimings timings;
@@ -212,14 +234,20 @@ int run(const Options& options) {
     Progress progress("run");
     constexpr std::size_t kBlockBytes = std::size_t{256} << 20;
     return run_night(
-        chain, snapshot, config, header, *backend, sink, kBlockBytes,
+        chain, snapshot, config, header, calendar, *backend, sink, kBlockBytes,
         [&](const NightProgress& p) { progress.update(p.tickers_done, p.tickers, p.evaluations_done, p.evaluations); },
         stop_requested(), timings);
   }();
   seconds["evaluate"] = timings.evaluate_seconds;
   seconds["levels"] = timings.levels_seconds;
+  seconds["levels_threads"] = {{"levels", timings.levels_thread_seconds},
+                               {"profiles", timings.profile_thread_seconds},
+                               {"attribution", timings.attribution_thread_seconds},
+                               {"intraday", timings.intraday_thread_seconds}};
   seconds["drain"] = timings.drain_seconds;
   lap();
+  set_changes(tables.level, previous.level);
+  tables.previous = previous.source;
   tables.configuration = to_toml(config);
   tables.tool_version = GREEKGRID_VERSION;
   tables.build = GREEKGRID_BUILD;
@@ -315,9 +343,12 @@ Command add_run(CLI::App& app) {
   CLI::Option* ranking = command->add_option(
       "--ranking", options->ranking, "Ranking of tickers, CSV with a ticker and a number; the others are left out");
   command
-      ->add_option("--history", options->history,
-                   "history.h5: ranks tickers by mean close x volume of the last 60 sessions")
+      ->add_option(
+          "--history", options->history,
+          "history.h5: ranks tickers by mean close x volume of the last 60 sessions, gives their average volume")
       ->excludes(ranking);
+  command->add_option("--previous", options->previous,
+                      "night.h5 of an earlier session: changes of levels are told against it");
   command->add_option("--always", options->always, "These besides, separated by commas, whatever their rank")
       ->delimiter(',');
   command->add_option("--backend", options->backend, "auto, cpu, cuda, reference")

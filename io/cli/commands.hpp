@@ -31,6 +31,8 @@ Command add_ingest(CLI::App& app);
 Command add_history(CLI::App& app);
 Command add_run(CLI::App& app);
 Command add_levels(CLI::App& app);
+Command add_export(CLI::App& app);
+Command add_show(CLI::App& app);
 Command add_info(CLI::App& app);
 Command add_synth(CLI::App& app);
 Command add_devices(CLI::App& app);

@@ -61,7 +61,8 @@ int main(int argc, char** argv) {
   std::map<std::string, Command> commands = {
       {"ingest", add_ingest(app)},   {"history", add_history(app)}, {"run", add_run(app)},
       {"levels", add_levels(app)},   {"info", add_info(app)},       {"synth", add_synth(app)},
-      {"devices", add_devices(app)}, {"greeks", add_greeks(app)},   {"folklore", add_folklore(app)}};
+      {"devices", add_devices(app)}, {"greeks", add_greeks(app)},   {"folklore", add_folklore(app)},
+      {"export", add_export(app)},   {"show", add_show(app)}};
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -73,11 +73,11 @@ std::string utc_text(Instant instant) {
                      clock.minutes().count(), clock.seconds().count());
 }
 
-Instant parse_instant(const std::string& text) {
+Instant parse_instant(const std::string& text, const std::string& option) {
   int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, zone_hour = 0, zone_minute = 0, used = 0;
   char sign = 0;
   const auto fail = [&]() -> Instant {
-    throw UsageError("--quote-time " + text +
+    throw UsageError(option + " " + text +
                      ": not an instant (write ISO 8601 with a zone, such as 2026-07-10T16:00:00-04:00)");
   };
   if (std::sscanf(text.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d%n", &year, &month, &day, &hour, &minute, &second, &used) != 6)
@@ -97,7 +97,7 @@ Instant parse_instant(const std::string& text) {
   if (!date.ok() || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59) return fail();
   const auto days = std::chrono::sys_days(date).time_since_epoch().count();
   const Instant instant = static_cast<Instant>(days) * 86400 + hour * 3600 + minute * 60 + second - zone_seconds;
-  if (instant < 0 || year > 9000) throw UsageError("--quote-time " + text + ": out of range (years 1970 to 9000)");
+  if (instant < 0 || year > 9000) throw UsageError(option + " " + text + ": out of range (years 1970 to 9000)");
   return instant;
 }
 

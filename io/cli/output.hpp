@@ -24,8 +24,9 @@ std::string format_csv(const std::vector<std::vector<std::string>>& rows);
 
 /// 2026-07-10T20:00:00Z
 std::string utc_text(Instant instant);
-/// The instant of an ISO 8601 time with zone, such as 2026-07-10T16:00:00-04:00 or ...Z. @throws UsageError
-Instant parse_instant(const std::string& text);
+/// The instant of an ISO 8601 time with zone, such as 2026-07-10T16:00:00-04:00 or ...Z, given by an option.
+/// @throws UsageError
+Instant parse_instant(const std::string& text, const std::string& option = "--quote-time");
 
 /// Name of a ticker status as files spell it.
 std::string_view name(TickerStatus status);

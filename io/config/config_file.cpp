@@ -5,6 +5,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <fstream>
 #include <functional>
@@ -132,26 +133,27 @@ RuleParameter parameter_of(IvRuleName rule) {
   return {"", 0.0, 0.0};
 }
 
-IvRuleChoice read_iv_rule(const Section& s, const toml::node& node) {
+// One rule: a name, or a table of its name and parameter. `key` is where it stands.
+IvRuleChoice read_iv_rule(const Section& s, const std::string& key, const toml::node& node) {
   const std::initializer_list<IvRuleName> rules = {IvRuleName::kStickyStrike, IvRuleName::kStickyMoneyness,
                                                    IvRuleName::kStickyLocalVolatility, IvRuleName::kSkewStickiness,
                                                    IvRuleName::kRelativeBeta};
   const toml::table* table = node.as_table();
   const toml::node* rule = table == nullptr ? &node : table->get("rule");
-  if (rule == nullptr) s.fail(&node, "iv_rules", "has an entry without rule");
+  if (rule == nullptr) s.fail(&node, key, "has an entry without rule");
   IvRuleChoice choice;
-  choice.rule = s.choice_of(rule, table == nullptr ? "iv_rules" : "iv_rules.rule", rules);
+  choice.rule = s.choice_of(rule, table == nullptr ? key : key + ".rule", rules);
   const RuleParameter parameter = parameter_of(choice.rule);
   std::optional<double> value = default_parameter(choice.rule);
   if (table != nullptr) {
-    for (const auto& [key, given] : *table) {
-      if (key.str() == "rule") continue;
-      const std::string path = "iv_rules." + std::string(key.str());
-      if (parameter.key.empty() || key.str() != parameter.key) s.fail(&given, path, "is not a parameter of this rule");
+    for (const auto& [name, given] : *table) {
+      if (name.str() == "rule") continue;
+      const std::string path = key + "." + std::string(name.str());
+      if (parameter.key.empty() || name.str() != parameter.key) s.fail(&given, path, "is not a parameter of this rule");
       value = s.number_of(&given, path, parameter.low, parameter.high);
     }
   }
-  if (!value) s.fail(&node, "iv_rules", "has no stickiness (write {rule = \"skew_stickiness\", stickiness = 1.5})");
+  if (!value) s.fail(&node, key, "has no stickiness (write {rule = \"skew_stickiness\", stickiness = 1.5})");
   choice.parameter = *value;
   return choice;
 }
@@ -182,7 +184,7 @@ void read_scenarios(Section& s, ScenarioConfig& c) {
   if (const toml::array* rules = s.array("iv_rules")) {
     c.iv_rules.clear();
     for (const toml::node& node : *rules) {
-      const IvRuleChoice choice = read_iv_rule(s, node);
+      const IvRuleChoice choice = read_iv_rule(s, "iv_rules", node);
       for (const IvRuleChoice& other : c.iv_rules) {
         if (other.rule == choice.rule) s.fail(&node, "iv_rules", "names a rule twice");
       }
@@ -253,6 +255,59 @@ void read_dividends(Section& s, MarketConfig& market) {
                    });
 }
 
+void read_levels(Section& s, LevelConfig& levels) {
+  if (const toml::node* rule = s.find("flip_rule")) levels.flip_rule = read_iv_rule(s, "flip_rule", *rule);
+  s.number("vomma_shift", levels.vomma_shift, 1e-4, 1.0);
+  s.number("ladder_shift", levels.ladder_shift, 1e-4, 1.0);
+}
+
+void read_intraday(Section& s, IntradayConfig& intraday) {
+  s.boolean("stored", intraday.stored);
+  s.integer("step", intraday.step, 10, 23400);
+  s.number("half_width", intraday.half_width, 1e-3, 100.0);
+  s.integer("spots", intraday.spots, 3, 10001);
+  if (intraday.spots % 2 == 0) {
+    s.fail(s.find("spots"), "spots", "is even (the middle spot is the reference: choose an odd number)");
+  }
+}
+
+void read_moves(Section& s, std::vector<NamedMove>& moves) {
+  const toml::node* node = s.find("moves");
+  if (node == nullptr) return;
+  if (!node->is_array()) s.fail(node, "moves", "is not a list of {name, expected_moves, iv_shift, sessions}");
+  moves.clear();
+  for (const toml::node& entry : *node->as_array()) {
+    if (!entry.is_table()) s.fail(&entry, "moves", "holds something else than {name, ...}");
+    NamedMove move;
+    bool named = false;
+    for (const auto& [key, given] : *entry.as_table()) {
+      const std::string path = "moves." + std::string(key.str());
+      if (key.str() == "name") {
+        move.name = given.value<std::string>().value_or("");
+        const auto is_plain = [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '-'; };
+        named =
+            !move.name.empty() && move.name.size() <= 64 && std::all_of(move.name.begin(), move.name.end(), is_plain);
+        if (!named) s.fail(&given, path, "is not a name (letters, digits, _ and -, at most 64)");
+      } else if (key.str() == "expected_moves") {
+        move.expected_moves = s.number_of(&given, path, -20.0, 20.0);
+      } else if (key.str() == "iv_shift") {
+        move.iv_shift = s.number_of(&given, path, -10.0, 10.0);
+      } else if (key.str() == "sessions") {
+        const double sessions = s.number_of(&given, path, 0.0, 1000.0);
+        if (sessions != std::floor(sessions)) s.fail(&given, path, "is not a whole number");
+        move.sessions = static_cast<int>(sessions);
+      } else {
+        s.fail(&given, path, "is not a part of a move (name, expected_moves, iv_shift, sessions)");
+      }
+    }
+    if (!named) s.fail(&entry, "moves", "has an entry without name");
+    for (const NamedMove& other : moves) {
+      if (other.name == move.name) s.fail(&entry, "moves", "names " + move.name + " twice");
+    }
+    moves.push_back(std::move(move));
+  }
+}
+
 }  // namespace
 
 RunConfig parse_config(std::string_view text, std::string_view file) {
@@ -291,6 +346,18 @@ RunConfig parse_config(std::string_view text, std::string_view file) {
   market.boolean("iv_fill", config.market.iv_fill);
   market.number("minimum_coverage", config.market.minimum_coverage, 0.0, 1.0);
   market.refuse_unknown();
+
+  Section levels = section(root, "levels", file);
+  read_levels(levels, config.levels);
+  levels.refuse_unknown();
+
+  Section intraday = section(root, "intraday", file);
+  read_intraday(intraday, config.intraday);
+  intraday.refuse_unknown();
+
+  Section attribution = section(root, "attribution", file);
+  read_moves(attribution, config.moves);
+  attribution.refuse_unknown();
 
   Section surfaces = section(root, "surfaces", file);
   if (const toml::array* greeks = surfaces.array("greeks")) {
@@ -405,18 +472,24 @@ RunConfig read_config(const std::filesystem::path& path) {
   return config;
 }
 
+namespace {
+
+toml::table rule_table(const IvRuleChoice& rule) {
+  toml::table entry;
+  entry.insert("rule", std::string(name(rule.rule)));
+  if (const auto key = parameter_of(rule.rule).key; !key.empty()) entry.insert(key, rule.parameter);
+  return entry;
+}
+
+}  // namespace
+
 std::string to_toml(const RunConfig& config) {
   toml::table scenarios;
   const ScenarioConfig& s = config.scenarios;
   toml::array shifts;
   for (const double shift : s.iv_shifts) shifts.push_back(shift);
   toml::array rules;
-  for (const IvRuleChoice& rule : s.iv_rules) {
-    toml::table entry;
-    entry.insert("rule", std::string(name(rule.rule)));
-    if (const auto key = parameter_of(rule.rule).key; !key.empty()) entry.insert(key, rule.parameter);
-    rules.push_back(std::move(entry));
-  }
+  for (const IvRuleChoice& rule : s.iv_rules) rules.push_back(rule_table(rule));
   scenarios.insert("spot_axis", std::string(name(s.spot_axis)));
   scenarios.insert("spot_half_width", s.spot_half_width);
   scenarios.insert("spots", static_cast<std::int64_t>(s.spots));
@@ -461,6 +534,27 @@ std::string to_toml(const RunConfig& config) {
   surfaces.insert("keep_bits", static_cast<std::int64_t>(config.keep_bits));
   surfaces.insert("precision", config.precision == Precision::kFp32 ? "fp32" : "fp64");
 
+  toml::table levels;
+  levels.insert("flip_rule", rule_table(config.levels.flip_rule));
+  levels.insert("vomma_shift", config.levels.vomma_shift);
+  levels.insert("ladder_shift", config.levels.ladder_shift);
+
+  toml::table intraday;
+  intraday.insert("stored", config.intraday.stored);
+  intraday.insert("step", static_cast<std::int64_t>(config.intraday.step));
+  intraday.insert("half_width", config.intraday.half_width);
+  intraday.insert("spots", static_cast<std::int64_t>(config.intraday.spots));
+
+  toml::table attribution;
+  toml::array moves;
+  for (const NamedMove& move : config.moves) {
+    moves.push_back(toml::table{{"name", move.name},
+                                {"expected_moves", move.expected_moves},
+                                {"iv_shift", move.iv_shift},
+                                {"sessions", static_cast<std::int64_t>(move.sessions)}});
+  }
+  attribution.insert("moves", std::move(moves));
+
   toml::table positions;
   toml::array models;
   for (const PositionModel model : config.positions) models.push_back(std::string(name(model)));
@@ -496,6 +590,9 @@ std::string to_toml(const RunConfig& config) {
   root.insert("scenarios", std::move(scenarios));
   root.insert("market", std::move(market));
   root.insert("surfaces", std::move(surfaces));
+  root.insert("levels", std::move(levels));
+  root.insert("intraday", std::move(intraday));
+  root.insert("attribution", std::move(attribution));
   root.insert("positions", std::move(positions));
   root.insert("calendar", std::move(calendar));
   std::ostringstream out;

@@ -1,5 +1,7 @@
 #include "file_reader.hpp"
 
+#include <hdf5_hl.h>
+
 #include <algorithm>
 #include <array>
 #include <string_view>
@@ -67,8 +69,12 @@ bool FileReader::has(const std::string& path) const {
 }
 
 std::size_t FileReader::product(const std::vector<std::size_t>& dims) {
+  constexpr std::size_t kMost = std::size_t{1} << 56;  // bytes of it fit into 63 bits, whatever the type
   std::size_t count = 1;
-  for (const std::size_t dim : dims) count *= dim;
+  for (const std::size_t dim : dims) {
+    if (dim != 0 && count > kMost / dim) throw Error("a variable has more elements than any file (it is damaged)");
+    count *= dim;
+  }
   return count;
 }
 
@@ -147,6 +153,98 @@ std::vector<std::string> FileReader::strings(const std::string& path, std::size_
   return read.copy();
 }
 
+std::vector<std::string> FileReader::children(const std::string& group, bool groups) const {
+  struct Child {
+    std::string name;
+    haddr_t address;
+  };
+  struct Found {
+    std::vector<Child> child;
+    H5O_type_t type;
+  } found{{}, groups ? H5O_TYPE_GROUP : H5O_TYPE_DATASET};
+  const auto collect = [](hid_t at, const char* name, const H5L_info_t* link, void* out) -> herr_t {
+    if (link->type != H5L_TYPE_HARD) return 0;
+    H5O_info_t object;
+    if (H5Oget_info_by_name2(at, name, &object, H5O_INFO_BASIC, H5P_DEFAULT) < 0) return -1;
+    auto& into = *static_cast<Found*>(out);
+    if (object.type == into.type) into.child.push_back({name, object.addr});
+    return 0;
+  };
+  if (!has(group)) throw Error("group " + group + " is missing (the file is not whole)");
+  const Handle opened(H5Gopen2(file_, group.c_str(), H5P_DEFAULT), H5Gclose, "open " + group);
+  check(H5Literate(opened.get(), H5_INDEX_NAME, H5_ITER_INC, nullptr, collect, &found), "list " + group);
+  std::stable_sort(found.child.begin(), found.child.end(),
+                   [](const Child& a, const Child& b) { return a.address < b.address; });
+  std::vector<std::string> names;
+  for (Child& child : found.child) names.push_back(std::move(child.name));
+  return names;
+}
+
+FileReader::Shape FileReader::shape(const std::string& path) const {
+  if (!has(path)) throw Error("variable " + path + " is missing (the file is not whole)");
+  const std::string what = "open " + path;
+  const Handle dataset(H5Dopen2(file_, path.c_str(), H5P_DEFAULT), H5Dclose, what);
+  const Handle stored(H5Dget_type(dataset.get()), H5Tclose, what);
+  Shape shape{Type::kString, {}, {}};
+  if (!is_string(stored.get())) {
+    constexpr std::array kNumbers = {Type::kInt8, Type::kInt32, Type::kInt64, Type::kFloat32, Type::kFloat64};
+    const auto* found = std::find_if(kNumbers.begin(), kNumbers.end(),
+                                     [&](Type type) { return H5Tequal(stored.get(), file_type(type)) > 0; });
+    if (found == kNumbers.end()) throw Error("variable " + path + " has a type that no file of this schema has");
+    shape.type = *found;
+  }
+  const Handle space(H5Dget_space(dataset.get()), H5Sclose, what);
+  std::array<hsize_t, H5S_MAX_RANK> extent{};
+  const int rank = H5Sget_simple_extent_ndims(space.get());
+  if (rank < 1 || H5Sget_simple_extent_dims(space.get(), extent.data(), nullptr) != rank) {
+    throw Error("variable " + path + " has no dimensions (the file is damaged)");
+  }
+  shape.lengths.assign(extent.begin(), extent.begin() + rank);
+  if (product(shape.lengths) == 0) throw Error("variable " + path + " has no elements (the file is damaged)");
+  const bool is_scale = H5DSis_scale(dataset.get()) > 0;
+  if (is_scale && rank == 1) {
+    shape.dims = {path.substr(path.rfind('/') + 1)};
+    return shape;
+  }
+  for (int axis = 0; axis < rank; ++axis) {
+    constexpr std::size_t kLongestName = 256;
+    std::array<char, kLongestName> name{};
+    const auto first_name = [](hid_t, unsigned, hid_t scale, void* out) -> herr_t {
+      return H5DSget_scale_name(scale, static_cast<char*>(out), kLongestName) > 0 ? 1 : -1;
+    };
+    if (H5DSiterate_scales(dataset.get(), static_cast<unsigned>(axis), nullptr, first_name, name.data()) <= 0) {
+      H5Eclear2(H5E_DEFAULT);
+      throw Error("axis " + std::to_string(axis) + " of variable " + path + " has no coordinate (the file is damaged)");
+    }
+    shape.dims.emplace_back(name.data());
+  }
+  return shape;
+}
+
+void FileReader::read_part(const Handle& dataset, const std::string& path, Type type,
+                           const std::vector<std::size_t>& begin, const std::vector<std::size_t>& count, void* out) {
+  const std::string what = "read " + path;
+  const std::vector<hsize_t> first(begin.begin(), begin.end()), size(count.begin(), count.end());
+  const Handle space(H5Dget_space(dataset.get()), H5Sclose, what);
+  check(H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, first.data(), nullptr, size.data(), nullptr), what);
+  const Handle memory(H5Screate_simple(static_cast<int>(size.size()), size.data(), nullptr), H5Sclose, what);
+  check(H5Dread(dataset.get(), memory_type(type), memory.get(), space.get(), H5P_DEFAULT, out), what);
+}
+
+std::vector<std::string> FileReader::read_strings(const Handle& dataset, const std::string& path,
+                                                  const std::vector<std::size_t>& begin,
+                                                  const std::vector<std::size_t>& count) {
+  const std::string what = "read " + path;
+  const std::vector<hsize_t> first(begin.begin(), begin.end()), size(count.begin(), count.end());
+  const Handle space(H5Dget_space(dataset.get()), H5Sclose, what);
+  check(H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, first.data(), nullptr, size.data(), nullptr), what);
+  const Handle memory(H5Screate_simple(static_cast<int>(size.size()), size.data(), nullptr), H5Sclose, what);
+  const Handle type = string_type();
+  LibraryStrings read(product(count), type.get(), memory.get());
+  check(H5Dread(dataset.get(), type.get(), memory.get(), space.get(), H5P_DEFAULT, read.pointer.data()), what);
+  return read.copy();
+}
+
 bool FileReader::has_attribute(const std::string& object, const std::string& name) const {
   return has(object) &&
          check(H5Aexists_by_name(file_, object.c_str(), name.c_str(), H5P_DEFAULT), "look for attribute " + name) > 0;
@@ -199,6 +297,22 @@ double FileReader::number_attribute(const std::string& object, const std::string
   double number = 0.0;
   check(H5Aread(attribute.get(), H5T_NATIVE_DOUBLE, &number), what);
   return number;
+}
+
+std::vector<std::int8_t> FileReader::flags_attribute(const std::string& object, const std::string& name) const {
+  if (!has_attribute(object, name)) return {};
+  constexpr hssize_t kMostFlags = 256;
+  const Handle attribute = open_attribute(object, name);
+  const std::string what = "read attribute " + name;
+  const Handle stored(H5Aget_type(attribute.get()), H5Tclose, what);
+  const Handle space(H5Aget_space(attribute.get()), H5Sclose, what);
+  const hssize_t count = check(H5Sget_simple_extent_npoints(space.get()), what);
+  if (H5Tequal(stored.get(), file_type(Type::kInt8)) <= 0 || count > kMostFlags) {
+    throw Error("attribute " + name + " of " + object + " is no list of flags (the file is damaged)");
+  }
+  std::vector<std::int8_t> numbers(static_cast<std::size_t>(count));
+  if (count > 0) check(H5Aread(attribute.get(), memory_type(Type::kInt8), numbers.data()), what);
+  return numbers;
 }
 
 std::vector<std::string> FileReader::text_attribute_names(const std::string& object) const {

@@ -36,19 +36,50 @@ class FileReader {
   }
   std::vector<std::string> strings(const std::string& path, std::size_t length) const;
 
+  /// Names of the groups (or else the variables) in a group, by hard links, in the order in which they lie in the file.
+  std::vector<std::string> children(const std::string& group, bool groups) const;
+  /// What a variable says of itself: its type, its lengths and the names of its dimensions, by their scales.
+  struct Shape {
+    Type type;
+    std::vector<std::size_t> lengths;
+    std::vector<std::string> dims;
+  };
+  Shape shape(const std::string& path) const;
+  /// A part of a variable of exactly this shape: `count` values from `begin` along each dimension.
+  template <class T>
+  std::vector<T> part(const std::string& path, const Shape& shape, const std::vector<std::size_t>& begin,
+                      const std::vector<std::size_t>& count) const {
+    const Handle dataset = open(path, type_of<T>(), shape.lengths);
+    if constexpr (std::is_same_v<T, std::string>) {
+      return read_strings(dataset, path, begin, count);
+    } else {
+      std::vector<T> out(product(count));
+      read_part(dataset, path, type_of<T>(), begin, count, out.data());
+      return out;
+    }
+  }
+
   bool has_attribute(const std::string& object, const std::string& name) const;
   std::string text_attribute(const std::string& object, const std::string& name) const;
   /// A list; empty if there is no such attribute.
   std::vector<std::string> list_attribute(const std::string& object, const std::string& name) const;
   double number_attribute(const std::string& object, const std::string& name) const;
+  /// Values of a flag; empty if there is no such attribute.
+  std::vector<std::int8_t> flags_attribute(const std::string& object, const std::string& name) const;
   /// Names of the attributes of an object that are scalar strings.
   std::vector<std::string> text_attribute_names(const std::string& object) const;
 
  private:
+  /// Throws Error beyond what any file can hold.
   static std::size_t product(const std::vector<std::size_t>& dims);
   /// Opens a dataset and checks type, dimensions, storage and filters.
   Handle open(const std::string& path, Type type, const std::vector<std::size_t>& dims) const;
   static void read(const Handle& dataset, const std::string& path, Type type, void* out);
+  static void read_part(const Handle& dataset, const std::string& path, Type type,
+                        const std::vector<std::size_t>& begin, const std::vector<std::size_t>& count, void* out);
+  static std::vector<std::string> read_strings(const Handle& dataset, const std::string& path,
+                                               const std::vector<std::size_t>& begin,
+                                               const std::vector<std::size_t>& count);
   Handle open_attribute(const std::string& object, const std::string& name) const;
   std::vector<std::string> texts(const Handle& attribute, const std::string& name) const;
 

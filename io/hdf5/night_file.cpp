@@ -75,6 +75,14 @@ void validate(const NightHeader& header) {
   require(header.surfaces() > 0, "there is no surface");
   require(header.keep_bits >= 0 && header.keep_bits <= 23, "keep_bits is not between 0 and 23");
   require(header.chunk_cells() <= std::size_t{1} << 28U, "one ticker's surface is larger than 1 GiB");
+  for (const auto* column : {&header.expected_move, &header.average_daily_volume, &header.gamma_move}) {
+    require(column->size() == header.ticker.size(), "columns of the session and tickers differ in length");
+  }
+  const std::vector<Instant>& session = header.intraday.time;
+  require(std::adjacent_find(session.begin(), session.end(), std::greater_equal<>()) == session.end(),
+          "the session's time does not increase");
+  require(session.empty() == header.intraday.spot_step.empty(), "the session has one of its axes only");
+  require(header.move_time.size() == header.moves.size(), "moves and their instants differ in number");
 }
 
 /// Names of the stored surfaces, in their order.
@@ -132,6 +140,8 @@ void write_root(hid_t root, h5::TableWriter& table, const NightHeader& header) {
   table.column({"spot_reference", ticker, "price of the underlying at quote_time", "USD", ""}, header.spot_reference);
   table.column({"spot_basis", ticker, "log of synthetic spot over spot", "1", ""}, header.spot_basis);
   table.column({"spot_scale", ticker, "log return of one spot_step", "1", ""}, header.spot_scale);
+  table.column({"average_daily_volume", ticker, "mean volume of up to 21 sessions, of all venues", "shares", ""},
+               header.average_daily_volume);
   table.column({"spot", {"ticker", "spot_step"}, "price of the underlying in the scenario", "USD", ""}, spot);
   table.column({"iv_rule_parameter", {"iv_rule"}, "skew-stickiness ratio, or beta of relative_beta", "1", ""},
                header.iv_rule_parameter);
@@ -344,6 +354,7 @@ void write_contracts(hid_t root, const NightHeader& header, const NightTables& t
   table.column({"right", dims, "+1 call, -1 put", "1", ""}, snapshot.right);
   table.column({"multiplier", dims, "shares per contract", "shares", ""}, snapshot.multiplier);
   table.column({"open_interest", dims, "contracts open", "1", ""}, snapshot.open_interest);
+  table.column({"volume", dims, "contracts traded", "1", ""}, snapshot.volume);
   table.column({"implied_volatility", dims, "volatility at iv_shift 0 and spot_reference, before the floor", "vol", ""},
                snapshot.implied_volatility);
   table.column({"iv_source", dims, "where the volatility comes from", "", h5::kIvSourceMeanings}, snapshot.iv_source);
@@ -362,20 +373,21 @@ void write_contracts(hid_t root, const NightHeader& header, const NightTables& t
   }
 }
 
-/// A level and its status: NaN exactly where the status is not ok.
-template <class Get>
-void write_level(h5::TableWriter& table, const Column& column, const std::vector<LevelRow>& rows, Get get) {
-  for (const LevelRow& row : rows) {
-    const Level& level = get(row);
-    require(level.status != LevelStatus::kOk || std::isfinite(level.value),
-            column.name + " of " + row.ticker + " " + row.position + " is ok but no number");
-  }
-  const double nan = std::numeric_limits<double>::quiet_NaN();
-  table.column(column, column_of(rows, [&](const LevelRow& row) {
-                 return get(row).status == LevelStatus::kOk ? get(row).value : nan;
+/// A level and its status, where it has its own: NaN exactly where the status is not ok.
+void write_level(h5::TableWriter& table, const Column& column, const std::vector<Level>& levels, bool with_status) {
+  table.column(column, column_of(levels, [](const Level& level) {
+                 return level.ok() ? level.value : std::numeric_limits<double>::quiet_NaN();
                }));
+  if (!with_status) return;
   table.column({column.name + "_status", column.dims, "why there is none", "", h5::kLevelStatusMeanings},
-               column_of(rows, [&](const LevelRow& row) { return get(row).status; }));
+               column_of(levels, [](const Level& level) { return level.status; }));
+}
+
+template <class Row>
+void write_who(h5::TableWriter& table, const std::vector<std::string>& dims, const std::vector<Row>& rows) {
+  table.row_numbers(dims.front(), rows.size());
+  table.column({"ticker", dims, "underlying symbol", "", ""}, column_of(rows, [](auto& row) { return row.ticker; }));
+  table.column({"position", dims, "position model", "", ""}, column_of(rows, [](auto& row) { return row.position; }));
 }
 
 void write_levels(hid_t root, const std::vector<LevelRow>& rows) {
@@ -383,30 +395,12 @@ void write_levels(hid_t root, const std::vector<LevelRow>& rows) {
   if (!group) return;
   const std::vector<std::string> dims = {"row"};
   h5::TableWriter table(group->get());
-  table.row_numbers("row", rows.size());
-  table.column({"ticker", dims, "underlying symbol", "", ""}, column_of(rows, [](auto& row) { return row.ticker; }));
-  table.column({"position", dims, "position model", "", ""}, column_of(rows, [](auto& row) { return row.position; }));
-  table.column({"gamma_index", dims, "net gamma exposure per 1 per cent", "1e9 USD", ""},
-               column_of(rows, [](auto& row) { return row.gamma_index; }));
-  write_level(table, {"gamma_index_ratio", dims, "net over gross gamma exposure", "1", ""}, rows,
-              [](auto& row) -> const Level& { return row.gamma_index_ratio; });
-  write_level(table, {"call_wall", dims, "strike of the largest call gamma at or above spot", "USD", ""}, rows,
-              [](auto& row) -> const Level& { return row.call_wall; });
-  write_level(table, {"put_wall", dims, "strike of the largest put gamma at or below spot", "USD", ""}, rows,
-              [](auto& row) -> const Level& { return row.put_wall; });
-  write_level(table, {"call_wall_unrestricted", dims, "strike of the largest call gamma", "USD", ""}, rows,
-              [](auto& row) -> const Level& { return row.call_wall_unrestricted; });
-  write_level(table, {"put_wall_unrestricted", dims, "strike of the largest put gamma", "USD", ""}, rows,
-              [](auto& row) -> const Level& { return row.put_wall_unrestricted; });
-  write_level(table, {"absolute_gamma_strike", dims, "strike of the largest call and put gamma", "USD", ""}, rows,
-              [](auto& row) -> const Level& { return row.absolute_gamma_strike; });
-  write_level(table,
-              {"zero_gamma", dims, "spot nearest to spot_reference where gamma exposure changes sign", "USD", ""}, rows,
-              [](auto& row) -> const Level& { return row.zero_gamma; });
-  table.column({"zero_gamma_slope", dims, "speed exposure at zero_gamma", "shares USD-2", ""},
-               column_of(rows, [](auto& row) { return row.zero_gamma_slope; }));
-  table.column({"zero_gamma_count", dims, "number of sign changes", "1", ""},
-               column_of(rows, [](auto& row) { return row.zero_gamma_count; }));
+  write_who(table, dims, rows);
+  for (std::size_t k = 0; k < kLevelCount; ++k) {
+    const LevelText& text = kLevelTexts[k];
+    write_level(table, {std::string(text.name), dims, std::string(text.meaning), std::string(text.units), ""},
+                column_of(rows, [k](auto& row) { return row.level[k]; }), has_own_status(static_cast<LevelName>(k)));
+  }
 }
 
 void write_crossings(hid_t root, const std::vector<CrossingRow>& rows) {
@@ -414,14 +408,310 @@ void write_crossings(hid_t root, const std::vector<CrossingRow>& rows) {
   if (!group) return;
   const std::vector<std::string> dims = {"row"};
   h5::TableWriter table(group->get());
-  table.row_numbers("row", rows.size());
-  table.column({"ticker", dims, "underlying symbol", "", ""}, column_of(rows, [](auto& row) { return row.ticker; }));
-  table.column({"position", dims, "position model", "", ""}, column_of(rows, [](auto& row) { return row.position; }));
-  table.column({"kind", dims, "which exposure changes sign", "", "zero_gamma"}, std::vector<std::int8_t>(rows.size()));
+  write_who(table, dims, rows);
+  table.column({"kind", dims, "which exposure changes sign", "", h5::kCrossingKindMeanings},
+               column_of(rows, [](auto& row) { return row.kind; }));
   table.column({"price", dims, "spot at the sign change", "USD", ""},
                column_of(rows, [](auto& row) { return row.price; }));
-  table.column({"slope", dims, "speed exposure there", "shares USD-2", ""},
+  table.column({"slope", dims, "change of the index of that exposure per 1 per cent of spot", "1e9 USD", ""},
                column_of(rows, [](auto& row) { return row.slope; }));
+  table.column(
+      {"prominence", dims, "lesser of the largest exposures on either side over gross gamma exposure", "1", ""},
+      column_of(rows, [](auto& row) { return row.prominence; }));
+  table.column({"weak", dims, "whether prominence is below 0.01", "", h5::kNoYesMeanings},
+               column_of(rows, [](auto& row) { return static_cast<std::int8_t>(row.weak()); }));
+}
+
+void write_ladder(hid_t root, const std::vector<LadderRow>& rows) {
+  const auto group = table_group(root, "ladder", rows.size());
+  if (!group) return;
+  const std::vector<std::string> dims = {"row"};
+  h5::TableWriter table(group->get());
+  write_who(table, dims, rows);
+  table.column({"session", dims, "0 the quote instant, k the k-th next close", "1", ""},
+               column_of(rows, [](auto& row) { return row.session; }));
+  table.column({"time", dims, "instant that the book is aged to", kTimeUnits, ""},
+               column_of(rows, [](auto& row) { return row.time; }));
+  table.column({"band_low", dims, "spot_reference less one expected move", "USD", ""},
+               column_of(rows, [](auto& row) { return row.band_low; }));
+  table.column({"band_high", dims, "spot_reference plus one expected move", "USD", ""},
+               column_of(rows, [](auto& row) { return row.band_high; }));
+  for (std::size_t g = 0; g < kLadderGreeks.size(); ++g) {
+    const std::string greek(name(kLadderGreeks[g]));
+    table.column({greek, dims, "net " + greek + " exposure, mean over the band",
+                  h5::kGreekText[static_cast<std::size_t>(kLadderGreeks[g])].surface_units, ""},
+                 column_of(rows, [g](auto& row) { return row.exposure[g]; }));
+    table.column(
+        {greek + "_asymmetry", dims, "convexity of " + greek + " in volatility over its size, -1 to 1", "1", ""},
+        column_of(rows, [g](auto& row) { return row.asymmetry[g]; }));
+  }
+}
+
+void write_contract_counts(h5::TableWriter& table, const std::vector<std::string>& dims, const GroupContracts& counts) {
+  table.column({"call_open_interest", dims, "call contracts open", "1", ""}, counts.call_open_interest);
+  table.column({"put_open_interest", dims, "put contracts open", "1", ""}, counts.put_open_interest);
+  table.column({"call_volume", dims, "call contracts traded", "1", ""}, counts.call_volume);
+  table.column({"put_volume", dims, "put contracts traded", "1", ""}, counts.put_volume);
+}
+
+void write_group_exposures(h5::TableWriter& table, const std::vector<std::string>& dims, const GroupExposures& sums) {
+  for (std::size_t g = 0; g < kProfileGreeks.size(); ++g) {
+    const std::string greek(name(kProfileGreeks[g]));
+    const char* units = h5::kGreekText[static_cast<std::size_t>(kProfileGreeks[g])].surface_units;
+    std::vector<double> net(sums.call[g].size());
+    for (std::size_t i = 0; i < net.size(); ++i) net[i] = sums.call[g][i] + sums.put[g][i];
+    table.column({greek + "_call", dims, greek + " exposure of calls", units, ""}, sums.call[g]);
+    table.column({greek + "_put", dims, greek + " exposure of puts", units, ""}, sums.put[g]);
+    table.column({greek + "_net", dims, greek + " exposure of calls and puts", units, ""}, net);
+    table.column({greek + "_gross", dims, "sum of the magnitudes of the contracts' " + greek + " exposures", units, ""},
+                 sums.gross[g]);
+  }
+}
+
+/// The rows' own identity again, so that the table can be read alone.
+void write_expiry_names(h5::TableWriter& table, const NightHeader& header, const Snapshot& snapshot) {
+  const std::vector<std::string> dims = {"expiry"};
+  table.row_numbers("expiry", snapshot.expiries());
+  table.column({"ticker", dims, "underlying symbol", "", ""}, column_of(snapshot.expiry_ticker, [&](std::int32_t u) {
+                 return header.ticker.at(static_cast<std::size_t>(u));
+               }));
+  table.column({"root", dims, "option root", "", ""}, snapshot.root);
+  table.column({"settlement", dims, "settlement instant", kTimeUnits, ""}, snapshot.settlement);
+}
+
+void write_strike_names(h5::TableWriter& table, const NightHeader& header, const NightTables& tables) {
+  const std::vector<std::string> ticker = {"ticker"};
+  table.row_numbers("strike_row", tables.profile.strike.size());
+  table.column({"ticker", ticker, "underlying symbol", "", ""}, header.ticker);
+  table.column({"strike_begin", ticker, "first row of the ticker", "1", ""}, tables.strike_begin);
+  table.column({"strike_count", ticker, "number of rows of the ticker", "1", ""}, tables.strike_count);
+  table.column({"strike", {"strike_row"}, "strike", "USD", ""}, tables.profile.strike);
+}
+
+void write_profile(hid_t root, const NightHeader& header, const NightTables& tables) {
+  const h5::Handle parent = h5::create_group(root, "profile");
+  const Profile& profile = tables.profile;
+  if (const auto group = table_group(parent.get(), "strike", profile.strike.size())) {
+    h5::TableWriter table(group->get());
+    write_strike_names(table, header, tables);
+    table.column({"position", {"position"}, "position model", "", ""}, header.position);
+    write_contract_counts(table, {"strike_row"}, profile.by_strike_count);
+    write_group_exposures(table, {"strike_row", "position"}, profile.by_strike);
+  }
+  if (const auto group = table_group(parent.get(), "expiry", tables.snapshot->expiries())) {
+    h5::TableWriter table(group->get());
+    const std::vector<std::string> dims = {"expiry"}, by_position = {"expiry", "position"};
+    write_expiry_names(table, header, *tables.snapshot);
+    table.column({"position", {"position"}, "position model", "", ""}, header.position);
+    write_contract_counts(table, dims, profile.by_expiry_count);
+    write_level(table,
+                {"max_pain", dims, "strike of the expiry at which its contracts would be worth least", "USD", ""},
+                profile.max_pain, false);
+    write_level(table, {"put_call_ratio_open_interest", dims, "put over call contracts open", "1", ""},
+                profile.put_call_ratio_open_interest, false);
+    write_level(table, {"put_call_ratio_volume", dims, "put over call contracts traded", "1", ""},
+                profile.put_call_ratio_volume, false);
+    write_group_exposures(table, by_position, profile.by_expiry);
+    table.column({"dx_without", by_position, "delta exposure of the book without this expiry", "shares", ""},
+                 profile.dx_without);
+    table.column({"gx_without", by_position, "gamma exposure of the book without this expiry", "shares USD-1", ""},
+                 profile.gx_without);
+    table.column({"dx_after", by_position, "delta exposure of what settles later than this expiry", "shares", ""},
+                 profile.dx_after);
+    table.column({"gx_after", by_position, "gamma exposure of what settles later than this expiry", "shares USD-1", ""},
+                 profile.gx_after);
+  }
+  const h5::Handle group = h5::create_group(parent.get(), "bucket");
+  h5::TableWriter table(group.get());
+  const std::vector<std::string> dims = {"ticker", "bucket"};
+  table.column({"ticker", {"ticker"}, "underlying symbol", "", ""}, header.ticker);
+  table.column({"position", {"position"}, "position model", "", ""}, header.position);
+  std::vector<std::string> buckets;
+  std::vector<Instant> ends(header.buckets.end.begin(), header.buckets.end.end());
+  for (std::size_t b = 0; b < kBuckets; ++b) buckets.emplace_back(name(static_cast<ExpiryBucket>(b)));
+  ends.push_back(0);  // no end
+  table.column({"bucket", {"bucket"}, "settlement up to bucket_end, after the bucket before", "", ""}, buckets);
+  table.column(
+      {"bucket_end", {"bucket"}, "last settlement of the bucket; 0 for the last, which has none", kTimeUnits, ""},
+      ends);
+  write_contract_counts(table, dims, profile.by_bucket_count);
+  // In memory (ticker, bucket, position).
+  GroupExposures turned = profile.by_bucket;
+  const std::size_t positions = header.position.size();
+  for (auto* part : {&turned.call, &turned.put, &turned.gross}) {
+    for (std::vector<double>& column : *part) {
+      const std::vector<double> from = column;
+      for (std::size_t u = 0; u < header.ticker.size(); ++u) {
+        for (std::size_t b = 0; b < kBuckets; ++b) {
+          for (std::size_t w = 0; w < positions; ++w) {
+            column[(u * positions + w) * kBuckets + b] = from[(u * kBuckets + b) * positions + w];
+          }
+        }
+      }
+    }
+  }
+  write_group_exposures(table, {"ticker", "position", "bucket"}, turned);
+}
+
+void write_attribution(hid_t root, const NightHeader& header, const NightTables& tables) {
+  const std::size_t moves = header.moves.size();
+  const h5::Handle parent = h5::create_group(root, "attribution");
+  const auto write = [&](const char* dim, const std::vector<double>& terms, auto names) {
+    const std::size_t rows = moves == 0 ? 0 : terms.size() / (moves * kAttributionTerms * header.position.size());
+    const auto group = table_group(parent.get(), dim == std::string("expiry") ? "expiry" : "strike", rows);
+    if (!group) return;
+    h5::TableWriter table(group->get());
+    names(table);
+    table.column({"position", {"position"}, "position model", "", ""}, header.position);
+    table.column({"move", {"move"}, "name of the move", "", ""},
+                 column_of(header.moves, [](auto& move) { return move.name; }));
+    table.column({"expected_moves", {"move"}, "log return of spot in expected moves to the next close", "1", ""},
+                 column_of(header.moves, [](auto& move) { return move.expected_moves; }));
+    table.column({"iv_shift", {"move"}, "shift of implied volatility", "vol", ""},
+                 column_of(header.moves, [](auto& move) { return move.iv_shift; }));
+    table.column({"time", {"move"}, "instant that the move ends at", kTimeUnits, ""}, header.move_time);
+    constexpr const char* kMeanings[kAttributionTerms] = {
+        "change of delta exposure over the move",
+        "change by spot alone",
+        "change by volatility alone",
+        "change by time alone, settlements included",
+        "change by spot and volatility together beyond the two alone",
+        "change by spot and time together beyond the two alone",
+        "change by volatility and time together beyond the two alone",
+        "total less all others: what only the three together do",
+    };
+    for (std::size_t term = 0; term < kAttributionTerms; ++term) {
+      std::vector<double> values;
+      for (std::size_t i = term; i < terms.size(); i += kAttributionTerms) values.push_back(terms[i]);
+      table.column({std::string(name(static_cast<AttributionTerm>(term))),
+                    {dim, "position", "move"},
+                    kMeanings[term],
+                    "shares",
+                    ""},
+                   values);
+    }
+  };
+  write("expiry", tables.attribution.by_expiry,
+        [&](h5::TableWriter& table) { write_expiry_names(table, header, *tables.snapshot); });
+  write("strike_row", tables.attribution.by_strike,
+        [&](h5::TableWriter& table) { write_strike_names(table, header, tables); });
+}
+
+const std::vector<std::string> kSessionDims = {"ticker", "position", "expiries", "time", "spot_step"};
+
+/// The coordinates of /intraday.
+void write_session_axes(h5::TableWriter& table, const NightHeader& header) {
+  table.column({"ticker", {"ticker"}, "underlying symbol", "", ""}, header.ticker);
+  table.column({"position", {"position"}, "position model", "", ""}, header.position);
+  std::vector<std::string> scopes;
+  for (std::size_t s = 0; s < kScopes; ++s) scopes.emplace_back(name(static_cast<ExpiryScope>(s)));
+  table.column({"expiries", {"expiries"}, "all, or those that settle by the close of the session", "", ""}, scopes);
+  table.column({"time", {"time"}, "instant of the session, to its close", kTimeUnits, ""}, header.intraday.time);
+  table.column({"spot_step", {"spot_step"}, "log return of spot in expected moves", "1", ""},
+               header.intraday.spot_step);
+  std::vector<double> spot;
+  for (std::size_t u = 0; u < header.ticker.size(); ++u) {
+    for (const double step : header.intraday.spot_step) {
+      spot.push_back(header.spot_reference[u] * std::exp(step * header.expected_move[u]));
+    }
+  }
+  table.column({"spot_reference", {"ticker"}, "price of the underlying at quote_time", "USD", ""},
+               header.spot_reference);
+  table.column({"expected_move", {"ticker"}, "log return of one spot_step", "1", ""}, header.expected_move);
+  table.column({"gamma_move", {"ticker"}, "move of spot that gamma_heatmap is stated for", "USD", ""},
+               header.gamma_move);
+  table.column({"spot", {"ticker", "spot_step"}, "price of the underlying in the scenario", "USD", ""}, spot);
+}
+
+h5::Handle create_session_surface(hid_t group, h5::TableWriter& table, std::size_t index) {
+  const h5::SessionText& text = h5::kSessionText[index];
+  const Column column = {text.name, kSessionDims, text.meaning, text.units, ""};
+  const std::string what = std::string("create intraday ") + text.name;
+  std::vector<hsize_t> dims;
+  for (const std::string& dim : kSessionDims) dims.push_back(table.length(dim));
+  const h5::Handle creation = h5::dataset_properties(h5::Type::kFloat32, true, {1, 1, 1, dims[3], dims[4]});
+  const h5::Handle space(H5Screate_simple(static_cast<int>(dims.size()), dims.data(), nullptr), H5Sclose, what);
+  h5::Handle dataset(H5Dcreate2(group, text.name, h5::file_type(h5::Type::kFloat32), space.get(), H5P_DEFAULT,
+                                creation.get(), H5P_DEFAULT),
+                     H5Dclose, what);
+  table.describe(dataset.get(), column, h5::Type::kFloat32);
+  h5::write_attribute(dataset.get(), "coordinates", std::string("spot spot_reference"));
+  return dataset;
+}
+
+/// What is known of a session when the last ticker is done: the paths.
+void write_paths(h5::TableWriter& table, const NightTables& tables) {
+  const std::vector<std::string> dims = {"ticker", "position", "time"};
+  const auto numbers = [&](const char* name, const char* meaning, std::vector<double> LeastResistancePath::*member) {
+    std::vector<double> values;
+    for (const LeastResistancePath& path : tables.path) {
+      values.insert(values.end(), (path.*member).begin(), (path.*member).end());
+    }
+    table.column({name, dims, meaning, "USD", ""}, values);
+  };
+  numbers("path_spot", "path of least resistance: spot where dx is that of spot_reference at quote_time",
+          &LeastResistancePath::spot);
+  numbers("path_low", "nearest spot below the path where dx is path_half_band away", &LeastResistancePath::band_low);
+  numbers("path_high", "nearest spot above the path where dx is path_half_band away", &LeastResistancePath::band_high);
+  std::vector<PathStatus> status;
+  for (const LeastResistancePath& path : tables.path) {
+    status.insert(status.end(), path.status.begin(), path.status.end());
+  }
+  table.column({"path_status", dims, "what the path is at the instant", "", h5::kPathStatusMeanings}, status);
+  table.column({"path_half_band",
+                {"ticker", "position"},
+                "1 per cent of the average daily volume, or where unknown of the gross delta exposure",
+                "shares",
+                ""},
+               tables.half_band);
+}
+
+void write_lines(hid_t root, const NightHeader& header, const std::vector<LineRow>& rows) {
+  const auto group = table_group(root, "line", rows.size());
+  if (!group) return;
+  const std::vector<std::string> dims = {"line"}, points = {"point"};
+  h5::TableWriter table(group->get());
+  std::vector<std::int64_t> begin, count;
+  std::vector<Instant> time;
+  std::vector<double> spot, ridge, gamma_slope, charm_slope, gamma_prominence, charm_prominence;
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const auto only = [nan](bool holds, double value) { return holds ? value : nan; };
+  for (const LineRow& row : rows) {
+    begin.push_back(static_cast<std::int64_t>(time.size()));
+    count.push_back(static_cast<std::int64_t>(row.line.point.size()));
+    const bool charm = row.line.kind == LineKind::kZeroCharm, zero_gamma = row.line.kind == LineKind::kZeroGamma;
+    for (const LinePoint& point : row.line.point) {
+      time.push_back(header.intraday.time.at(static_cast<std::size_t>(point.time)));
+      spot.push_back(point.spot);
+      ridge.push_back(only(!charm && !zero_gamma, point.value));
+      gamma_slope.push_back(only(zero_gamma, point.value));
+      charm_slope.push_back(only(charm, point.value));
+      gamma_prominence.push_back(only(!charm, point.strength));
+      charm_prominence.push_back(only(charm, point.strength));
+    }
+  }
+  write_who(table, dims, rows);
+  table.row_numbers("point", time.size());
+  table.column({"expiries", dims, "which expiries the surface sums", "", "all 0dte"},
+               column_of(rows, [](auto& row) { return row.scope; }));
+  table.column({"kind", dims, "what the line follows", "", h5::kLineKindMeanings},
+               column_of(rows, [](auto& row) { return row.line.kind; }));
+  table.column({"point_begin", dims, "first point of the line", "1", ""}, begin);
+  table.column({"point_count", dims, "points of the line", "1", ""}, count);
+  table.column({"time", points, "instant of the session", kTimeUnits, ""}, time);
+  table.column({"spot", points, "spot of the line at the instant", "USD", ""}, spot);
+  table.column({"ridge_gamma", points, "gamma exposure on a ridge", "shares USD-1", ""}, ridge);
+  table.column({"zero_gamma_slope", points, "slope of gamma exposure along spot on its contour", "shares USD-2", ""},
+               gamma_slope);
+  table.column({"zero_charm_slope", points, "slope of charm exposure along spot on its contour",
+                "shares USD-1 common_year-1", ""},
+               charm_slope);
+  table.column({"gamma_prominence", points, "prominence of a ridge or of a change of sign of gamma exposure",
+                "shares USD-1", ""},
+               gamma_prominence);
+  table.column(
+      {"charm_prominence", points, "prominence of a change of sign of charm exposure", "shares common_year-1", ""},
+      charm_prominence);
 }
 
 void write_quality(hid_t root, const std::vector<TickerQuality>& rows) {
@@ -476,6 +766,10 @@ void write_run(hid_t root, const NightTables& tables) {
   h5::write_attribute(group.get(), "backend", tables.backend);
   h5::write_attribute(group.get(), "precision", tables.precision);
   h5::write_attribute(group.get(), "compressor", h5::compressor_name());
+  if (!tables.previous.name.empty()) {
+    h5::write_attribute(group.get(), "previous_name", tables.previous.name);
+    h5::write_attribute(group.get(), "previous_sha256", tables.previous.sha256);
+  }
   if (!tables.warnings.empty()) h5::write_attribute(group.get(), "warnings", tables.warnings);
 }
 
@@ -492,6 +786,36 @@ void validate(const NightHeader& header, const NightTables& tables) {
   require(snapshot.volatility.size() == header.ticker.size(), "volatility is not (ticker)");
   require(snapshot.quote_status.size() == snapshot.contracts(), "quote_status is not (contract)");
   require(tables.greeks.size() == snapshot.contracts() * kGreekCount, "greeks are not (greek, contract)");
+  require(snapshot.volume.size() == snapshot.contracts(), "volume is not (contract)");
+  for (const LevelRow& row : tables.level) {
+    for (std::size_t k = 0; k < kLevelCount; ++k) {
+      require(!row.level[k].ok() || std::isfinite(row.level[k].value),
+              std::string(kLevelTexts[k].name) + " of " + row.ticker + " " + row.position + " is ok but no number");
+    }
+  }
+  const std::size_t positions = header.position.size(), strikes = tables.profile.strike.size();
+  const Profile& profile = tables.profile;
+  require(tables.strike_begin.size() == header.ticker.size() && tables.strike_count.size() == header.ticker.size(),
+          "strike_begin or strike_count is not (ticker)");
+  require(
+      profile.by_strike_count.call_volume.size() == strikes && profile.by_strike.gross[0].size() == strikes * positions,
+      "the profile by strike has another size than its strikes");
+  require(profile.by_expiry_count.call_volume.size() == snapshot.expiries() &&
+              profile.gx_after.size() == snapshot.expiries() * positions,
+          "the profile by expiry is not (expiry, position)");
+  require(profile.by_bucket.gross[0].size() == header.ticker.size() * kBuckets * positions,
+          "the profile by bucket is not (ticker, bucket, position)");
+  const std::size_t terms = positions * header.moves.size() * kAttributionTerms;
+  require(tables.attribution.by_expiry.size() == snapshot.expiries() * terms &&
+              tables.attribution.by_strike.size() == strikes * terms,
+          "the attribution is not (row, position, move, term)");
+  const std::size_t sessions = header.intraday.time.empty() ? 0 : header.ticker.size() * positions;
+  require(tables.path.size() == sessions && tables.half_band.size() == sessions, "paths are not (ticker, position)");
+  for (const LeastResistancePath& path : tables.path) {
+    require(path.spot.size() == header.intraday.time.size() && path.band_low.size() == path.spot.size() &&
+                path.band_high.size() == path.spot.size() && path.status.size() == path.spot.size(),
+            "a path is not (time)");
+  }
 }
 
 }  // namespace
@@ -502,6 +826,9 @@ struct NightWriter::Impl {
   PendingFile pending;
   h5::Handle file, root;
   std::vector<h5::Handle> surface;
+  h5::Handle session_group;  // /intraday, where the session is stored
+  std::optional<h5::TableWriter> session_table;
+  std::vector<h5::Handle> session_surface;
 
   mutable std::mutex mutex;  // guards everything below
   std::condition_variable chunks_changed, room_changed;
@@ -525,9 +852,16 @@ struct NightWriter::Impl {
     chunks_changed.notify_all();
     if (writer.joinable()) writer.join();
     const h5::LibraryLock lock;
-    surface.clear();
+    close_datasets();
     root = {};
     file = {};
+  }
+
+  void close_datasets() {
+    surface.clear();
+    session_surface.clear();
+    session_table.reset();
+    session_group = {};
   }
 
   [[noreturn]] void fail(const std::string& problem) const {
@@ -541,6 +875,16 @@ struct NightWriter::Impl {
     h5::TableWriter table(root.get());
     write_root(root.get(), table, header);
     for (std::size_t s = 0; s < header.surfaces(); ++s) surface.push_back(create_surface(root.get(), table, header, s));
+    if (header.intraday.time.empty()) {
+      table_group(root.get(), "intraday", 0);
+      return;
+    }
+    session_group = h5::create_group(root.get(), "intraday");
+    session_table.emplace(session_group.get());
+    write_session_axes(*session_table, header);
+    for (std::size_t s = 0; s < kIntradaySurfaces; ++s) {
+      session_surface.push_back(create_session_surface(session_group.get(), *session_table, s));
+    }
   }
 
   /// Tickers in their order, whatever the order of submission.
@@ -578,36 +922,52 @@ struct NightWriter::Impl {
   std::size_t write_ticker(std::int64_t ticker, const Chunks& chunks) {
     const h5::LibraryLock lock;
     std::size_t bytes = 0, at = 0;
-    for (const h5::Handle& dataset : surface) {
-      for (hsize_t position = 0; position < header.position.size(); ++position) {
-        for (hsize_t rule = 0; rule < header.iv_rule.size(); ++rule, ++at) {
-          const hsize_t offset[6] = {static_cast<hsize_t>(ticker), position, rule, 0, 0, 0};
-          const std::vector<std::uint8_t>& chunk = chunks[at];
-          h5::check(H5Dwrite_chunk(dataset.get(), H5P_DEFAULT, 0, offset, chunk.size(), chunk.data()),
-                    "write the surfaces of " + header.ticker[static_cast<std::size_t>(ticker)]);
-          bytes += chunk.size();
+    // The third dimension is the rule, or the session's expiries.
+    const auto write = [&](const std::vector<h5::Handle>& datasets, hsize_t third) {
+      for (const h5::Handle& dataset : datasets) {
+        for (hsize_t position = 0; position < header.position.size(); ++position) {
+          for (hsize_t k = 0; k < third; ++k, ++at) {
+            const hsize_t offset[6] = {static_cast<hsize_t>(ticker), position, k, 0, 0, 0};
+            const std::vector<std::uint8_t>& chunk = chunks[at];
+            h5::check(H5Dwrite_chunk(dataset.get(), H5P_DEFAULT, 0, offset, chunk.size(), chunk.data()),
+                      "write the surfaces of " + header.ticker[static_cast<std::size_t>(ticker)]);
+            bytes += chunk.size();
+          }
         }
       }
-    }
+    };
+    write(surface, header.iv_rule.size());
+    write(session_surface, kScopes);
     return bytes;
   }
 
-  Chunks encode(std::int64_t ticker, std::span<const double> cells) const {
-    thread_local h5::ChunkEncoder encoder;
-    const std::size_t chunk_cells = header.chunk_cells();
-    std::vector<std::uint32_t> bits(chunk_cells);
+  Chunks encode(std::int64_t ticker, std::span<const double> cells, std::span<const double> session) const {
     Chunks chunks;
+    encode(chunks, cells, header.chunk_cells(), header.keep_bits,
+           [&](std::size_t chunk, std::size_t cell, double value) { refuse_cell(ticker, chunk, cell, value); });
+    encode(chunks, session, header.session_cells(), 0, [&](std::size_t chunk, std::size_t, double value) {
+      fail(std::string("intraday ") + h5::kSessionText[chunk / kScopes / header.position.size()].name + " of " +
+           header.ticker[static_cast<std::size_t>(ticker)] + " holds " + std::to_string(value) +
+           ": float32 cannot hold it");
+    });
+    return chunks;
+  }
+
+  template <class Refuse>
+  static void encode(Chunks& chunks, std::span<const double> cells, std::size_t chunk_cells, int keep_bits,
+                     Refuse refuse) {
+    thread_local h5::ChunkEncoder encoder;
+    std::vector<std::uint32_t> bits(chunk_cells);
     for (std::size_t begin = 0; begin < cells.size(); begin += chunk_cells) {
       const std::span<const double> from = cells.subspan(begin, chunk_cells);
-      const std::ptrdiff_t refused = h5::to_float32(from, header.keep_bits, bits);
+      const std::ptrdiff_t refused = h5::to_float32(from, keep_bits, bits);
       if (refused >= 0) {
         const auto cell = static_cast<std::size_t>(refused);
-        refuse_cell(ticker, begin / chunk_cells, cell, from[cell]);
+        refuse(begin / chunk_cells, cell, from[cell]);
       }
       const auto* bytes = reinterpret_cast<const std::uint8_t*>(bits.data());
       chunks.push_back(encoder.encode({bytes, chunk_cells * sizeof(float)}, sizeof(float)));
     }
-    return chunks;
   }
 
   /// Names the cell that float32 cannot hold.
@@ -636,13 +996,15 @@ NightWriter::NightWriter(const std::filesystem::path& target, const NightHeader&
 
 NightWriter::~NightWriter() = default;
 
-void NightWriter::write_surfaces(std::int64_t ticker, std::span<const double> cells) {
+void NightWriter::write_surfaces(std::int64_t ticker, std::span<const double> cells, std::span<const double> session) {
   const NightHeader& header = impl_->header;
   const std::size_t chunk_cells = header.chunk_cells();
   const std::size_t count = header.surfaces() * header.position.size() * header.iv_rule.size();
-  if (ticker < 0 || static_cast<std::size_t>(ticker) >= header.ticker.size() || cells.size() != count * chunk_cells) {
-    impl_->fail("ticker " + std::to_string(ticker) + " with " + std::to_string(cells.size()) +
-                " cells does not fit the header");
+  const std::size_t session_count = kIntradaySurfaces * header.position.size() * kScopes;
+  if (ticker < 0 || static_cast<std::size_t>(ticker) >= header.ticker.size() || cells.size() != count * chunk_cells ||
+      session.size() != session_count * header.session_cells()) {
+    impl_->fail("ticker " + std::to_string(ticker) + " with " + std::to_string(cells.size()) + " and " +
+                std::to_string(session.size()) + " cells does not fit the header");
   }
   {
     const std::lock_guard lock(impl_->mutex);
@@ -655,7 +1017,7 @@ void NightWriter::write_surfaces(std::int64_t ticker, std::span<const double> ce
   const auto begin = Clock::now();
   Chunks chunks;
   try {
-    chunks = impl_->encode(ticker, cells);
+    chunks = impl_->encode(ticker, cells, session);
   } catch (...) {
     const std::lock_guard lock(impl_->mutex);
     impl_->submitted[static_cast<std::size_t>(ticker)] = false;
@@ -666,7 +1028,7 @@ void NightWriter::write_surfaces(std::int64_t ticker, std::span<const double> ce
   for (const std::vector<std::uint8_t>& chunk : chunks) bytes += chunk.size();
 
   std::unique_lock lock(impl_->mutex);
-  impl_->statistics.bytes_raw += cells.size() * sizeof(float);
+  impl_->statistics.bytes_raw += (cells.size() + session.size()) * sizeof(float);
   impl_->statistics.compress_seconds += seconds;
   // Waiting helps only while the writer has its next ticker: if that one is still to come, perhaps from this very
   // thread, the queue has to grow.
@@ -703,9 +1065,14 @@ void NightWriter::finish(const NightTables& tables) {
     write_contracts(root, impl_->header, tables);
     write_levels(root, tables.level);
     write_crossings(root, tables.crossing);
+    write_ladder(root, tables.ladder);
+    write_profile(root, impl_->header, tables);
+    write_attribution(root, impl_->header, tables);
+    if (impl_->session_table) write_paths(*impl_->session_table, tables);
+    write_lines(root, impl_->header, tables.line);
     write_quality(root, tables.snapshot->quality);
     write_run(root, tables);
-    impl_->surface.clear();
+    impl_->close_datasets();
     impl_->root = {};
     impl_->file.close("close the file");
   } catch (const h5::Error& error) {

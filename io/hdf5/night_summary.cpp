@@ -66,32 +66,24 @@ NightHeader read_header(const h5::FileReader& file, std::vector<std::string>& su
   return header;
 }
 
+// A level that an older file lacks is null, as is one whose own column is there but whose reason is not.
 std::vector<LevelRow> read_levels(const h5::FileReader& file) {
   const std::size_t rows = rows_of(file, "/levels", "row");
   std::vector<LevelRow> levels(rows);
   if (rows == 0) return levels;
   const auto ticker = file.strings("/levels/ticker", rows), position = file.strings("/levels/position", rows);
-  const auto index = file.values<double>("/levels/gamma_index", {rows});
-  const auto slope = file.values<double>("/levels/zero_gamma_slope", {rows});
-  const auto count = file.values<std::int32_t>("/levels/zero_gamma_count", {rows});
   for (std::size_t row = 0; row < rows; ++row) {
     levels[row].ticker = ticker[row];
     levels[row].position = position[row];
-    levels[row].gamma_index = index[row];
-    levels[row].zero_gamma_slope = slope[row];
-    levels[row].zero_gamma_count = count[row];
   }
-  for (const auto& [name, member] : {std::pair{"gamma_index_ratio", &LevelRow::gamma_index_ratio},
-                                     {"call_wall", &LevelRow::call_wall},
-                                     {"put_wall", &LevelRow::put_wall},
-                                     {"call_wall_unrestricted", &LevelRow::call_wall_unrestricted},
-                                     {"put_wall_unrestricted", &LevelRow::put_wall_unrestricted},
-                                     {"absolute_gamma_strike", &LevelRow::absolute_gamma_strike},
-                                     {"zero_gamma", &LevelRow::zero_gamma}}) {
-    const std::string path = std::string("/levels/") + name;
+  for (std::size_t k = 0; k < kLevelCount; ++k) {
+    const LevelText& text = kLevelTexts[k];
+    const std::string path = "/levels/" + std::string(text.name);
+    const std::string reason = "/levels/" + std::string(kLevelTexts[index(text.status_of)].name) + "_status";
+    if (!file.has(path) || !file.has(reason)) continue;
     const auto value = file.values<double>(path, {rows});
-    const auto status = file.values<LevelStatus>(path + "_status", {rows});
-    for (std::size_t row = 0; row < rows; ++row) levels[row].*member = {value[row], status[row]};
+    const auto status = file.values<LevelStatus>(reason, {rows});
+    for (std::size_t row = 0; row < rows; ++row) levels[row].level[k] = {value[row], status[row]};
   }
   return levels;
 }
@@ -101,9 +93,13 @@ std::vector<CrossingRow> read_crossings(const h5::FileReader& file) {
   std::vector<CrossingRow> crossings(rows);
   if (rows == 0) return crossings;
   const auto ticker = file.strings("/crossing/ticker", rows), position = file.strings("/crossing/position", rows);
+  const auto kind = file.values<CrossingKind>("/crossing/kind", {rows});
   const auto price = file.values<double>("/crossing/price", {rows});
   const auto slope = file.values<double>("/crossing/slope", {rows});
-  for (std::size_t row = 0; row < rows; ++row) crossings[row] = {ticker[row], position[row], price[row], slope[row]};
+  const auto prominence = file.values<double>("/crossing/prominence", {rows});
+  for (std::size_t row = 0; row < rows; ++row) {
+    crossings[row] = {ticker[row], position[row], kind[row], price[row], slope[row], prominence[row]};
+  }
   return crossings;
 }
 
@@ -176,15 +172,17 @@ void validate(const NightSummary& summary) {
   for (const Instant instant : header.time) {
     if (!h5::is_instant(instant)) throw h5::Error("a time lies outside the years 1970 to 9999 (the file is damaged)");
   }
-  const auto is_level = [](const Level& level) {
-    const int status = static_cast<int>(level.status);
-    return status >= 0 && status < h5::kLevelStatusCount;
-  };
   for (const LevelRow& row : summary.level) {
-    for (const Level& level : {row.gamma_index_ratio, row.call_wall, row.put_wall, row.call_wall_unrestricted,
-                               row.put_wall_unrestricted, row.absolute_gamma_strike, row.zero_gamma}) {
-      if (!is_level(level))
+    for (const Level& level : row.level) {
+      const int status = static_cast<int>(level.status);
+      if (status < 0 || status >= kLevelStatusCount) {
         throw h5::Error("a level of " + row.ticker + " has an unknown status (the file is damaged)");
+      }
+    }
+  }
+  for (const CrossingRow& row : summary.crossing) {
+    if (row.kind != CrossingKind::kZeroGamma && row.kind != CrossingKind::kFlip) {
+      throw h5::Error("a crossing of " + row.ticker + " is of an unknown kind (the file is damaged)");
     }
   }
   for (const TickerQuality& row : summary.quality) {
@@ -210,9 +208,13 @@ void transfer_summary(Archive& archive, Out& out) {
 
 template <class Archive, class Row>
 void transfer_level(Archive& archive, Row& row) {
-  archive(row.ticker, row.position, row.gamma_index, row.gamma_index_ratio, row.call_wall, row.put_wall,
-          row.call_wall_unrestricted, row.put_wall_unrestricted, row.absolute_gamma_strike, row.zero_gamma,
-          row.zero_gamma_slope, row.zero_gamma_count);
+  archive(row.ticker, row.position);
+  for (auto& level : row.level) archive(level.value, level.status);
+}
+
+template <class Archive, class Row>
+void transfer_crossing(Archive& archive, Row& row) {
+  archive(row.ticker, row.position, row.kind, row.price, row.slope, row.prominence);
 }
 
 template <class Archive, class Row>
@@ -226,14 +228,6 @@ void transfer_quality(Archive& archive, Row& row) {
 
 // Where the archives look for them: in the namespace of the types.
 template <class Archive>
-void transfer(Archive& archive, Level& level) {
-  archive(level.value, level.status);
-}
-template <class Archive>
-void transfer(Archive& archive, const Level& level) {
-  archive(level.value, level.status);
-}
-template <class Archive>
 void transfer(Archive& archive, LevelRow& row) {
   transfer_level(archive, row);
 }
@@ -243,11 +237,11 @@ void transfer(Archive& archive, const LevelRow& row) {
 }
 template <class Archive>
 void transfer(Archive& archive, CrossingRow& row) {
-  archive(row.ticker, row.position, row.price, row.slope);
+  transfer_crossing(archive, row);
 }
 template <class Archive>
 void transfer(Archive& archive, const CrossingRow& row) {
-  archive(row.ticker, row.position, row.price, row.slope);
+  transfer_crossing(archive, row);
 }
 template <class Archive>
 void transfer(Archive& archive, TickerQuality& row) {

@@ -57,9 +57,10 @@ void gather(const std::uint8_t* data, std::size_t size, std::size_t n, std::size
   for (std::size_t row = present; row < rows; ++row) std::memcpy(&chunk[row * size], fill, size);
 }
 
-/// Encodes the chunks of a (n, width) array in parallel and writes them in order.
-void write_chunks(hid_t dataset, const Values& values, std::size_t n, std::size_t rows, const std::uint8_t* fill,
-                  const std::string& what) {
+/// Encodes the chunks of an array, (rows, 1, ...) each, in parallel and writes them in order.
+void write_chunks(hid_t dataset, const Values& values, const std::vector<hsize_t>& dims, std::size_t rows,
+                  const std::uint8_t* fill, const std::string& what) {
+  const std::size_t n = dims[0];
   const std::size_t size = size_of(values.type);
   const std::size_t width = values.count / n;
   const std::size_t chunks = (n + rows - 1) / rows * width;
@@ -75,8 +76,14 @@ void write_chunks(hid_t dataset, const Values& values, std::size_t n, std::size_
     });
   });
   for (std::size_t index = 0; index < chunks; ++index) {
-    const hsize_t offset[2] = {index / width * rows, index % width};  // the second for two dimensions only
-    check(H5Dwrite_chunk(dataset, H5P_DEFAULT, 0, offset, encoded[index].size(), encoded[index].data()), what);
+    std::vector<hsize_t> offset(dims.size());
+    offset[0] = index / width * rows;
+    std::size_t rest = index % width;
+    for (std::size_t axis = dims.size() - 1; axis > 0; --axis) {
+      offset[axis] = rest % dims[axis];
+      rest /= dims[axis];
+    }
+    check(H5Dwrite_chunk(dataset, H5P_DEFAULT, 0, offset.data(), encoded[index].size(), encoded[index].data()), what);
   }
 }
 
@@ -208,7 +215,7 @@ void TableWriter::column(const Column& column, const Values& values) {
   std::vector<hsize_t> dims;
   for (const std::string& dim : column.dims) dims.push_back(is_scale ? values.count : length(dim));
   const std::size_t count = std::accumulate(dims.begin(), dims.end(), std::size_t{1}, std::multiplies<>());
-  if (count == 0 || count != values.count || dims.size() > 2) {
+  if (count == 0 || count != values.count || dims.size() > 3) {
     throw Error(what + " failed: " + std::to_string(values.count) + " values for " + std::to_string(count) + " places");
   }
   const bool is_text = values.type == Type::kString;
@@ -232,7 +239,7 @@ void TableWriter::column(const Column& column, const Values& values) {
   } else {
     std::uint8_t fill[sizeof(double)] = {};
     check(H5Pget_fill_value(creation.get(), memory_type(values.type), fill), what);
-    write_chunks(dataset.get(), values, dims[0], chunk[0], fill, what);
+    write_chunks(dataset.get(), values, dims, chunk[0], fill, what);
   }
   if (is_scale) check(H5DSset_scale(dataset.get(), column.name.c_str()), what);
   describe(dataset.get(), column, values.type);

@@ -443,7 +443,7 @@ void Tabulate(const ExpiryContracts& contracts, const SmileRule& rule, const Sce
   using V = hn::Vec<decltype(d)>;
   const std::size_t lanes = hn::Lanes(d);
   const std::size_t row_lanes = hn::Lanes(of_row);
-  const std::size_t padded = (row.spots + kRowPad - 1) / kRowPad * kRowPad;
+  const std::size_t padded = (row.spots + row_lanes - 1) / row_lanes * row_lanes;
   const std::size_t n = contracts.count;
   if (staged.table.size() < n * padded) staged.table.resize(n * padded);
   const formulas::Smile<double>& smile = rule.smile;
@@ -552,6 +552,11 @@ void Combine(GreekSet greeks, const ExpiryContracts& contracts, const ScenarioRo
 
 // The sets of moments with loops of their own; any other set uses the smallest of them that holds it.
 constexpr std::uint32_t kMaskGamma = needed_moments({Greek::kGamma});
+constexpr std::uint32_t kMaskDelta = needed_moments({Greek::kDelta});
+// All that need the density alone.
+constexpr std::uint32_t kMaskDensity =
+    needed_moments({Greek::kGamma, Greek::kVanna, Greek::kSpeed, Greek::kZomma, Greek::kColor, Greek::kVega,
+                    Greek::kVomma, Greek::kUltima, Greek::kVeta});
 constexpr std::uint32_t kMask3 = needed_moments(kGreeks3);
 constexpr std::uint32_t kMask4 = needed_moments({Greek::kDelta, Greek::kGamma, Greek::kCharm, Greek::kVanna});
 constexpr std::uint32_t kMask11 = needed_moments(kGreeks11);
@@ -561,7 +566,8 @@ template <class Real>
 void AddExposures(GreekSet greeks, const ExpiryContracts& contracts, const ScenarioRow& row,
                   StagedContracts<Real>& staged, std::vector<Real>& growth, std::vector<Real>& x,
                   std::vector<double>& moments, double* out, std::size_t out_stride) {
-  const std::size_t padded = (row.spots + kRowPad - 1) / kRowPad * kRowPad;
+  const std::size_t lanes = hn::Lanes(hn::ScalableTag<Real>());
+  const std::size_t padded = (row.spots + lanes - 1) / lanes * lanes;
   Stage(contracts, row, staged);
   const std::uint32_t mask = needed_moments(greeks);
   growth.resize(padded);
@@ -583,10 +589,14 @@ void AddExposures(GreekSet greeks, const ExpiryContracts& contracts, const Scena
   const auto within = [&](std::uint32_t larger) { return (mask & ~larger) == 0; };
   if (within(kMaskGamma)) {
     run.template operator()<kMaskGamma>();
+  } else if (within(kMaskDelta)) {
+    run.template operator()<kMaskDelta>();
   } else if (within(kMask3)) {
     run.template operator()<kMask3>();
   } else if (within(kMask4)) {
     run.template operator()<kMask4>();
+  } else if (within(kMaskDensity)) {
+    run.template operator()<kMaskDensity>();
   } else if (within(kMask11)) {
     run.template operator()<kMask11>();
   } else {

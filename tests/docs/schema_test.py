@@ -23,7 +23,7 @@ def documented(page):
     for line in page.splitlines():
         heading = re.match(r"## (.*)", line)
         if heading:
-            found = re.match(r"(chains|night|history)\.h5(?:, (/\w+|root))?$", heading.group(1))
+            found = re.match(r"(chains|night|history)\.h5(?:, (/[\w/]+|root))?$", heading.group(1))
             place = (found.group(1), (found.group(2) or "root").lstrip("/")) if found else None
         row = re.match(r"\| `(\w+)` \| ([^|]*) \| ([^|]*) \| ([^|]*) \|", line)
         if row and place:
@@ -52,7 +52,8 @@ def main():
     seen = set()
     for kind, path in (("chains", sys.argv[2]), ("night", sys.argv[3]), ("history", sys.argv[4])):
         with h5py.File(path) as file:
-            groups = {"root": file} | {name: item for name, item in file.items() if isinstance(item, h5py.Group) and name != "run"}
+            groups = {"root": file}
+            file.visititems(lambda name, item: groups.update({name: item}) if isinstance(item, h5py.Group) and name != "run" else None)
             for name, group in groups.items():
                 stated = tables.get((kind, name), {})
                 seen.add((kind, name))

@@ -344,6 +344,20 @@ TEST(Positions, ModelsAndMultipliers) {
 }
 
 // A book of one call and one put far apart: net gamma changes sign once, at a spot known by bisection.
+// Levels of one model with given gammas, the other Greeks 0, at the quote instant.
+TickerLevels levels_of(const BookView& book, Instant time, const std::vector<double>& gamma) {
+  std::vector<double> greeks(kGreekCount * book.contracts(), 0.0);
+  std::copy(gamma.begin(), gamma.end(),
+            greeks.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(Greek::kGamma) * book.contracts()));
+  LevelInputs in;
+  in.book = book;
+  in.greeks = greeks;
+  in.quote_time = time;
+  in.iv_floor = 0.01;
+  const auto sampler = make_cpu_backend(Precision::kFp64);
+  return compute_levels(in, *sampler);
+}
+
 TEST(Levels, WallsAndZeroGamma) {
   ChainBuilder b;
   b.ticker("AAA", 100.0);
@@ -358,35 +372,32 @@ TEST(Levels, WallsAndZeroGamma) {
   const auto weights = exposure_weights(s, 0, n, 1);
   std::vector<std::int64_t> begin;
   const BookView book = make_book(s, 0, weights, begin);
-  const Instant time[] = {s.quote_time};
-  GridView grid;
-  grid.time = time;
-  grid.log_spot_begin = -0.2;
-  grid.iv_floor = 0.01;
   std::vector<double> gamma;
   for (std::size_t i = 0; i < 4; ++i) {
     gamma.push_back(formulas::black_scholes<double>({1.0, 100.0, s.strike[i], 0, 0, 0.3, 20.0 / 365.0}).gamma);
   }
-  const auto sampler = make_cpu_backend(Precision::kFp64);
-  const TickerLevels levels = compute_levels(book, gamma, grid, *sampler);
-  EXPECT_EQ(levels.level.call_wall.value, 110.0);
-  EXPECT_EQ(levels.level.put_wall.value, 90.0);
-  ASSERT_EQ(levels.crossing.size(), 1U);
+  const TickerLevels levels = levels_of(book, s.quote_time, gamma);
+  EXPECT_EQ(levels.level[0][LevelName::kCallWall].value, 110.0);
+  EXPECT_EQ(levels.level[0][LevelName::kPutWall].value, 90.0);
+  ASSERT_EQ(levels.crossing[0].size(), 1U);
   double low = 90.0, high = 110.0;
   for (int k = 0; k < 100; ++k) {
     const double middle = 0.5 * (low + high);
-    (gamma_exposure(book, grid, middle).gamma < 0.0 ? low : high) = middle;
+    (gamma_exposure(book, s.quote_time, 0.01, middle).gamma < 0.0 ? low : high) = middle;
   }
-  EXPECT_NEAR(levels.level.zero_gamma.value, low, 1e-7 * low);
-  EXPECT_GT(levels.level.zero_gamma_slope, 0.0);
+  EXPECT_NEAR(levels.level[0][LevelName::kZeroGamma].value, low, 1e-7 * low);
+  const double found = levels.level[0][LevelName::kZeroGammaSlope].value;
+  EXPECT_GT(found, 0.0);
   const double step = 1e-4;
-  const double slope =
-      (gamma_exposure(book, grid, low + step).gamma - gamma_exposure(book, grid, low - step).gamma) / (2 * step);
-  EXPECT_NEAR(levels.level.zero_gamma_slope / slope, 1.0, 1e-5);
+  const double slope = (gamma_exposure(book, s.quote_time, 0.01, low + step).gamma -
+                        gamma_exposure(book, s.quote_time, 0.01, low - step).gamma) /
+                       (2 * step);
+  // The change of the gamma index, 1e9 USD per 1 %, per 1 % of spot.
+  EXPECT_NEAR(found / (1e-4 * low * low * low * slope / 1e9), 1.0, 1e-4);
 }
 
-// A contract with a minute to live makes two roots 0.24 % of spot apart: a wide axis must not step over them.
-TEST(Levels, AWideAxisKeepsTheStepOfTheSamples) {
+// A contract with a minute to live makes two roots 0.24 % of spot apart: samples must not step over them.
+TEST(Levels, CloseRootsAreNotSteppedOver) {
   ChainBuilder b;
   b.ticker("AAA", 100.0);
   b.expiry(60, "AAA");
@@ -399,18 +410,8 @@ TEST(Levels, AWideAxisKeepsTheStepOfTheSamples) {
   const auto weights = exposure_weights(s, 0, n, 1);
   std::vector<std::int64_t> begin;
   const BookView book = make_book(s, 0, weights, begin);
-  const Instant time[] = {s.quote_time};
-  GridView grid;
-  grid.time = time;
-  grid.iv_floor = 0.01;
-  const auto sampler = make_cpu_backend(Precision::kFp64);
   const std::vector<double> gamma(2, 0.0);
-  const auto roots = [&](double half_width) {
-    grid.log_spot_begin = -half_width;
-    return compute_levels(book, gamma, grid, *sampler).crossing.size();
-  };
-  EXPECT_EQ(roots(0.2), 2U);
-  EXPECT_EQ(roots(2.9), 2U);
+  EXPECT_EQ(levels_of(book, s.quote_time, gamma).crossing[0].size(), 2U);
 }
 
 TEST(Levels, ABalancedBookHasNoZeroGamma) {
@@ -427,15 +428,9 @@ TEST(Levels, ABalancedBookHasNoZeroGamma) {
   const auto weights = exposure_weights(s, 0, n, 1);
   std::vector<std::int64_t> begin;
   const BookView book = make_book(s, 0, weights, begin);
-  const Instant time[] = {s.quote_time};
-  GridView grid;
-  grid.time = time;
-  grid.iv_floor = 0.01;
-  grid.log_spot_begin = -0.2;
-  const auto sampler = make_cpu_backend(Precision::kFp64);
-  const TickerLevels levels = compute_levels(book, std::vector<double>(6, 1.0), grid, *sampler);
-  EXPECT_EQ(levels.level.zero_gamma.status, LevelStatus::kNoSignChange);
-  EXPECT_EQ(levels.crossing.size(), 0U);
+  const TickerLevels levels = levels_of(book, s.quote_time, std::vector<double>(6, 1.0));
+  EXPECT_EQ(levels.level[0][LevelName::kZeroGamma].status, LevelStatus::kNoSignChange);
+  EXPECT_EQ(levels.crossing[0].size(), 0U);
 }
 
 TEST(Levels, TiesGoToTheStrikeNearestToSpotThenTheLower) {
@@ -450,29 +445,23 @@ TEST(Levels, TiesGoToTheStrikeNearestToSpotThenTheLower) {
   const auto weights = exposure_weights(s, 0, n, 1);
   std::vector<std::int64_t> begin;
   const BookView book = make_book(s, 0, weights, begin);
-  const Instant time[] = {s.quote_time};
-  GridView grid;
-  grid.time = time;
-  grid.log_spot_begin = -0.2;
-  grid.iv_floor = 0.01;
-  const auto sampler = make_cpu_backend(Precision::kFp64);
   const std::vector<double> equal(5, 0.01);
-  const auto levels = compute_levels(book, equal, grid, *sampler);
-  EXPECT_EQ(levels.level.call_wall.value, 100.0);
-  EXPECT_EQ(levels.level.put_wall.value, 98.0);
-  EXPECT_EQ(levels.level.put_wall_unrestricted.value, 98.0) << "98 and 102 are equally near: the lower";
-  EXPECT_EQ(levels.level.absolute_gamma_strike.value, 102.0);
+  const auto levels = levels_of(book, s.quote_time, equal);
+  EXPECT_EQ(levels.level[0][LevelName::kCallWall].value, 100.0);
+  EXPECT_EQ(levels.level[0][LevelName::kPutWall].value, 98.0);
+  EXPECT_EQ(levels.level[0][LevelName::kPutWallUnrestricted].value, 98.0) << "98 and 102 are equally near: the lower";
+  EXPECT_EQ(levels.level[0][LevelName::kAbsoluteGammaStrike].value, 102.0);
   const std::vector<double> nothing(5, 0.0);
-  const auto none = compute_levels(book, nothing, grid, *sampler);
-  EXPECT_EQ(none.level.call_wall.status, LevelStatus::kNoContracts);
-  EXPECT_TRUE(std::isnan(none.level.call_wall.value));
-  EXPECT_EQ(none.level.gamma_index_ratio.status, LevelStatus::kNoContracts);
+  const auto none = levels_of(book, s.quote_time, nothing);
+  EXPECT_EQ(none.level[0][LevelName::kCallWall].status, LevelStatus::kNoContracts);
+  EXPECT_TRUE(std::isnan(none.level[0][LevelName::kCallWall].value));
+  EXPECT_EQ(none.level[0][LevelName::kGammaIndexRatio].status, LevelStatus::kNoContracts);
 }
 
 struct Collector final : SurfaceSink {
   std::mutex mutex;
   std::map<std::int64_t, std::vector<double>> cells;
-  void write_surfaces(std::int64_t ticker, std::span<const double> c) override {
+  void write_surfaces(std::int64_t ticker, std::span<const double> c, std::span<const double>) override {
     const std::lock_guard lock(mutex);
     EXPECT_TRUE(cells.emplace(ticker, std::vector<double>(c.begin(), c.end())).second)
         << "ticker " << ticker << " twice";
@@ -514,8 +503,8 @@ TEST(NightRun, VolatilityFollowsTheFittedSmile) {
   const std::atomic<bool> stop{false};
   NightTimings timings;
   run_night(
-      chain, snapshot, config, header, *backend, sink, std::size_t{1} << 30, [](const NightProgress&) {}, stop,
-      timings);
+      chain, snapshot, config, header, Calendar(), *backend, sink, std::size_t{1} << 30, [](const NightProgress&) {},
+      stop, timings);
   const std::size_t j = 16;
   const double x = header.spot_step[j] * header.spot_scale[0];
   double strike_sum = 0.0, moneyness_sum = 0.0, gross = 0.0;
@@ -559,8 +548,8 @@ TEST(NightRun, EverySurfaceLiesWhereTheHeaderSays) {
   std::atomic<bool> stop{false};
   NightTimings timings;
   const auto tables = run_night(
-      chain, snapshot, config, header, *backend, whole, std::size_t{1} << 30, [](const NightProgress&) {}, stop,
-      timings);
+      chain, snapshot, config, header, Calendar(), *backend, whole, std::size_t{1} << 30, [](const NightProgress&) {},
+      stop, timings);
   ASSERT_EQ(whole.cells.size(), 3U);
   const std::size_t cells = header.chunk_cells();
   // One cell of ticker 2, position 1, rule 1, time 2, shift 2, spot 3, by the formula of a reader.
@@ -588,14 +577,15 @@ TEST(NightRun, EverySurfaceLiesWhereTheHeaderSays) {
   // Blocks of one ticker give the same bits.
   Collector pieces;
   const auto again = run_night(
-      chain, snapshot, config, header, *backend, pieces, 1, [](const NightProgress&) {}, stop, timings);
+      chain, snapshot, config, header, Calendar(), *backend, pieces, 1, [](const NightProgress&) {}, stop, timings);
   EXPECT_EQ(whole.cells, pieces.cells);
   EXPECT_EQ(tables.greeks, again.greeks);
 
   stop = true;
   Collector nothing;
   EXPECT_THROW(run_night(
-                   chain, snapshot, config, header, *backend, nothing, 1, [](const NightProgress&) {}, stop, timings),
+                   chain, snapshot, config, header, Calendar(), *backend, nothing, 1, [](const NightProgress&) {}, stop,
+                   timings),
                Stopped);
 }
 

@@ -83,7 +83,7 @@ def case_usage(folder):
     for option in ("--help", "--version"):
         out, _ = run(option)
         assert "greekgrid" in out
-    for command in ("ingest", "history", "run", "levels", "info", "synth", "devices", "greeks", "folklore"):
+    for command in ("ingest", "history", "run", "levels", "info", "synth", "devices", "greeks", "folklore", "export", "show"):
         assert command in run("--help")[0]
         assert "Usage" in run(command, "--help")[0]
     for wrong in ([], ["nonsense"], ["run"], ["run", "x", "-o", "y", "--threads", "0"], ["run", "x", "-o", "y", "--wrong"],
@@ -726,6 +726,342 @@ def case_folklore(folder):
     source = need(DATA / "cboe" / "spx_20240107_quotedata.csv")
     out, _ = run("folklore", source)
     assert "-11.00" in out and "4734.48" in out and "Why they differ" in out
+
+
+def case_brute_force_levels(folder):
+    """Every level, crossing, ladder and profile of real chains against plain numpy."""
+    need_modules("numpy", "h5py")
+    config = small_config(folder, '[positions]\nmodels = ["naive", "unsigned"]\n')
+    for name in ("spx_20230914", "spy_20230914", "ndx_20221212", "amd_20230820"):
+        source = need(DATA / "cboe" / f"{name}_quotedata.csv")
+        run("run", source, "-o", folder / "n.h5", "--config", config)
+        done = subprocess.run([sys.executable, ROOT / "tests" / "program" / "brute_force_levels.py", folder / "n.h5"],
+                              capture_output=True, text=True)
+        assert done.returncode == 0, f"{name}\n{done.stdout}\n{done.stderr}"
+def iso(seconds):
+    return datetime.datetime.fromtimestamp(int(seconds), datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def spelled(variable):
+    """The values of an h5py variable as export spells them, in C order; numbers as numbers, missing ones as None."""
+    import numpy
+    values = variable[:].ravel()
+    if values.dtype.kind == "O":
+        return [value.decode() for value in values]
+    if "flag_values" in variable.attrs:
+        words = variable.attrs["flag_meanings"]
+        words = (words.decode() if isinstance(words, bytes) else words).split()
+        return [words[value] for value in values]
+    units = variable.attrs.get("units", "")
+    if (units.decode() if isinstance(units, bytes) else units).startswith("seconds since"):
+        return [iso(value) for value in values]
+    return [None if isinstance(value, numpy.floating) and numpy.isnan(value) else value for value in values]
+
+
+def same(text, value):
+    """Whether a CSV field is exactly a value."""
+    if value is None or isinstance(value, str):
+        return text == (value or "")
+    return type(value)(text) == value and len(text) <= 24
+
+
+def exported(*args, code=0):
+    out, err = run("export", *args, code=code)
+    return list(csv.DictReader(io.StringIO(out))), err
+
+
+def night_of_two_positions(folder):
+    chains = synth(folder, tickers=3, contracts=900)
+    night = folder / "night.h5"
+    run("run", chains, "-o", night, "--config", small_config(folder, '[positions]\nmodels = ["naive", "unsigned"]\n'))
+    return chains, night
+
+
+def add_groups(night):
+    """Groups that this version of the program does not write: another slice of surfaces, and a nested one."""
+    import h5py
+    import numpy
+    with h5py.File(night, "r+") as f:
+        tickers = f["ticker"][:]
+        def group(name, scales, variables):
+            made = f.create_group(name)
+            for key, (values, units) in scales.items():
+                made.create_dataset(key, data=values).make_scale(key)
+                made[key].attrs["long_name"] = key
+                if units:
+                    made[key].attrs["units"] = units
+            for key, (dims, values, units) in variables.items():
+                made.create_dataset(key, data=values)
+                for axis, dim in enumerate(dims):
+                    made[key].dims[axis].attach_scale(made[dim])
+                made[key].attrs["long_name"], made[key].attrs["units"] = key, units
+        shape = (len(tickers), 2, 3, 4, 5)
+        cells = (numpy.arange(numpy.prod(shape)).reshape(shape) - 152).astype("<f4")
+        spot = numpy.array([[50.0 + 10 * u + j for j in range(5)] for u in range(len(tickers))])
+        seconds = "seconds since 1970-01-01 00:00:00"
+        group("intraday", {"ticker": (tickers, ""), "position": (f["position"][:], ""),
+                           "expiries": (numpy.array([b"all", b"next", b"week"], dtype=h5py.string_dtype()), ""),
+                           "time": (f["time"][0] + 300 * numpy.arange(4), seconds), "spot_step": (numpy.arange(-2.0, 3.0), "1")},
+              {"spot": (("ticker", "spot_step"), spot, "USD"),
+               "gx": (("ticker", "position", "expiries", "time", "spot_step"), cells, "shares USD-1")})
+        group("profile/strike", {"row": (numpy.arange(3), "1")}, {"strike": (("row",), numpy.array([1.5, 2.5, numpy.nan]), "USD")})
+        return cells, spot
+
+
+def case_export(folder):
+    need_modules("numpy", "h5py")
+    import h5py
+    import numpy
+    chains, night = night_of_two_positions(folder)
+    add_groups(night)
+    listed, _ = run("export", night)
+    with h5py.File(night) as f:
+        names = []
+        f.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+        found = {tuple(line.split()[:2]) for line in listed.splitlines()[1:]}
+        assert found == {tuple(name.rsplit("/", 1)) if "/" in name else ("root", name) for name in names}, found
+        rows = json.loads(run("export", night, "--format", "json")[0])
+        gx = next(row for row in rows if (row["group"], row["variable"]) == ("root", "gx"))
+        assert gx["units"] == "shares USD-1" and gx["lengths"] == list(f["gx"].shape), gx
+
+        # Tables over one dimension are that table.
+        for group in ("levels", "crossing", "quality", "expiry", "volatility", "profile/strike"):
+            rows, err = exported(night, "--what", group)
+            assert err == "", err
+            for name, variable in f[group].items():
+                assert all(map(same, [row[name] for row in rows], spelled(variable))), (group, name)
+            as_json = json.loads(run("export", night, "--what", group, "--format", "json")[0])
+            for row, other in zip(rows, as_json):
+                assert list(row) == list(other)
+                for key, text in row.items():
+                    assert text == "" if other[key] is None else text == str(other[key]) or float(text) == other[key], (key, text)
+        rows, _ = exported(night, "--what", "profile/strike")
+        assert [row["strike"] for row in rows] == ["1.5", "2.5", ""], rows
+
+        # Contracts carry their ticker, root and settlement; positions are a dimension.
+        rows, err = exported(night, "--what", "contract")
+        contracts, positions = f["contract/dealer_position"].shape
+        assert len(rows) == contracts * positions and "--dims ticker" in err, err
+        assert all(map(same, [row["dealer_position"] for row in rows], spelled(f["contract/dealer_position"])))
+        ticker = [t.decode() for t, n in zip(f["contract/ticker"][:], f["contract/contract_count"][:]) for _ in range(n)]
+        expiry = f["contract/contract_expiry"][:]
+        settlement, root = spelled(f["expiry/settlement"]), spelled(f["expiry/root"])
+        for i, row in enumerate(rows):
+            e = expiry[i // positions]
+            assert (row["ticker"], row["root"], row["settlement"]) == (ticker[i // positions], root[e], settlement[e]), row
+            assert same(row["gamma"], f["contract/gamma"][i // positions]) if i % 97 == 0 else True
+        tickers = spelled(f["ticker"])
+        some, _ = exported(night, "--what", "levels", "--variables", "zero_gamma")
+        assert list(some[0]) == ["row", "ticker", "position", "zero_gamma"]
+        some, _ = exported(night, "--what", "contract", "--tickers", f"{tickers[2]},{tickers[0]}", "--position", "unsigned",
+                           "--variables", "strike,dealer_position")
+        expected = [row for row in rows if row["ticker"] != tickers[1] and row["position"] == "unsigned"]
+        assert some == [{key: row[key] for key in some[0]} for row in expected]
+        assert list(some[0]) == ["contract", "position", "ticker", "root", "settlement", "strike", "dealer_position"], some[0]
+        some, _ = exported(night, "--what", "contract", "--variables", "ticker,settlement,gamma")
+        assert list(some[0]) == ["contract", "ticker", "root", "settlement", "gamma"] and len(some) == contracts, some[0]
+        rows, err = exported(night, "--what", "contract", "--dims", "ticker")
+        assert [row["contract_count"] for row in rows] == [str(n) for n in f["contract/contract_count"][:]] and err == ""
+
+        # A surface: one row per cell, with the spot of the cell.
+        rows, _ = exported(night, "--what", "root", "--tickers", tickers[1])
+        gx, spot = f["gx"][1], f["spot"][1]
+        assert len(rows) == gx.size
+        assert all(map(same, [row["gx"] for row in rows], gx.ravel()))
+        assert all(same(row["spot"], spot[i % len(spot)]) for i, row in enumerate(rows))
+        assert {row["ticker"] for row in rows} == {tickers[1]} and rows[-1]["time"] == spelled(f["time"])[-1]
+        rows, _ = exported(night, "--what", "root", "--variables", "vanna")
+        assert list(rows[0])[-2:] == ["spot_step", "vanna"] and all(map(same, [row["vanna"] for row in rows], spelled(f["vanna"])))
+        rows, _ = exported(night, "--what", "levels", "--tickers", tickers[2], "--position", "naive")
+        assert [(row["ticker"], row["position"]) for row in rows] == [(tickers[2], "naive")]
+
+    out, _ = run("export", night, "--what", "levels")
+    run("export", night, "--what", "levels", "-o", folder / "levels.csv")
+    assert (folder / "levels.csv").read_text() == out
+    before = sha(night)
+    for args, code, message in ((["--what", "nonsense"], 2, "choose root, contract"), (["--what", "run"], 2, "attributes only"),
+                                (["--what", "levels", "--variables", "gx"], 2, "no such variable"),
+                                (["--what", "contract", "--variables", "strike,spot"], 2, "no such variable"),
+                                (["--what", "root", "--dims", "time,ticker"], 2, "ticker,spot_step"),
+                                (["--what", "expiry", "--position", "naive"], 2, "has no position"),
+                                (["--what", "root", "--dims", "ticker", "--variables", "gx"], 2, "not over ticker"),
+                                (["--tickers", "A"], 2, "--what"), (["--what", "levels", "--format", "xml"], 2, "xml"),
+                                (["--what", "levels", "-o", night], 2, "is an input"),
+                                (["--what", "levels", "--tickers", "NOPE"], 3, "no ticker NOPE"),
+                                (["--what", "levels", "--position", "NOPE"], 3, "no position NOPE"),
+                                (["--what", "levels", "-o", folder / "no" / "x.csv"], 1, "x.csv")):
+        out, err = run("export", night, *args, code=code)
+        assert out == "" and err.startswith("greekgrid: ") and message in err, (args, err)
+    assert sha(night) == before
+
+    # More values than are read at once: the pieces fit together.
+    shifts = ", ".join(f"{n / 100:.2f}" for n in range(-20, 21))
+    config = folder / "large.toml"
+    config.write_text(f'[scenarios]\nspots = 401\niv_shifts = [{shifts}]\n[positions]\nmodels = ["naive", "unsigned"]\n')
+    run("run", chains, "-o", folder / "large.h5", "--config", config, "--tickers", tickers[0])
+    out, _ = run("export", folder / "large.h5", "--what", "root")
+    with h5py.File(folder / "large.h5") as f:
+        header, *lines = out.splitlines()
+        at = [header.split(",").index(name) for name in ("gx", "spot_step", "iv_shift", "position")]
+        columns = list(zip(*(line.split(",") for line in lines)))
+        assert len(lines) * len(header.split(",")) > 1 << 22
+        shape = f["gx"].shape
+        assert numpy.array_equal(numpy.array(columns[at[0]], dtype="f4").reshape(shape), f["gx"][:])
+        for place, axis in ((at[1], 5), (at[2], 4)):
+            values = f[("spot_step", "iv_shift")[axis == 4]][:].reshape([-1 if k == axis else 1 for k in range(6)])
+            assert numpy.array_equal(numpy.array(columns[place], dtype=float).reshape(shape), numpy.broadcast_to(values, shape))
+        assert columns[at[3]][0] == "naive" and columns[at[3]][-1] == "unsigned"
+
+    # Numbers that mean nothing are written as they are, or refused.
+    odd = folder / "odd.h5"
+    shutil.copy(night, odd)
+    with h5py.File(odd, "r+") as f:
+        f["levels/zero_gamma_status"][0] = 77
+        f["expiry/settlement"][1] = -5
+        f["contract/contract_expiry"][:2] = (-1, 1)
+        f["levels/gamma_index"][1] = numpy.inf
+    rows, _ = exported(odd, "--what", "levels")
+    assert rows[0]["zero_gamma_status"] == "77" and rows[1]["gamma_index"] == "inf", rows[0]
+    assert json.loads(run("export", odd, "--what", "levels", "--format", "json")[0])[1]["gamma_index"] is None
+    rows, _ = exported(odd, "--what", "contract", "--dims", "contract")
+    assert (rows[0]["settlement"], rows[1]["settlement"]) == ("", "-5") and rows[0]["ticker"] == tickers[0]
+    with h5py.File(odd, "r+") as f:
+        f["contract/contract_count"][0] = 1 << 40
+    _, err = run("export", odd, "--what", "contract", code=3)
+    assert "point outside" in err, err
+    with h5py.File(odd, "r+") as f:
+        f.create_dataset("strange", data=numpy.arange(3, dtype="u8"))
+    _, err = run("export", odd, code=3)
+    assert "variable /strange has a type" in err, err
+
+    rows, _ = exported(chains, "--what", "root")
+    with h5py.File(chains) as f:
+        assert all(map(same, [row["strike"] for row in rows], spelled(f["strike"]))) and rows[-1]["ticker"] == tickers[2]
+    night.write_bytes(night.read_bytes()[:-3000])
+    run("export", night, code=3)
+    run("export", folder / "missing.h5", code=3)
+
+
+def shown_map(text):
+    """The characters of a map, by row."""
+    lines = text.splitlines()
+    begin = lines.index("") + 1
+    end = next(i for i in range(begin, len(lines)) if set(lines[i].strip()) <= set("-+^"))
+    return [line.split("  ")[-1] for line in lines[begin:end]], lines[end], lines[end + 1]
+
+
+def expected_map(values):
+    """The characters of a map whose every cell is one sample."""
+    largest, rows = abs(values).max(), []
+    for k, row in enumerate(values):
+        rows.append("")
+        for j, value in enumerate(row):
+            level = math.ceil(9 * abs(value) / largest)
+            across, down = j > 0 and row[j - 1] * value < 0, k > 0 and values[k - 1, j] * value < 0
+            rows[-1] += "|" if across else "~" if down else str(level) if value >= 0 else chr(ord("a") + level - 1)
+    return rows
+
+
+def extremes(text):
+    """The largest and the smallest value that a map states, and their unit."""
+    found = [re.search(rf"^{word} +([-+0-9.e]+) \((.*?)\) at", text, re.M) for word in ("max", "min")]
+    return float(found[0].group(1)), float(found[1].group(1)), found[0].group(2)
+
+
+def case_show(folder):
+    need_modules("numpy", "h5py")
+    import h5py
+    import numpy
+    chains, night = night_of_two_positions(folder)
+    cells, intraday_spot = add_groups(night)
+    with h5py.File(night) as f:
+        ticker, spot = f["ticker"][1].decode(), f["spot"][1]
+        surface = {name: f[name][1, :, 0].astype(float) for name in ("dx", "gx", "charm", "vanna")}
+    middle = len(spot) // 2
+    out, err = run("show", night, "--ticker", ticker)
+    assert err == "" and "\x1b" not in out and "\r" not in out
+    assert "position naive, iv_rule sticky_strike, iv_shift 0 vol" in out and "USD per 1 %" in out.splitlines()[0]
+
+    # Every character says sign and size of its cell.
+    slice_ = surface["gx"][0, :, 1] * 0.01 * spot ** 2
+    rows, axis, labels = shown_map(run("show", night, "--ticker", ticker, "--width", len(spot))[0])
+    assert rows == expected_map(slice_) and (slice_ > 0).any() and (slice_ < 0).any()
+    at_spot = re.search(r"^at \^ +([-+0-9.e]+) \((.*?)\) at spot ([0-9.]+), time (.*)$", run("show", night, "--ticker", ticker)[0], re.M)
+    level = json.loads(run("levels", night, "--tickers", ticker, "--format", "json")[0])[0]
+    scale = {"1e9": 1.0, "1e6": 1e-3}[at_spot.group(2)[:3]]
+    assert math.isclose(float(at_spot.group(1)) * scale, level["gamma_index"], rel_tol=1e-3), (at_spot.groups(), level)
+    assert float(at_spot.group(3)) == round(level["spot_reference"], 2)
+    assert axis.index("^") == len(axis) - len(spot) + middle and f"{spot[middle]:.2f}" in labels, (axis, labels)
+
+    # Units.
+    for name, unit, factor in (("gx", "base", 1.0), ("gx", "per_1pct", 0.01 * spot), ("gx", "usd_per_1pct", 0.01 * spot ** 2),
+                               ("gx", "contract_delta,per_2.5pt", 0.025), ("dx", "base", 1.0), ("dx", "usd", spot),
+                               ("dx", "contract_delta", 0.01), ("charm", "per_minute", 1 / 525600), ("charm", "per_5min", 5 / 525600),
+                               ("charm", "per_day", 1 / 365), ("vanna", "per_vol_point", 0.01), ("vanna", "usd_per_vol_point", 0.01 * spot),
+                               ("charm", "", 1 / 525600), ("vanna", "", 0.01), ("gx", "", 0.01 * spot ** 2), ("dx", "", 1.0)):
+        args = ["show", night, "--ticker", ticker, "--what", name] + (["--unit", unit] if unit else [])
+        most, least, label = extremes(run(*args)[0])
+        expected = surface[name][0, :, 1] * factor
+        scale = 1e9 if label.startswith("1e9") else 1e6 if label.startswith("1e6") else 1.0
+        for got, want in ((most, expected.max()), (least, expected.min())):
+            assert math.isclose(got * scale, want, rel_tol=2e-3, abs_tol=2e-3 * scale * 1e-3), (name, unit, label, got, want)
+        assert unit != "base" or scale == 1.0
+
+    # What is held is chosen by value, and said.
+    out, _ = run("show", night, "--ticker", ticker, "--position", "unsigned", "--iv-shift", "0.019", "--unit", "base")
+    assert "position unsigned" in out and "iv_shift 0.02 vol" in out
+    assert math.isclose(extremes(out)[0], surface["gx"][1, :, 2].max(), rel_tol=2e-3)
+    out, _ = run("show", night, "--ticker", ticker, "--time", "1", "--unit", "base", "--x", "iv_shift", "--y", "spot_step")
+    assert math.isclose(extremes(out)[1], surface["gx"][0, 1].min(), rel_tol=2e-3) and "down    spot, USD" in out
+    out, _ = run("show", night, "--ticker", ticker, "--time", "1", "--unit", "base", "--x", "iv_shift", "--y", "spot_step", "--width", "3")
+    assert shown_map(out)[0] == expected_map(surface["gx"][0, 1].T), out
+    out, _ = run("show", night, "--ticker", ticker, "--width", "10")
+    assert "21 samples in 10 cells, each the mean of 2 or 3" in out
+    assert "middle one of" in run("show", night, "--ticker", ticker, "--width", "10", "--aggregate", "nearest")[0]
+
+    # Another group of surfaces, with other dimensions and spots of its own.
+    out, _ = run("show", night, "--group", "intraday", "--ticker", ticker, "--select", "expiries=next", "--unit", "base", "--width", "5")
+    assert "position naive, expiries next" in out and "60.00" in out, out
+    slice_ = cells[1, 0, 1]
+    assert extremes(out)[:2] == (slice_.max(), slice_.min())
+    rows, _, _ = shown_map(out)
+    assert rows == expected_map(slice_) and "~" in "".join(rows) and "0" in "".join(rows), rows
+
+    # Colour on a terminal or when told, the same characters under it.
+    colored, _ = run("show", night, "--ticker", ticker, "--color", "always")
+    assert "\x1b[" in colored and re.sub(r"\x1b\[[0-9;]*m", "", colored) == run("show", night, "--ticker", ticker)[0]
+    for term, has_color in (("xterm", True), ("dumb", False)):
+        master, slave = pty.openpty()
+        process = subprocess.Popen([PROGRAM, "show", night, "--ticker", ticker], stdout=slave, env={**os.environ, "TERM": term})
+        os.close(slave)
+        text = b""
+        while True:
+            try:
+                piece = os.read(master, 65536)
+            except OSError:
+                break
+            if not piece:
+                break
+            text += piece
+        assert process.wait() == 0 and (b"\x1b[" in text) == has_color, (term, text)
+
+    for args, code, message in (([], 2, "--ticker: missing"), (["--ticker", "NOPE"], 3, "no ticker NOPE"),
+                                (["--ticker", ticker, "--what", "spot"], 2, "choose dx, gx"),
+                                (["--ticker", ticker, "--group", "levels"], 2, "no variable over ticker"),
+                                (["--ticker", ticker, "--group", "nonsense"], 2, "choose root"),
+                                (["--ticker", ticker, "--unit", "per_day"], 2, "per_1pct"),
+                                (["--ticker", ticker, "--unit", "usd,contract_delta", "--what", "dx"], 2, "choose one"),
+                                (["--ticker", ticker, "--select", "strike=5"], 2, "no such dimension strike"),
+                                (["--ticker", ticker, "--select", "strike"], 2, "DIM=VALUE"),
+                                (["--ticker", ticker, "--time", "99"], 2, "out of range"),
+                                (["--ticker", ticker, "--time", "noon"], 2, "not an instant"),
+                                (["--ticker", ticker, "--position", "NOPE"], 2, "choose naive, unsigned"),
+                                (["--ticker", ticker, "--x", "time", "--y", "time"], 2, "x axis already"),
+                                (["--ticker", ticker, "--width", "0"], 2, "--width")):
+        out, err = run("show", night, *args, code=code)
+        assert out == "" and err.startswith("greekgrid: ") and message in err, (args, err)
+    _, err = run("show", chains, code=3)
+    assert "holds no surfaces" in err
 
 
 CASES = {name[5:]: value for name, value in globals().items() if name.startswith("case_")}

@@ -107,17 +107,14 @@ TEST(NetGamma, SpxOfSeptember2023MovesWithTheForward) {
     market.iv_source = iv;
     market.iv_fill = false;  // the sums compared with leave out what has no volatility of its own source
     const LoadedBook loaded = load(path, market, kNaive);
-    const Instant time[] = {loaded.snapshot.quote_time};
-    GridView grid;
-    grid.time = time;
-    grid.iv_floor = 1e-4;
-    grid.log_spot_begin = -0.2;
-    const double spot = loaded.view.spot;
-    const auto sampler = make_cpu_backend(Precision::kFp64);
-    const std::vector<double> gamma(loaded.view.contracts(), 0.0);
-    const TickerLevels levels = compute_levels(loaded.view, gamma, grid, *sampler);
-    return Result{0.01 * spot * spot * gamma_exposure(loaded.view, grid, spot).gamma / 1e9,
-                  levels.level.zero_gamma.value};
+    const std::vector<double> greeks = base_greeks(loaded.view, loaded.snapshot.quote_time, 1e-4);
+    LevelInputs in;
+    in.book = loaded.view;
+    in.greeks = greeks;
+    in.quote_time = loaded.snapshot.quote_time;
+    in.iv_floor = 1e-4;
+    const TickerLevels levels = compute_levels(in, *make_cpu_backend(Precision::kFp64));
+    return Result{levels.level[0][LevelName::kGammaIndex].value, levels.level[0][LevelName::kZeroGamma].value};
   };
   const Result vendor_spot = net(ForwardPreference::kSpot, IvPreference::kVendor);
   const Result vendor_parity = net(ForwardPreference::kParity, IvPreference::kVendor);

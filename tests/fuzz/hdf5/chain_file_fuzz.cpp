@@ -2,24 +2,19 @@
 /// Fuzzes read_chain_file through its guard: whatever the bytes, the outcome is a chain or an InputError. The HDF5
 /// library itself is not the subject (it crashes, in the child); what this process makes of the child's answer is.
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 
 #include "greekgrid/io/chain_file.hpp"
+#include "input_file.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const int fd = ::memfd_create("input", MFD_CLOEXEC);
-  if (fd < 0 || ::write(fd, data, size) != static_cast<ssize_t>(size)) std::abort();
   try {
-    const greekgrid::OptionChain chain = greekgrid::read_chain_file("/proc/self/fd/" + std::to_string(fd));
+    const greekgrid::OptionChain chain = greekgrid::read_chain_file(greekgrid::fuzz::write_input(data, size));
     if (chain.contracts() == 0) std::abort();
   } catch (const greekgrid::InputError&) {
   }
-  ::close(fd);
   return 0;
 }

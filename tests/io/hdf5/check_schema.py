@@ -49,15 +49,61 @@ HISTORY = {
     **same("volume short_volume short_exempt_volume off_exchange_volume", ("row",), "f8", "shares"),
 }
 
-LEVELS = "call_wall put_wall call_wall_unrestricted put_wall_unrestricted absolute_gamma_strike zero_gamma"
-LEVEL_STATUS = "ok no_sign_change no_contracts outside_grid"
+WALLS = "call_wall put_wall call_wall_unrestricted put_wall_unrestricted absolute_gamma_strike".split()
+NUMBERS = [str(k) for k in range(1, 11)]
+# Levels by unit; those without a status of their own share another's.
+LEVELS = {
+    "1e9 USD": ["gamma_index", "gamma_index_change", *[f"gamma_level_{k}_index" for k in NUMBERS], "zero_gamma_slope"],
+    "1": ["gamma_index_ratio", "spot_basis_factor", *[f"{w}_ratio" for w in WALLS], "zero_gamma_prominence", "zero_gamma_count",
+          "put_call_ratio_open_interest", "put_call_ratio_volume", "speed_asymmetry", "vomma_zone_asymmetry", "expected_move",
+          "hedge_up_volume_share", "hedge_down_volume_share"],
+    "USD": [*[f"{w}{part}" for w in WALLS for part in ("", "_runner_up", "_change")], *[f"gamma_level_{k}" for k in NUMBERS],
+            "zero_gamma", "zero_gamma_change", "flip", "flip_change", "max_pain", "gamma_centroid", "vega_centroid",
+            "open_interest_centroid", "speed_pivot_up", "speed_pivot_down", "speed_target_up", "speed_target_down",
+            "vomma_zone_down_low", "vomma_zone_down_high", "vomma_zone_up_low", "vomma_zone_up_high", "hedge_up_usd",
+            "hedge_down_usd"],
+    "shares": ["hedge_up", "hedge_down"],
+}
+STATUS_OF = {**{f"{w}_ratio": f"{w}_runner_up" for w in WALLS}, **{f"gamma_level_{k}_index": f"gamma_level_{k}" for k in NUMBERS},
+             "zero_gamma_slope": "zero_gamma", "zero_gamma_prominence": "zero_gamma", "hedge_up_usd": "hedge_up",
+             "hedge_down_usd": "hedge_down"}
+LEVEL_NAMES = [name for names in LEVELS.values() for name in names]
+LEVEL_STATUS = ("ok no_sign_change no_contracts outside_range only_weak no_previous no_calls no_runner_up "
+                "no_average_volume")
 ROW = ("row",)
+SESSION = ("ticker", "position", "expiries", "time", "spot_step")
+EXPOSURES = {"delta": "shares", "gamma": "shares USD-1", "charm": "shares common_year-1", "vanna": "shares vol-1",
+             "color": "shares USD-1 common_year-1", "zomma": "shares USD-1 vol-1", "vega": "USD vol-1",
+             "vomma": "USD vol-2", "ultima": "USD vol-3", "veta": "USD vol-1 common_year-1"}
+LADDER = ("gamma", "color", "zomma", "vega", "veta", "vomma", "vanna", "ultima")
+EXPIRY = {"expiry": (("expiry",), "i8", "1"), **same("ticker root", ("expiry",), "str", None),
+          "settlement": (("expiry",), "i8", TIME)}
+STRIKE = {"strike_row": (("strike_row",), "i8", "1"), "ticker": (("ticker",), "str", None),
+          **same("strike_begin strike_count", ("ticker",), "i8", "1"), "strike": (("strike_row",), "f8", "USD")}
+
+
+def counts(dims):
+    return same("call_open_interest put_open_interest call_volume put_volume", dims, "f8", "1")
+
+
+def exposures(dims):
+    return {f"{name}_{part}": (dims, "f8", EXPOSURES[name]) for name in ("delta", "gamma", "vanna", "charm")
+            for part in ("call", "put", "net", "gross")}
+
+
+def attribution(dim):
+    return {"position": (("position",), "str", None), "move": (("move",), "str", None),
+            "expected_moves": (("move",), "f8", "1"), "iv_shift": (("move",), "f8", "vol"), "time": (("move",), "i8", TIME),
+            **same("total gamma vanna charm spot_iv spot_time iv_time residual", (dim, "position", "move"), "f8", "shares")}
+
+
 NIGHT = {
     "/": {
         **{name: ((name,), "str", None) for name in ("ticker", "position", "iv_rule")},
         "time": (("time",), "i8", TIME), "iv_shift": (("iv_shift",), "f8", "vol"),
         "spot_step": (("spot_step",), "f8", "1"), "spot": (("ticker", "spot_step"), "f8", "USD"),
         "spot_reference": (("ticker",), "f8", "USD"), **same("spot_basis spot_scale", ("ticker",), "f8", "1"),
+        "average_daily_volume": (("ticker",), "f8", "shares"),
         "iv_rule_parameter": (("iv_rule",), "f8", "1"),
         **{name: (SIX, "f4", units) for name, units in SURFACES.items()},
     },
@@ -91,7 +137,7 @@ NIGHT = {
         "position": (("position",), "str", None), **same("contract_begin contract_count", ("ticker",), "i8", "1"),
         "contract_expiry": (("contract",), "i4", "1"), "chain_row": (("contract",), "i8", "1"),
         "strike": (("contract",), "f8", "USD"), "right": (("contract",), "i1", "1"),
-        "multiplier": (("contract",), "f8", "shares"), "open_interest": (("contract",), "f8", "1"),
+        "multiplier": (("contract",), "f8", "shares"), **same("open_interest volume", ("contract",), "f8", "1"),
         "implied_volatility": (("contract",), "f8", "vol"),
         "iv_source": (("contract",), "i1", "missing own_mid vendor opposite_right smile neighbour_expiry"),
         "quote_status": (("contract",), "i1",
@@ -106,13 +152,58 @@ NIGHT = {
     },
     "/levels": {
         "row": (ROW, "i8", "1"), **same("ticker position", ROW, "str", None),
-        "gamma_index": (ROW, "f8", "1e9 USD"), "gamma_index_ratio": (ROW, "f8", "1"), **same(LEVELS, ROW, "f8", "USD"),
-        **{f"{name}_status": (ROW, "i1", LEVEL_STATUS) for name in ["gamma_index_ratio", *LEVELS.split()]},
-        "zero_gamma_slope": (ROW, "f8", "shares USD-2"), "zero_gamma_count": (ROW, "i4", "1"),
+        **{name: (ROW, "f8", units) for units, names in LEVELS.items() for name in names},
+        **{f"{name}_status": (ROW, "i1", LEVEL_STATUS) for name in LEVEL_NAMES if name not in STATUS_OF},
     },
     "/crossing": {
-        "row": (ROW, "i8", "1"), **same("ticker position", ROW, "str", None), "kind": (ROW, "i1", "zero_gamma"),
-        "price": (ROW, "f8", "USD"), "slope": (ROW, "f8", "shares USD-2"),
+        "row": (ROW, "i8", "1"), **same("ticker position", ROW, "str", None), "kind": (ROW, "i1", "zero_gamma flip"),
+        "price": (ROW, "f8", "USD"), "slope": (ROW, "f8", "1e9 USD"), "prominence": (ROW, "f8", "1"),
+        "weak": (ROW, "i1", "no yes"),
+    },
+    "/ladder": {
+        "row": (ROW, "i8", "1"), **same("ticker position", ROW, "str", None), "session": (ROW, "i4", "1"),
+        "time": (ROW, "i8", TIME), **same("band_low band_high", ROW, "f8", "USD"),
+        **{name: (ROW, "f8", EXPOSURES[name]) for name in LADDER},
+        **{f"{name}_asymmetry": (ROW, "f8", "1") for name in LADDER},
+    },
+    "/profile": {}, "/attribution": {},
+    "/profile/strike": {**STRIKE, "position": (("position",), "str", None), **counts(("strike_row",)),
+                        **exposures(("strike_row", "position"))},
+    "/profile/expiry": {
+        **EXPIRY, "position": (("position",), "str", None), **counts(("expiry",)),
+        "max_pain": (("expiry",), "f8", "USD"),
+        **same("put_call_ratio_open_interest put_call_ratio_volume", ("expiry",), "f8", "1"),
+        **exposures(("expiry", "position")), **same("dx_without dx_after", ("expiry", "position"), "f8", "shares"),
+        **same("gx_without gx_after", ("expiry", "position"), "f8", "shares USD-1"),
+    },
+    "/profile/bucket": {
+        **{name: ((name,), "str", None) for name in ("ticker", "position", "bucket")},
+        "bucket_end": (("bucket",), "i8", TIME), **counts(("ticker", "bucket")),
+        **exposures(("ticker", "position", "bucket")),
+    },
+    "/attribution/expiry": {**EXPIRY, **attribution("expiry")},
+    "/attribution/strike": {**STRIKE, **attribution("strike_row")},
+    "/intraday": {
+        **{name: ((name,), "str", None) for name in ("ticker", "position", "expiries")}, "time": (("time",), "i8", TIME),
+        "spot_step": (("spot_step",), "f8", "1"), "spot": (("ticker", "spot_step"), "f8", "USD"),
+        **same("spot_reference gamma_move", ("ticker",), "f8", "USD"), "expected_move": (("ticker",), "f8", "1"),
+        **{name: (SESSION, "f4", units) for name, units in
+           {"dx": "shares", "gx": "shares USD-1", "charm": "shares common_year-1", "vanna": "shares vol-1",
+            "charm_heatmap": "1", "gamma_heatmap": "1"}.items()},
+        **same("path_spot path_low path_high", ("ticker", "position", "time"), "f8", "USD"),
+        "path_status": (("ticker", "position", "time"), "i1", "ok repelling singular left_grid no_data"),
+        "path_half_band": (("ticker", "position"), "f8", "shares"),
+    },
+    "/line": {
+        "line": (("line",), "i8", "1"), **same("ticker position", ("line",), "str", None),
+        "expiries": (("line",), "i1", "all 0dte"),
+        "kind": (("line",), "i1", "gamma_ridge_high gamma_ridge_low zero_gamma zero_charm"),
+        **same("point_begin point_count", ("line",), "i8", "1"), "point": (("point",), "i8", "1"),
+        "time": (("point",), "i8", TIME), "spot": (("point",), "f8", "USD"),
+        **same("ridge_gamma gamma_prominence", ("point",), "f8", "shares USD-1"),
+        "zero_gamma_slope": (("point",), "f8", "shares USD-2"),
+        "zero_charm_slope": (("point",), "f8", "shares USD-1 common_year-1"),
+        "charm_prominence": (("point",), "f8", "shares common_year-1"),
     },
     "/quality": {
         "ticker": (("ticker",), "str", None),
@@ -215,20 +306,20 @@ class Checker:
         plist = data.id.get_create_plist()
         self.require(not plist.get_obj_track_times(), where, "no times")
         filters = [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
-        chunked = not is_text and (data.size >= 1024 or dims == SIX)
+        chunked = not is_text and (data.size >= 1024 or dims in (SIX, SESSION))
         if chunked:
             self.require(filters == [h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_FLETCHER32],
                          where, f"shuffle, deflate, fletcher32; found {filters}")
-            wanted = (1, 1, 1, *data.shape[3:]) if dims == SIX else (min(data.shape[0], 16384),) + (1,) * (len(dims) - 1)
+            wanted = (1, 1, 1, *data.shape[3:]) if dims in (SIX, SESSION) else (min(data.shape[0], 16384),) + (1,) * (len(dims) - 1)
             self.require(data.chunks == wanted, where, f"chunks {wanted}, found {data.chunks}")
             for i in range(data.id.get_num_chunks()):
                 self.require(data.id.get_chunk_info(i).filter_mask == 0, where, "filter mask 0")
         else:
             self.require(plist.get_layout() == h5py.h5d.CONTIGUOUS and not filters, where, "contiguous, unfiltered")
             self.require(plist.get_external_count() == 0, where, "no external storage")
-        if name in ("row", "expiry", "contract") and scale:
+        if name in ("row", "expiry", "contract", "strike_row", "line", "point") and scale:
             self.require(np.array_equal(data[...], np.arange(data.size)), where, "0 .. n-1")
-        if dims == SIX:
+        if dims in (SIX, SESSION):
             self.require(attrs.get("coordinates") == "spot spot_reference", where, "coordinates")
             self.require(np.isfinite(data[...]).all(), where, "finite")
 
@@ -291,7 +382,7 @@ class Checker:
     def night(self, file):
         attrs = file.attrs
         self.require(attrs["schema"] == "greekgrid.night", "/", "schema")
-        self.require(set(file) - set(NIGHT["/"]) == {name[1:] for name in NIGHT if name != "/"}, "/", "groups")
+        self.require(set(file) - set(NIGHT["/"]) == {name[1:] for name in NIGHT if name != "/" and "/" not in name[1:]}, "/", "groups")
         for name, spec in NIGHT.items():
             self.group(file[name], spec, {})
         self.require(attrs.get("settled_contracts") == "indicator_at_settlement", "/", "settled_contracts")
@@ -330,8 +421,9 @@ class Checker:
                      "/contract/tau", "of its expiry")
 
     def levels(self, group):
-        for name in ["gamma_index_ratio", *LEVELS.split()]:
-            self.require(np.array_equal(np.isnan(group[name][...]), group[f"{name}_status"][...] != 0),
+        for name in LEVEL_NAMES:
+            status = group[f"{STATUS_OF.get(name, name)}_status"]
+            self.require(np.array_equal(np.isnan(group[name][...]), status[...] != 0),
                          f"/levels/{name}", "NaN exactly when the status is not ok")
 
 

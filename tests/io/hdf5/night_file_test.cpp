@@ -48,7 +48,7 @@ std::string message_of(const std::function<void()>& call) {
 void write_night(const fs::path& file, const test::SampleNight& night) {
   NightWriter writer(file, night.header);
   for (std::size_t u = 0; u < night.header.ticker.size(); ++u) {
-    writer.write_surfaces(static_cast<std::int64_t>(u), night.cells(u));
+    writer.write_surfaces(static_cast<std::int64_t>(u), night.cells(u), night.session(u));
   }
   writer.finish(night.tables);
 }
@@ -117,11 +117,11 @@ TEST(NightFile, SummaryComesBack) {
   ASSERT_EQ(summary.level.size(), 6U);
   EXPECT_EQ(summary.level[1].ticker, "T1000");
   EXPECT_EQ(summary.level[1].position, "unsigned");
-  EXPECT_EQ(summary.level[1].zero_gamma.status, LevelStatus::kNoSignChange);
-  EXPECT_TRUE(std::isnan(summary.level[1].zero_gamma.value));
-  EXPECT_EQ(summary.level[0].zero_gamma.value, 99.5);
-  EXPECT_EQ(summary.level[0].zero_gamma_count, 1);
-  EXPECT_EQ(summary.level[0].put_wall.value, 95.0);
+  EXPECT_EQ(summary.level[1][LevelName::kZeroGamma].status, LevelStatus::kNoSignChange);
+  EXPECT_TRUE(std::isnan(summary.level[1][LevelName::kZeroGamma].value));
+  EXPECT_EQ(summary.level[0][LevelName::kZeroGamma].value, 99.5);
+  EXPECT_EQ(summary.level[0][LevelName::kZeroGammaCount].value, 1.0);
+  EXPECT_EQ(summary.level[0][LevelName::kPutWall].value, 95.0);
   ASSERT_EQ(summary.crossing.size(), 3U);
   EXPECT_EQ(summary.crossing[2].ticker, "T1002");
   EXPECT_EQ(summary.crossing[2].slope, -2.5);
@@ -175,7 +175,8 @@ TEST(NightFile, SameBytesFromAnyOrderAndNumberOfThreads) {
   {
     NightWriter writer(dir / "b.h5", night.header);
     for (const std::int64_t ticker : order)
-      writer.write_surfaces(ticker, night.cells(static_cast<std::size_t>(ticker)));
+      writer.write_surfaces(ticker, night.cells(static_cast<std::size_t>(ticker)),
+                            night.session(static_cast<std::size_t>(ticker)));
     writer.finish(night.tables);
   }
   EXPECT_TRUE(read(dir / "b.h5") == expected) << "one thread, backwards";
@@ -185,7 +186,8 @@ TEST(NightFile, SameBytesFromAnyOrderAndNumberOfThreads) {
     for (std::size_t t = 0; t < threads; ++t) {
       pool.emplace_back([&, t] {
         for (std::size_t i = t; i < order.size(); i += threads) {
-          writer.write_surfaces(order[i], night.cells(static_cast<std::size_t>(order[i])));
+          writer.write_surfaces(order[i], night.cells(static_cast<std::size_t>(order[i])),
+                                night.session(static_cast<std::size_t>(order[i])));
         }
       });
     }
@@ -213,11 +215,11 @@ TEST(NightFile, RefusesCellsThatFloat32CannotHold) {
   const test::SampleNight night(test::sample_chain(2, 2));
   for (const double bad : {std::nan(""), HUGE_VAL, 1e39}) {
     NightWriter writer(dir / "night.h5", night.header);
-    writer.write_surfaces(0, night.cells(0));
+    writer.write_surfaces(0, night.cells(0), night.session(0));
     std::vector<double> cells = night.cells(1);
     // Surface gx, position unsigned, rule sticky_strike, time 2, shift 0, spot 4.
     cells[((1 * 2 + 1) * 2 + 0) * 45 + 2 * 15 + 4] = bad;
-    EXPECT_THAT(message_of([&] { writer.write_surfaces(1, cells); }),
+    EXPECT_THAT(message_of([&] { writer.write_surfaces(1, cells, night.session(1)); }),
                 AllOf(HasSubstr("night.h5: "), HasSubstr("surface gx of T1001"),
                       HasSubstr("[unsigned, sticky_strike, time 2, iv_shift 0, spot_step 4]")));
     EXPECT_THAT(message_of([&] { writer.finish(night.tables); }), HasSubstr("surfaces of T1001 are missing"));
@@ -229,13 +231,16 @@ TEST(NightFile, EachTickerExactlyOnce) {
   const fs::path dir = test::scratch_dir("night");
   const test::SampleNight night(test::sample_chain(2, 2));
   NightWriter writer(dir / "night.h5", night.header);
-  writer.write_surfaces(1, night.cells(1));
-  EXPECT_THAT(message_of([&] { writer.write_surfaces(1, night.cells(1)); }), HasSubstr("T1001 came twice"));
-  EXPECT_THAT(message_of([&] { writer.write_surfaces(2, night.cells(1)); }), HasSubstr("does not fit"));
-  EXPECT_THAT(message_of([&] { writer.write_surfaces(-1, night.cells(1)); }), HasSubstr("does not fit"));
+  writer.write_surfaces(1, night.cells(1), night.session(1));
+  EXPECT_THAT(message_of([&] { writer.write_surfaces(1, night.cells(1), night.session(1)); }),
+              HasSubstr("T1001 came twice"));
+  EXPECT_THAT(message_of([&] { writer.write_surfaces(2, night.cells(1), night.session(1)); }),
+              HasSubstr("does not fit"));
+  EXPECT_THAT(message_of([&] { writer.write_surfaces(-1, night.cells(1), night.session(1)); }),
+              HasSubstr("does not fit"));
   EXPECT_THAT(message_of([&] { writer.write_surfaces(0, std::vector<double>(3)); }), HasSubstr("does not fit"));
   EXPECT_THAT(message_of([&] { writer.finish(night.tables); }), HasSubstr("surfaces of T1000 are missing"));
-  writer.write_surfaces(0, night.cells(0));
+  writer.write_surfaces(0, night.cells(0), night.session(0));
   writer.finish(night.tables);
   EXPECT_EQ(read_night_summary(dir / "night.h5").header.ticker.size(), 2U);
 }
@@ -246,7 +251,7 @@ TEST(NightFile, LeavesNothingWhenNotFinished) {
   { const NightWriter writer(dir / "night.h5", night.header); }
   {
     NightWriter writer(dir / "night.h5", night.header);
-    writer.write_surfaces(1, night.cells(1));
+    writer.write_surfaces(1, night.cells(1), night.session(1));
   }
   EXPECT_TRUE(fs::is_empty(dir));
 }
@@ -282,14 +287,15 @@ TEST(NightFile, RefusesTablesThatDoNotFit) {
   const auto message = [&](const std::function<void(test::SampleNight&)>& change) {
     test::SampleNight night(test::sample_chain(2, 2));
     NightWriter writer(dir / "night.h5", night.header);
-    for (int u = 0; u < 2; ++u) writer.write_surfaces(u, night.cells(static_cast<std::size_t>(u)));
+    for (int u = 0; u < 2; ++u)
+      writer.write_surfaces(u, night.cells(static_cast<std::size_t>(u)), night.session(static_cast<std::size_t>(u)));
     change(night);
     return message_of([&] { writer.finish(night.tables); });
   };
   EXPECT_THAT(message([](auto& night) { night.tables.snapshot = nullptr; }), HasSubstr("no snapshot"));
   EXPECT_THAT(message([](auto& night) { night.tables.greeks.pop_back(); }), HasSubstr("greeks"));
   EXPECT_THAT(message([](auto& night) { night.tables.dealer_position.pop_back(); }), HasSubstr("dealer_position"));
-  EXPECT_THAT(message([](auto& night) { night.tables.level[0].call_wall.value = NAN; }),
+  EXPECT_THAT(message([](auto& night) { night.tables.level[0][LevelName::kCallWall].value = NAN; }),
               HasSubstr("call_wall of T1000 naive"));
   EXPECT_TRUE(fs::is_empty(dir));
 }
@@ -322,7 +328,8 @@ TEST(NightFile, StatisticsCountWhatIsStored) {
   const fs::path file = test::scratch_dir("night") / "night.h5";
   const test::SampleNight night(test::sample_chain(3, 2), 21);
   NightWriter writer(file, night.header);
-  for (int u = 0; u < 3; ++u) writer.write_surfaces(u, night.cells(static_cast<std::size_t>(u)));
+  for (int u = 0; u < 3; ++u)
+    writer.write_surfaces(u, night.cells(static_cast<std::size_t>(u)), night.session(static_cast<std::size_t>(u)));
   writer.finish(night.tables);
   const NightWriter::Statistics statistics = writer.statistics();
   EXPECT_EQ(statistics.bytes_raw, 3 * night.cells(0).size() * 4);

@@ -116,13 +116,28 @@ struct SampleNight {
     for (std::size_t u = 0; u < chain.tickers(); ++u) {
       header.spot_basis.push_back(0.001 * static_cast<double>(u));
       header.spot_scale.push_back(0.01 + 0.001 * static_cast<double>(u));
+      header.expected_move.push_back(0.01);
+      header.average_daily_volume.push_back(u == 0 ? 1e6 : std::numeric_limits<double>::quiet_NaN());
+      header.gamma_move.push_back(0.05);
     }
+    header.intraday.time = {kQuoteTime + 63000, kQuoteTime + 63300};
+    header.intraday.spot_step = {-1.0, 0.0, 1.0};
+    header.moves = {{"down", -1.0, 0.02, 1}};
+    header.move_time = {kQuoteTime + 86400};
+    header.buckets.end = {kQuoteTime + 86400, kQuoteTime + 8 * 86400, kQuoteTime + 36 * 86400};
     fill_snapshot(chain);
     fill_tables();
   }
 
   SampleNight(const SampleNight&) = delete;
   SampleNight& operator=(const SampleNight&) = delete;
+
+  /// The session's surfaces of a ticker.
+  std::vector<double> session(std::size_t ticker) const {
+    std::vector<double> values(kIntradaySurfaces * header.position.size() * kScopes * header.session_cells());
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = scramble(ticker * 1000033 + i);
+    return values;
+  }
 
   /// Surfaces of one ticker in the order that write_surfaces takes.
   std::vector<double> cells(std::size_t ticker) const {
@@ -171,6 +186,7 @@ struct SampleNight {
     snapshot.right = chain.right;
     snapshot.multiplier = chain.multiplier;
     snapshot.open_interest = chain.open_interest;
+    snapshot.volume = chain.volume;
     snapshot.implied_volatility = chain.vendor_iv;
     snapshot.iv_source.assign(chain.contracts(), IvSource::kVendor);
     for (std::size_t i = 0; i < chain.contracts(); ++i) snapshot.chain_row.push_back(static_cast<std::int64_t>(i));
@@ -190,23 +206,60 @@ struct SampleNight {
         LevelRow row;
         row.ticker = ticker;
         row.position = position;
-        row.gamma_index = 1.5;
-        row.gamma_index_ratio = {0.25};
-        row.call_wall = row.call_wall_unrestricted = row.absolute_gamma_strike = {105.0};
-        row.put_wall = row.put_wall_unrestricted = {95.0};
+        row[LevelName::kGammaIndex] = Level::of(1.5);
+        row[LevelName::kGammaIndexRatio] = Level::of(0.25);
+        row[LevelName::kCallWall] = Level::of(105.0);
+        row[LevelName::kPutWall] = Level::of(95.0);
         if (position == "naive") {
-          row.zero_gamma = {99.5};
-          row.zero_gamma_slope = -2.5;
-          row.zero_gamma_count = 1;
-          tables.crossing.push_back({ticker, position, 99.5, -2.5});
+          row[LevelName::kZeroGamma] = Level::of(99.5);
+          row[LevelName::kZeroGammaSlope] = Level::of(-2.5);
+          row[LevelName::kZeroGammaProminence] = Level::of(0.5);
+          row[LevelName::kZeroGammaCount] = Level::of(1.0);
+          tables.crossing.push_back({ticker, position, CrossingKind::kZeroGamma, 99.5, -2.5, 0.5});
         } else {
-          row.zero_gamma = {nan, LevelStatus::kNoSignChange};
-          row.zero_gamma_slope = nan;
+          row[LevelName::kZeroGamma] = Level::null(LevelStatus::kNoSignChange);
+          row[LevelName::kZeroGammaSlope] = row[LevelName::kZeroGammaProminence] = row[LevelName::kZeroGamma];
         }
         tables.level.push_back(row);
+        LadderRow step;
+        step.ticker = ticker;
+        step.position = position;
+        step.time = kQuoteTime;
+        tables.ladder.push_back(step);
+        LeastResistancePath path;
+        path.spot = path.band_low = path.band_high = {100.0, nan};
+        path.gamma = {1.0, nan};
+        path.status = {PathStatus::kOk, PathStatus::kLeftGrid};
+        tables.path.push_back(path);
+        tables.half_band.push_back(1e4);
+        LineRow line;
+        line.ticker = ticker;
+        line.position = position;
+        line.line = {LineKind::kZeroGamma, {{0, 100.0, 2.0, 1.0}, {1, 100.5, 2.0, 1.0}}, 1.0};
+        tables.line.push_back(line);
       }
     }
     tables.snapshot = &snapshot;
+    const std::size_t models = header.position.size(), strikes = 2 * header.ticker.size();
+    Profile& profile = tables.profile;
+    for (std::size_t u = 0; u < header.ticker.size(); ++u) {
+      tables.strike_begin.push_back(static_cast<std::int64_t>(2 * u));
+      tables.strike_count.push_back(2);
+      profile.strike.insert(profile.strike.end(), {95.0, 105.0});
+    }
+    profile.by_strike_count.resize(strikes);
+    profile.by_strike.resize(strikes * models);
+    profile.by_expiry_count.resize(snapshot.expiries());
+    profile.by_expiry.resize(snapshot.expiries() * models);
+    profile.max_pain.assign(snapshot.expiries(), Level::of(100.0));
+    profile.put_call_ratio_open_interest = profile.put_call_ratio_volume = profile.max_pain;
+    for (auto* column : {&profile.dx_without, &profile.gx_without, &profile.dx_after, &profile.gx_after}) {
+      column->assign(snapshot.expiries() * models, 1.0);
+    }
+    profile.by_bucket_count.resize(header.ticker.size() * kBuckets);
+    profile.by_bucket.resize(header.ticker.size() * kBuckets * models);
+    tables.attribution.by_expiry.assign(snapshot.expiries() * models * kAttributionTerms, 1.0);
+    tables.attribution.by_strike.assign(strikes * models * kAttributionTerms, 1.0);
     for (std::size_t i = 0; i < snapshot.contracts() * header.position.size(); ++i) {
       tables.dealer_position.push_back(scramble(i + 5));
     }

@@ -98,6 +98,14 @@ inline constexpr double kNotableJump = 0.4;
 
 DailyCheck check_history(const DailyHistory& history, const Calendar& calendar);
 
+/// The same text for every spelling of a share class: BRK/B, BRK.B and BRK-B.
+std::string share_class_key(std::string symbol);
+
+/// Mean volume, shares, of each ticker over its last `most` rows with a volume not after `date` and not before the
+/// year before it; NaN for a ticker without any. Share classes match however they are spelled, as in a ranking.
+std::vector<double> average_daily_volume(const DailyHistory& history, std::span<const std::string> ticker, Date date,
+                                         int most = 21);
+
 /// Symbols by mean close x volume (USD) over their rows in the last `window` sessions not after `date`, largest first,
 /// ties by name. Symbols with fewer than `least` such rows are left out.
 std::vector<std::string> rank_by_dollar_volume(const DailyHistory& history, const Calendar& calendar, Date date,

@@ -1,42 +1,78 @@
 #pragma once
 
 /// @file
-/// Gamma levels of one ticker under one position model, at the quote instant, IV shift 0 and sticky strike.
+/// Levels of one ticker under its position models: everything of /levels, /crossing and /ladder. docs/numbers.md has
+/// the definitions with formulas, signs and sources.
 
 #include <span>
-#include <string>
 #include <vector>
 
-#include "greekgrid/host/night_result.hpp"
+#include "greekgrid/host/calendar.hpp"
+#include "greekgrid/host/level.hpp"
 #include "greekgrid/kernels/backend.hpp"
+#include "greekgrid/scenarios/scenario_config.hpp"
 
 namespace greekgrid {
 
-/// Levels and crossings of one ticker and model.
-struct TickerLevels {
-  LevelRow level;
-  std::vector<CrossingRow> crossing;  ///< ascending price
+/// The choices that levels leave open.
+struct LevelConfig {
+  IvRuleChoice flip_rule = {IvRuleName::kStickyLocalVolatility, 2.0};  ///< how volatility follows spot in the flip
+  double vomma_shift = 0.02;                                           ///< vol, > 0: of the vomma zones
+  double ladder_shift = 0.02;                                          ///< vol, > 0: of the ladder's asymmetries
 };
 
-/// Computes walls, absolute gamma strike, gamma index and every zero-gamma price.
-///
-/// @param book    one position model's view (weights (1, n))
-/// @param gamma   (n) gamma per share at S0, USD-1
-/// @param grid    the ticker's grid: its spot range bounds zero_gamma, its floor applies; time[0] is the instant
-/// @param sampler evaluates the gamma exposure at 2001 or more log-spaced spots of that range, 0.02 % apart at most (up
-/// to
-///                a half-width of 10 in ln S); every change of sign between samples is refined by bracketing on the
-///                plain closed form to 1e-9 of spot. Net gamma below 1e-12 of gross has no sign: a balanced book has no
-///                roots
-TickerLevels compute_levels(const BookView& book, std::span<const double> gamma, const GridView& grid,
-                            Backend& sampler);
+/// One ticker: n contracts, W position models.
+struct LevelInputs {
+  BookView book;  ///< weights (W, n)
+  std::size_t positions = 1;
+  std::span<const double> greeks;         ///< (kGreekCount, n) as base_greeks() gives them
+  std::span<const double> multiplier;     ///< (n) shares
+  std::span<const double> open_interest;  ///< (n) contracts; none: no max_pain, centroid and ratio of it
+  std::span<const double> volume;         ///< (n) contracts, NaN counts as 0; none: no ratio
+  Instant quote_time = 0;
+  std::span<const Instant> closes;  ///< next session closes, ascending: the ladder's; the first is the flip's
+  Instant front_end = 0;            ///< vomma zones are of what settles by then, or of the first settlement
+  double iv_floor = 0.01;           ///< vol
+  double expected_move = 0.01;      ///< log return, one standard deviation to the next close, > 0
+  double average_daily_volume = std::numeric_limits<double>::quiet_NaN();  ///< shares, NaN if unknown
+  LevelConfig config;
+};
 
-/// Gamma exposure and its derivative speed exposure at a spot, by the plain closed form: shares USD-1, shares USD-2.
+/// Levels of every model.
+struct TickerLevels {
+  std::vector<LevelRow> level;                     ///< (W), without ticker and position
+  std::vector<std::vector<CrossingRow>> crossing;  ///< (W), by kind, then ascending price
+  std::vector<LadderRow> ladder;                   ///< (W, closes + 1)
+};
+
+/// Computes them.
+///
+/// Roots are of the evaluated exposure, from 0.8 to 1.2 of spot: bracketed between spots at most 0.02 % apart (0.04 %
+/// for the flip), evaluated at sixteen spots around each bracket and interpolated linearly between the two that hold
+/// the sign change. With h their distance and s the narrowest deviation of the book, both in ln S, the error is about
+/// h^2 / (8 s): 1e-6 of spot for a minute to live, 1e-8 for a day. The promise is 1e-4. A pair of roots closer than
+/// 0.02 % may be missed. Net gamma below 1e-12 of gross has no sign: a balanced book has no roots. The flip takes
+/// slopes of DX below 1e-4 of gross gamma to have no sign.
+/// @param sampler a backend of double precision. Time-like inputs are at most a few hundred thousand evaluations a
+/// contract for expiries of hours, a few hundred for those of weeks (see evaluate_line)
+/// Change columns (kNoPrevious) are left to set_changes().
+TickerLevels compute_levels(const LevelInputs& in, Backend& sampler);
+
+/// Fills gamma_index_change and the other changes from the levels of an earlier session: this less that, null with
+/// no_previous where there is no earlier row of the ticker and model or its level is null.
+void set_changes(std::span<LevelRow> rows, std::span<const LevelRow> previous);
+
+/// Greeks per share at an instant, S0 and shift 0, of every contract, derivatives to the vendor's spot:
+/// (kGreekCount, n).
+std::vector<double> base_greeks(const BookView& book, Instant time, double iv_floor);
+
+/// Gamma exposure and its derivative speed exposure of the first model at a spot and instant, by the plain closed form:
+/// shares USD-1, shares USD-2.
 struct GammaPoint {
   double gamma = 0.0;
   double speed = 0.0;
   double gross = 0.0;  ///< sum of the magnitudes of gamma's terms
 };
-GammaPoint gamma_exposure(const BookView& book, const GridView& grid, double spot);
+GammaPoint gamma_exposure(const BookView& book, Instant time, double iv_floor, double spot);
 
 }  // namespace greekgrid

@@ -21,8 +21,10 @@ namespace greekgrid {
 class SurfaceSink {
  public:
   virtual ~SurfaceSink() = default;
-  /// `cells` is C-ordered (surface, position, iv_rule, time, iv_shift, spot_step) and valid during the call only.
-  virtual void write_surfaces(std::int64_t ticker, std::span<const double> cells) = 0;
+  /// `cells` is C-ordered (surface, position, iv_rule, time, iv_shift, spot_step), `session` likewise
+  /// (kIntradaySurfaces, position, kScopes, time, spot_step) of the session's axes, empty without; both are valid
+  /// during the call only.
+  virtual void write_surfaces(std::int64_t ticker, std::span<const double> cells, std::span<const double> session) = 0;
 };
 
 /// How far a run is.
@@ -34,28 +36,34 @@ struct NightProgress {
 /// What a run took, for its record.
 struct NightTimings {
   double evaluate_seconds = 0.0;  ///< wall time inside the backend
-  double levels_seconds = 0.0;    ///< wall time of base Greeks and levels
-  double drain_seconds = 0.0;     ///< wall time waiting for the sink after evaluation
-  double evaluations = 0.0;       ///< live contract-scenarios: weight not 0, tau' > 0
+  double levels_seconds = 0.0;    ///< wall time of everything that is read off the books beside the surfaces
+  /// Its parts, summed over threads.
+  double levels_thread_seconds = 0.0, profile_thread_seconds = 0.0, attribution_thread_seconds = 0.0,
+         intraday_thread_seconds = 0.0;
+  double drain_seconds = 0.0;  ///< wall time waiting for the sink after evaluation
+  double evaluations = 0.0;    ///< live contract-scenarios: weight not 0, tau' > 0
 };
 
 /// Thrown out of run_night when the stop flag is raised.
 struct Stopped {};
 
 /// Axes of the result, known before the first surface. `time` as make_times gives it.
+/// @param average_daily_volume (U) shares, NaN where not known; empty: known of none
 NightHeader make_header(const OptionChain& chain, const Snapshot& snapshot, const RunConfig& config,
-                        const Calendar& calendar);
+                        const Calendar& calendar, std::span<const double> average_daily_volume = {});
 
 /// Instants of the time axis: quote_time, then session closes or intraday steps.
 std::vector<Instant> make_times(const ScenarioConfig& config, const Calendar& calendar, Instant quote_time);
 
-/// Evaluates every ticker of the snapshot into the sink and returns levels, crossings, base Greeks and dealer
-/// positions. Surfaces of at most `block_bytes` are in memory at a time, twice: one block is written while the next is
+/// Evaluates every ticker of the snapshot into the sink and returns what is read off the same books: levels, crossings,
+/// ladders, profiles, attributions, the session's paths and lines, base Greeks and dealer positions. Levels and the
+/// session are evaluated by the CPU backend in double precision whatever `backend` is, so they do not depend on it.
+/// Surfaces of at most `block_bytes` are in memory at a time, twice: one block is written while the next is
 /// evaluated.
 /// @throws std::invalid_argument if an IV rule follows the smile and a book has none (see make_book);
 /// Stopped when *stop becomes true (checked between blocks), and whatever the backend or the sink throws.
 NightTables run_night(const OptionChain& chain, Snapshot& snapshot, const RunConfig& config, const NightHeader& header,
-                      Backend& backend, SurfaceSink& sink, std::size_t block_bytes,
+                      const Calendar& calendar, Backend& backend, SurfaceSink& sink, std::size_t block_bytes,
                       const std::function<void(const NightProgress&)>& progress, const std::atomic<bool>& stop,
                       NightTimings& timings);
 

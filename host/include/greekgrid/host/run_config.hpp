@@ -8,8 +8,11 @@
 #include <string_view>
 #include <vector>
 
+#include "greekgrid/host/attribution.hpp"
 #include "greekgrid/host/calendar.hpp"
 #include "greekgrid/host/discount_curve.hpp"
+#include "greekgrid/host/intraday.hpp"
+#include "greekgrid/host/levels.hpp"
 #include "greekgrid/kernels/backend.hpp"
 #include "greekgrid/scenarios/scenario_config.hpp"
 
@@ -95,6 +98,9 @@ struct RunConfig {
   bool delta_change = false;
   int keep_bits = 0;  ///< significant mantissa bits kept in surfaces, 0 for all
   Precision precision = Precision::kFp32;
+  LevelConfig levels;
+  IntradayConfig intraday;
+  std::vector<NamedMove> moves = {{"down", -1.0, 0.02, 1}, {"up", 1.0, -0.02, 1}};  ///< attributed; names are distinct
   std::vector<CalendarOverride> calendar;
 };
 

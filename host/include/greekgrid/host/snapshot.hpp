@@ -158,6 +158,7 @@ struct Snapshot {
   std::vector<std::int8_t> right;             // (N)
   std::vector<double> multiplier;             // (N)
   std::vector<double> open_interest;          // (N)
+  std::vector<double> volume;                 // (N) contracts traded, as quoted: NaN is missing
   std::vector<double> implied_volatility;     // (N)
   std::vector<IvSource> iv_source;            // (N)
   std::vector<QuoteStatus> quote_status;      // (N)
