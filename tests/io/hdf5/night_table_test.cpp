@@ -20,8 +20,11 @@ namespace greekgrid {
 namespace {
 namespace fs = std::filesystem;
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsSupersetOf;
+using ::testing::SizeIs;
 
 std::string message_of(const std::function<void()>& call) {
   try {
