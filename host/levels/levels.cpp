@@ -123,6 +123,21 @@ struct Root {
   double slope = 0.0;  // of the exposure in x
 };
 
+// The root in [begin, begin + 1] of the cubic through v[-1 .. 2], whose signs at the ends differ there, and its slope.
+Root cubic_root(const double* v, double begin) {
+  const double c3 = (v[2] - v[-1] - 3.0 * (v[1] - v[0])) / 6.0;
+  const double c2 = 0.5 * (v[1] + v[-1]) - v[0];
+  const double c1 = v[1] - v[0] - c2 - c3;
+  const auto value = [&](double u) { return v[0] + u * (c1 + u * (c2 + u * c3)); };
+  const bool rises = value(begin) < 0.0;
+  double low = begin, high = begin + 1.0;
+  for (int step = 0; step < 52; ++step) {
+    const double middle = 0.5 * (low + high);
+    ((value(middle) < 0.0) == rises ? low : high) = middle;
+  }
+  return {low, c1 + low * (2.0 * c2 + low * 3.0 * c3)};
+}
+
 // One bracket to be narrowed: the exposure has one sign at x = low and the other at high.
 struct Bracket {
   std::size_t position = 0;  // model whose weights count
@@ -158,9 +173,10 @@ std::vector<std::optional<Root>> narrow(Backend& sampler, Greek greek, const Boo
       if (best == kZoom || off(j) < off(best)) best = j;
     }
     if (best == kZoom) continue;
-    const double step = jobs[k].grid.log_spot_step, rise = v[best + 1] - v[best];
-    const double from = jobs[k].grid.log_spot_begin + static_cast<double>(best) * step;
-    roots[k] = Root{from + step * (rise != 0.0 ? -v[best] / rise : 0.5), rise / step};
+    const std::size_t left = std::clamp<std::size_t>(best, 1, kZoom - 3);
+    const double step = jobs[k].grid.log_spot_step;
+    const Root inner = cubic_root(&v[left], static_cast<double>(best) - static_cast<double>(left));
+    roots[k] = Root{jobs[k].grid.log_spot_begin + (static_cast<double>(left) + inner.x) * step, inner.slope / step};
   }
   return roots;
 }

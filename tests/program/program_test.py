@@ -881,7 +881,7 @@ def case_export(folder):
     run("export", night, "--what", "levels", "-o", folder / "levels.csv")
     assert (folder / "levels.csv").read_text() == out
     before = sha(night)
-    for args, code, message in ((["--what", "nonsense"], 2, "choose root, contract"), (["--what", "run"], 2, "attributes only"),
+    for args, code, message in ((["--what", "nonsense"], 2, "choose root, attribution/expiry"), (["--what", "run"], 2, "attributes only"),
                                 (["--what", "levels", "--variables", "gx"], 2, "no such variable"),
                                 (["--what", "contract", "--variables", "strike,spot"], 2, "no such variable"),
                                 (["--what", "root", "--dims", "time,ticker"], 2, "ticker,spot_step"),
