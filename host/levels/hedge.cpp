@@ -61,17 +61,20 @@ std::string hedge_in_words(std::string_view ticker, double shares) {
   return (shares > 0.0 ? "dealers buy " : "dealers sell ") + amount;
 }
 
-std::string charm_in_words(std::string_view ticker, double charm) {
+std::string charm_in_words(std::string_view ticker, double charm, double minutes) {
   std::string words = hedge_in_words(ticker, hedge_flow(0.0, 100.0 * charm));
   if (words == kUnknown || words == kNothing) return words;
-  return words + " per 5 minutes";
+  char text[64];
+  std::snprintf(text, sizeof text, " in %g minute%s", minutes, minutes == 1.0 ? "" : "s");
+  return words + text;
 }
 
-std::string gamma_in_words(std::string_view ticker, double gamma) {
+std::string gamma_in_words(std::string_view ticker, double gamma, double move) {
   std::string words = hedge_in_words(ticker, hedge_flow(0.0, 100.0 * gamma));
   if (words == kUnknown || words == kNothing) return words;
-  return words + (index_futures(ticker) ? " into a rise of 2.5 points and " : " into a rise of 2.50 USD and ") +
-         (gamma > 0.0 ? "buy" : "sell") + " as many into a fall";
+  char text[64];
+  std::snprintf(text, sizeof text, index_futures(ticker) ? "%.4g points" : "%.2f USD", move);
+  return words + " into a rise of " + text + " and " + (gamma > 0.0 ? "buy" : "sell") + " as many into a fall";
 }
 
 }  // namespace greekgrid

@@ -9,6 +9,7 @@
 #include <map>
 #include <numeric>
 #include <optional>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -88,6 +89,24 @@ std::size_t count_missing(std::span<const std::string> ranking, std::span<const 
   return static_cast<std::size_t>(std::count_if(ranking.begin(), ranking.end(), [&](const std::string& name) {
     return known.count(share_class_key(name)) == 0;
   }));
+}
+
+void set_skew_changes(Snapshot& snapshot, std::span<const EarlierSkew> earlier) {
+  std::map<std::tuple<std::string_view, std::string_view, Instant>, const EarlierSkew*> known;
+  for (const EarlierSkew& skew : earlier) known[{skew.ticker, skew.root, skew.settlement}] = &skew;
+  for (std::size_t e = 0; e < snapshot.expiries(); ++e) {
+    ExpiryVolatility& now = snapshot.expiry_volatility[e];
+    now.skew_25d_change = std::numeric_limits<double>::quiet_NaN();
+    const auto u = static_cast<std::size_t>(snapshot.expiry_ticker[e]);
+    const auto found = known.find({snapshot.ticker[u], snapshot.root[e], snapshot.settlement[e]});
+    if (found == known.end() || now.kind == SmileKind::kMissing) continue;
+    const double tau = static_cast<double>(snapshot.settlement[e] - snapshot.quote_time) / kSecondsPerYear;
+    const double log_forward =
+        std::log(snapshot.spot[u]) + snapshot.spot_basis[u] + (snapshot.rate[e] - snapshot.dividend_yield[e]) * tau;
+    const auto sigma = [&](double strike) { return snapshot.smile[e].volatility(std::log(strike) - log_forward); };
+    // A strike that was null makes the change null.
+    now.skew_25d_change = sigma(found->second->call_strike) - sigma(found->second->put_strike) - found->second->skew;
+  }
 }
 
 Snapshot make_snapshot(const OptionChain& chain, const MarketConfig& config, const TickerSelection& selection,

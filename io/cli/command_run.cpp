@@ -19,6 +19,7 @@
 #include "greekgrid/io/history_file.hpp"
 #include "greekgrid/io/ingest.hpp"
 #include "greekgrid/io/night_file.hpp"
+#include "greekgrid/io/night_table.hpp"
 #include "greekgrid/io/publish.hpp"
 #include "greekgrid/io/ranking_file.hpp"
 #include "greekgrid/io/rate_curve_file.hpp"
@@ -26,6 +27,7 @@
 #include "process.hpp"
 #include "progress.hpp"
 #include "sources.hpp"
+#include "tables.hpp"
 
 namespace greekgrid::cli {
 namespace {
@@ -106,8 +108,31 @@ Diagnostics rank_universe(const Options& options, const DailyHistory& history, c
 // The result of an earlier session, whose levels changes are told against.
 struct Previous {
   std::vector<LevelRow> level;
+  std::vector<EarlierSkew> skew;
   ChainSource source;
 };
+
+std::vector<EarlierSkew> read_skews(const std::string& file) {
+  const std::vector<TableColumn> tickers = read_rows(file, "root", {{"ticker"}, {}});
+  const std::vector<TableColumn> c = read_rows(
+      file, "expiry", {{"expiry_ticker", "root", "settlement", "range_50_low", "range_50_high", "skew_25d"}, {}});
+  std::vector<EarlierSkew> skews(cells(c[0].variable));
+  for (std::size_t e = 0; e < skews.size(); ++e) {
+    const double u = number_at(c[0], e);
+    if (!(u >= 0.0 && u < static_cast<double>(cells(tickers[0].variable)))) {
+      throw InputError(
+          fmt::format("{}: expiry {} is of ticker {}, which is none of it (the file is damaged)", file, e, u));
+    }
+    skews[e] = {text_at(tickers[0], static_cast<std::size_t>(u)),
+                text_at(c[1], e),
+                static_cast<Instant>(number_at(c[2], e)),
+                number_at(c[3], e),
+                number_at(c[4], e),
+                number_at(c[5], e)};
+  }
+  return skews;
+}
+
 Previous read_previous(const std::string& file, Instant quote_time) {
   if (file.empty()) return {};
   NightSummary night = read_night_summary(file);
@@ -115,7 +140,9 @@ Previous read_previous(const std::string& file, Instant quote_time) {
     throw InputError(fmt::format("{}: no earlier session (its quotes are of {}, this run's of {}) name an older result",
                                  file, utc_text(night.header.quote_time), utc_text(quote_time)));
   }
-  return {std::move(night.level), {std::filesystem::path(file).filename().string(), file_sha256(file)}};
+  return {std::move(night.level),
+          night.expiries > 0 ? read_skews(file) : std::vector<EarlierSkew>{},
+          {std::filesystem::path(file).filename().string(), file_sha256(file)}};
 }
 
 std::string now_text() {
@@ -247,6 +274,7 @@ int run(const Options& options) {
   seconds["drain"] = timings.drain_seconds;
   lap();
   set_changes(tables.level, previous.level);
+  set_skew_changes(snapshot, previous.skew);
   tables.previous = previous.source;
   tables.configuration = to_toml(config);
   tables.tool_version = GREEKGRID_VERSION;

@@ -31,6 +31,7 @@ Command add_ingest(CLI::App& app);
 Command add_history(CLI::App& app);
 Command add_run(CLI::App& app);
 Command add_levels(CLI::App& app);
+Command add_attribute(CLI::App& app);
 Command add_export(CLI::App& app);
 Command add_show(CLI::App& app);
 Command add_info(CLI::App& app);

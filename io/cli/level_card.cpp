@@ -23,7 +23,7 @@ class Group {
  public:
   Group(const std::filesystem::path& file, const std::string& group, const Range& ranges,
         const std::vector<std::string>& variables) {
-    for (TableColumn& column : read_table(file, group, {variables, ranges})) {
+    for (TableColumn& column : read_rows(file.string(), group, {variables, ranges})) {
       const std::string name = column.variable.name;
       columns_.emplace(name, std::move(column));
     }
@@ -111,6 +111,7 @@ class Card {
     profile();
     ranges();
     hedging();
+    moves();
     buckets();
     settlements();
     session();
@@ -239,10 +240,10 @@ class Card {
   void expiry_ranges() {
     const auto expiries = file_.read("expiry", expiry_range(),
                                      {"root", "settlement", "atm_iv", "straddle", "range_50_low", "range_50_high",
-                                      "range_70_low", "range_70_high", "skew_25d"});
+                                      "range_70_low", "range_70_high", "skew_25d", "skew_25d_change"});
     if (!expiries) return;
-    std::vector<std::vector<std::string>> rows = {
-        {"  root", "settles", "ATM vol", "straddle", "50 % range", "width", "70 % range", "width", "25d skew"}};
+    std::vector<std::vector<std::string>> rows = {{"  root", "settles", "ATM vol", "straddle", "50 % range", "width",
+                                                   "70 % range", "width", "25d skew", "change"}};
     const std::size_t count = std::min<std::size_t>(kFewRows, expiries->rows("root"));
     for (std::size_t e = 0; e < count; ++e) {
       const auto n = [&](const char* name) { return expiries->number(name, e); };
@@ -253,7 +254,7 @@ class Card {
                       number_text(100.0 * n("atm_iv"), ".2f"), number_text(n("straddle"), ".2f"),
                       pair("range_50_low", "range_50_high"), number_text(n("range_50_high") - n("range_50_low"), ".2f"),
                       pair("range_70_low", "range_70_high"), number_text(n("range_70_high") - n("range_70_low"), ".2f"),
-                      number_text(100.0 * n("skew_25d"), "+.2f")});
+                      number_text(100.0 * n("skew_25d"), "+.2f"), number_text(100.0 * n("skew_25d_change"), "+.2f")});
     }
     text_ += format_table(rows, 1);
   }
@@ -289,6 +290,41 @@ class Card {
               row_[usd].value,
               row_[share].ok() ? fmt::format(", {:+.1f} % of average daily volume", 100.0 * row_[share].value) : ""));
     }
+  }
+
+  // Of each stored move what it does to delta, and who owns most of that.
+  void moves() {
+    const auto what = file_.read("attribution/expiry", {}, {"move", "expected_moves", "iv_shift", "time"});
+    if (!what) return;
+    Range ranges = expiry_range();
+    ranges["position"] = {position_, 1};
+    heading("Moves: the change of delta and who owns it (greekgrid attribute has the rest)");
+    std::vector<std::vector<std::string>> rows = {{"  move", "to", "vol", "until", "delta, shares", "gamma", "vanna",
+                                                   "charm", "cross", "largest expiry", "its change"}};
+    for (std::size_t a = 0; a < what->rows("move"); ++a) {
+      ranges["move"] = {static_cast<std::int64_t>(a), 1};
+      const auto parts =
+          file_.read("attribution/expiry", ranges, {"root", "settlement", "total", "gamma", "vanna", "charm"});
+      if (!parts || expiry_count_ == 0) return;
+      double total = 0.0, gamma = 0.0, vanna = 0.0, charm = 0.0;
+      std::size_t largest = 0;
+      for (std::size_t e = 0; e < parts->rows("total"); ++e) {
+        total += parts->number("total", e);
+        gamma += parts->number("gamma", e);
+        vanna += parts->number("vanna", e);
+        charm += parts->number("charm", e);
+        if (std::abs(parts->number("total", e)) > std::abs(parts->number("total", largest))) largest = e;
+      }
+      const double x = what->number("expected_moves", a) * row_[kExpectedMove].value;
+      rows.push_back({"  " + what->text("move", a), number_text(spot_ * std::exp(x), ".2f"),
+                      number_text(100.0 * what->number("iv_shift", a), "+.1f"),
+                      new_york_text(static_cast<Instant>(what->number("time", a))), number_text(total, "+.3e"),
+                      number_text(gamma, "+.3e"), number_text(vanna, "+.3e"), number_text(charm, "+.3e"),
+                      number_text(total - gamma - vanna - charm, "+.3e"),
+                      new_york_text(static_cast<Instant>(parts->number("settlement", largest))).substr(0, 10),
+                      number_text(parts->number("total", largest), "+.3e")});
+    }
+    text_ += format_table(rows, 1);
   }
 
   void buckets() {
@@ -338,7 +374,8 @@ class Card {
         file_.read("intraday", ticker_and_position(), {"time", "path_spot", "path_low", "path_high", "path_status"});
     if (!group) return;
     const std::size_t last = group->rows("time") - 1;
-    heading("Path of least resistance, the coming session");
+    heatmaps(group->number("time", 0), last > 0 ? group->number("time", 1) : 0.0);
+    heading(fmt::format("Path of least resistance from {:.2f} at the quote instant, over the coming session", spot_));
     std::vector<std::vector<std::string>> rows = {{"  New York", "spot", "from", "to", "status"}};
     constexpr std::size_t kPlaces = 4;
     for (std::size_t k = 0; k <= kPlaces; ++k) {
@@ -349,6 +386,26 @@ class Card {
                       number_text(group->number("path_high", t), ".2f"), group->text("path_status", t)});
     }
     text_ += format_table(rows, 1);
+  }
+
+  // What the session's first step makes dealers do if spot stays, and a small move if it does not.
+  void heatmaps(double begin, double next) {
+    const auto axis = file_.read("intraday", {}, {"spot_step"});
+    if (!axis) return;
+    Range ranges = ticker_and_position();
+    ranges["time"] = {0, 1};
+    ranges["spot_step"] = {static_cast<std::int64_t>(axis->rows("spot_step") / 2), 1};  // spot_reference
+    const auto cell = file_.read("intraday", ranges, {"expiries", "charm_heatmap", "gamma_heatmap"});
+    const auto move = file_.read("intraday", ticker(), {"gamma_move"});
+    if (!cell || !move) return;
+    heading(fmt::format("At {:.2f} and {}", spot_, new_york_text(static_cast<Instant>(begin))));
+    for (std::size_t k = 0; k < cell->rows("expiries"); ++k) {
+      const std::string who = cell->text("expiries", k);
+      text_ += line(who + ", if spot stays",
+                    charm_in_words(row_.ticker, cell->number("charm_heatmap", k), (next - begin) / 60.0));
+      text_ += line(who + ", if it moves",
+                    gamma_in_words(row_.ticker, cell->number("gamma_heatmap", k), move->number("gamma_move", 0)));
+    }
   }
 
   void ladder() {

@@ -62,7 +62,7 @@ int main(int argc, char** argv) {
       {"ingest", add_ingest(app)},   {"history", add_history(app)}, {"run", add_run(app)},
       {"levels", add_levels(app)},   {"info", add_info(app)},       {"synth", add_synth(app)},
       {"devices", add_devices(app)}, {"greeks", add_greeks(app)},   {"folklore", add_folklore(app)},
-      {"export", add_export(app)},   {"show", add_show(app)}};
+      {"export", add_export(app)},   {"show", add_show(app)},       {"attribute", add_attribute(app)}};
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -78,6 +78,18 @@ TableColumn read_column(const std::string& file, const TableGroup& group, const 
   return std::move(read_columns(file, group, {{name}, {}}).front());
 }
 
+std::vector<TableColumn> read_rows(const std::string& file, const std::string& group, const TableSelection& selection) {
+  std::vector<TableColumn> columns = read_table(file, group, selection);
+  for (const TableColumn& column : columns) {
+    if (cells(column.variable) != cells(columns.front().variable)) {
+      throw InputError(fmt::format("{}: variable {} of group {} has {} values, {} has {} (the file is damaged)", file,
+                                   column.variable.name, group, cells(column.variable), columns.front().variable.name,
+                                   cells(columns.front().variable)));
+    }
+  }
+  return columns;
+}
+
 std::size_t cells(const TableVariable& variable) {
   std::size_t count = 1;
   for (const std::int64_t length : variable.lengths) count *= static_cast<std::size_t>(length);

@@ -30,6 +30,9 @@ std::vector<TableColumn> read_columns(const std::string& file, const TableGroup&
 /// One of them, whole.
 TableColumn read_column(const std::string& file, const TableGroup& group, const std::string& name);
 
+/// Columns of one table: variables of a group, each with as many values as the first. @throws InputError
+std::vector<TableColumn> read_rows(const std::string& file, const std::string& group, const TableSelection& selection);
+
 /// Number of values of a variable.
 std::size_t cells(const TableVariable& variable);
 /// A value as a number: NaN of a text.

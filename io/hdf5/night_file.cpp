@@ -254,6 +254,8 @@ void write_expiries(hid_t root, const NightHeader& header, const Snapshot& snaps
          [](Row r) { return r.calendar; });
   number("atm_iv", "volatility of the smile at the forward", "vol", [](Row r) { return r.atm_iv; });
   number("skew_25d", "volatility of the 25-delta call less that of the put", "vol", [](Row r) { return r.skew_25d; });
+  number("skew_25d_change", "change of skew since an earlier session, at the strikes that had 25 delta then", "vol",
+         [](Row r) { return r.skew_25d_change; });
   number("skew_10d", "volatility of the 10-delta call less that of the put", "vol", [](Row r) { return r.skew_10d; });
   number("smirk_25d", "mean volatility of the 25-delta options less atm_iv", "vol", [](Row r) { return r.smirk_25d; });
   number("smirk_10d", "mean volatility of the 10-delta options less atm_iv", "vol", [](Row r) { return r.smirk_10d; });

@@ -41,22 +41,23 @@ TEST(Hedge, DealersBuyWhatTheirDeltaLoses) {
 // Positive gamma: delta exposure grows with spot, so dealers SELL into a rise; gamma 300 is 600 ES.
 TEST(Hedge, GammaOf300Sells600EsIntoARise) {
   EXPECT_EQ(gamma_hedge(300.0, 50.0), -600.0);
-  EXPECT_EQ(gamma_in_words("SPX", 300.0),
+  EXPECT_EQ(gamma_in_words("SPX", 300.0, 2.5),
             "dealers sell 600 ES (6,000 MES) into a rise of 2.5 points and buy as many into a fall");
-  EXPECT_EQ(gamma_in_words("SPX", -300.0),
+  EXPECT_EQ(gamma_in_words("SPX", -300.0, 2.5),
             "dealers buy 600 ES (6,000 MES) into a rise of 2.5 points and sell as many into a fall");
   // The same from the exposures: GX shares per USD over 2.5 points.
   const double gx = 300.0 * 100.0 / 2.5;
   EXPECT_EQ(futures_contracts(hedge_flow(5e6, 5e6 + 2.5 * gx), 50.0), -600.0);
-  EXPECT_EQ(gamma_in_words("AAPL", 3.0), "dealers sell 300 shares into a rise of 2.50 USD and buy as many into a fall");
+  EXPECT_EQ(gamma_in_words("AAPL", 3.0, 2.5),
+            "dealers sell 300 shares into a rise of 2.50 USD and buy as many into a fall");
 }
 
 TEST(Hedge, CharmOfCBuysMinusTwoCEs) {
   EXPECT_EQ(charm_hedge(-300.0, 50.0), 600.0);
   EXPECT_EQ(charm_hedge(12.5, 50.0), -25.0);
-  EXPECT_EQ(charm_in_words("SPX", -300.0), "dealers buy 600 ES (6,000 MES) per 5 minutes");
-  EXPECT_EQ(charm_in_words("SPX", 300.0), "dealers sell 600 ES (6,000 MES) per 5 minutes");
-  EXPECT_EQ(charm_in_words("NDX", 1.0), "dealers sell 5 NQ (50 MNQ) per 5 minutes");
+  EXPECT_EQ(charm_in_words("SPX", -300.0, 5.0), "dealers buy 600 ES (6,000 MES) in 5 minutes");
+  EXPECT_EQ(charm_in_words("SPX", 300.0, 5.0), "dealers sell 600 ES (6,000 MES) in 5 minutes");
+  EXPECT_EQ(charm_in_words("NDX", 1.0, 5.0), "dealers sell 5 NQ (50 MNQ) in 5 minutes");
 }
 
 TEST(Hedge, Words) {
@@ -75,16 +76,16 @@ TEST(Hedge, WordsOfLittleAndOfNothing) {
   EXPECT_EQ(hedge_in_words("SPX", 2.4), "dealers trade nothing");
   EXPECT_EQ(hedge_in_words("AAPL", -0.4), "dealers trade nothing");
   EXPECT_EQ(hedge_in_words("AAPL", 0.0), "dealers trade nothing");
-  EXPECT_EQ(gamma_in_words("SPX", 0.0), "dealers trade nothing");
-  EXPECT_EQ(charm_in_words("SPX", -0.0), "dealers trade nothing");
+  EXPECT_EQ(gamma_in_words("SPX", 0.0, 2.5), "dealers trade nothing");
+  EXPECT_EQ(charm_in_words("SPX", -0.0, 5.0), "dealers trade nothing");
 }
 
 TEST(Hedge, WordsOfWhatIsNotFinite) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   for (const double x : {std::numeric_limits<double>::quiet_NaN(), kInfinity, -kInfinity}) {
     EXPECT_EQ(hedge_in_words("SPX", x), "hedge unknown");
-    EXPECT_EQ(charm_in_words("SPX", x), "hedge unknown");
-    EXPECT_EQ(gamma_in_words("AAPL", x), "hedge unknown");
+    EXPECT_EQ(charm_in_words("SPX", x, 5.0), "hedge unknown");
+    EXPECT_EQ(gamma_in_words("AAPL", x, 2.5), "hedge unknown");
   }
   // 309 digits and their commas.
   const std::string largest = hedge_in_words("AAPL", std::numeric_limits<double>::max());

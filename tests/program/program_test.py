@@ -810,6 +810,193 @@ def add_groups(night):
         return cells, spot
 
 
+def priced_chain(path, day, spot, skew):
+    """Two expirations of AAA quoted around Black-Scholes prices of a smile 0.2 + skew ln(K / 100), at a day's close."""
+    import math
+    def cdf(x):
+        return 0.5 * (1.0 + math.erf(x / math.sqrt(2.0)))
+    rows = []
+    for expiry in ("2026-08-21", "2026-09-18"):
+        tau = (datetime.date.fromisoformat(expiry) - datetime.date.fromisoformat(day)).days / 365.0
+        for strike in range(80, 121, 2):
+            sigma = 0.2 + skew * math.log(strike / 100.0)
+            d1 = math.log(spot / strike) / (sigma * math.sqrt(tau)) + 0.5 * sigma * math.sqrt(tau)
+            for right, sign in (("C", 1), ("P", -1)):
+                value = sign * (spot * cdf(sign * d1) - strike * cdf(sign * (d1 - sigma * math.sqrt(tau))))
+                symbol = f"AAA{expiry[2:4]}{expiry[5:7]}{expiry[8:]}{right}{strike * 1000:08d}"
+                interest = (900 if right == "C" else 700) + 10 * strike if strike % 10 == 0 else 100
+                rows.append(f"AAA,{day}T16:00:00-04:00,{spot},{symbol},{expiry},{right},{strike},{max(value - 0.01, 0.0):.6f},"
+                            f"{value + 0.01:.6f},,5,{interest},{sigma:.6f},,,,")
+    path.write_text(long_csv(rows))
+    return path
+
+
+def case_levels(folder):
+    need_modules("numpy", "h5py")
+    import h5py
+    import numpy
+    _, night = night_of_two_positions(folder)
+    with h5py.File(night) as f:
+        tickers = [t.decode() for t in f["ticker"][:]]
+        group = {name: f["levels"][name][:] for name in f["levels"]}
+    rows = json.loads(run("levels", night, "--format", "json")[0])
+    assert [(row["ticker"], row["position"]) for row in rows] == [(t, p) for t in tickers for p in ("naive", "unsigned")]
+    with_status = 0
+    for r, row in enumerate(rows):
+        for name, values in group.items():
+            if name.endswith("_status"):
+                with_status += 1
+            elif values.dtype.kind == "f":
+                assert row[name] == values[r] or (row[name] is None and numpy.isnan(values[r])), (name, row[name], values[r])
+    assert with_status > 10 * len(rows)
+    as_csv = list(csv.DictReader(io.StringIO(run("levels", night, "--format", "csv")[0])))
+    assert all(same(a["gamma_index"], b["gamma_index"]) and a["zero_gamma_status"] == b["zero_gamma_status"]
+               for a, b in zip(as_csv, rows)) and len(as_csv) == len(rows)
+
+    def chosen(*args):
+        return json.loads(run("levels", night, "--format", "json", *args)[0])
+    naive = chosen("--position", "naive")
+    assert len(naive) == 3
+    ordered = [row["call_wall"] for row in chosen("--position", "naive", "--sort", "call_wall")]
+    assert ordered == sorted(ordered, reverse=True)
+    assert [row["call_wall"] for row in chosen("--position", "naive", "--sort", "call_wall:asc")] == ordered[::-1]
+    magnitudes = [abs(row["gamma_index"]) for row in chosen("--sort", "gamma_index")]
+    assert magnitudes == sorted(magnitudes, reverse=True)
+    middle = sorted(row["call_wall"] for row in naive)[1]
+    assert len(chosen("--position", "naive", "--where", f"call_wall>{middle}")) == 1
+    assert len(chosen("--position", "naive", "--where", f"call_wall>={middle}")) == 2
+    assert len(chosen("--position", "naive", "--where", f"call_wall!={middle},call_wall<{middle}")) == 1
+    # Gross gamma never changes sign, and no earlier session was given.
+    assert len(chosen("--where", "zero_gamma=null", "--position", "unsigned")) == 3
+    assert chosen("--where", "zero_gamma<1e9", "--position", "unsigned") == []
+    assert {row["zero_gamma_status"] for row in rows if row["position"] == "unsigned"} == {"no_sign_change"}
+    assert {row["call_wall_change_status"] for row in rows} == {"no_previous"}
+    assert len(chosen("--limit", 2)) == 2
+    table, _ = run("levels", night, "--columns", "max_pain,flip", "--limit", 1)
+    assert table.split()[:4] == ["ticker", "position", "max_pain", "flip"] or "max_pain" in table.splitlines()[0], table
+    card, _ = run("levels", night, "--tickers", tickers[0], "--position", "naive")
+    for part in ("gamma index", "zero gamma", "call wall", "max pain", "speed pivots", "vomma zone", "Ranges", "Moves", "Hedging",
+                 "By settlement", "What settles", "Path of least resistance", "Closes ahead"):
+        assert part in card, part
+    for args, code, message in ((("--columns", "call_wal"), 2, "call_wall"), (("--where", "call_wall"), 2, "no condition"),
+                                (("--where", "call_wall<x"), 2, "call_wall<x"), (("--sort", "spam"), 2, "no level spam"),
+                                (("--tickers", "NOPE"), 3, "no ticker NOPE"), (("--position", "NOPE"), 3, "no position model NOPE")):
+        out, err = run("levels", night, *args, code=code)
+        assert out == "" and message in err, err
+
+
+def case_attribute(folder):
+    need_modules("numpy", "h5py")
+    import h5py
+    import numpy
+    _, night = night_of_two_positions(folder)
+    terms = ("total", "gamma", "vanna", "charm", "spot_iv", "spot_time", "iv_time", "residual")
+    with h5py.File(night) as f:
+        ticker, moves = f["ticker"][1].decode(), [m.decode() for m in f["attribution/strike/move"][:]]
+        begin, count = f["attribution/strike/strike_begin"][1], f["attribution/strike/strike_count"][1]
+        strike = f["attribution/strike/strike"][begin:begin + count]
+        stored = {term: f["attribution/strike"][term][begin:begin + count] for term in terms}
+        step = {name: f["attribution/strike"][name][:] for name in ("expected_moves", "iv_shift", "time")}
+        spot, surface = f["spot"][1], f["dx"][1, 0, 0]
+    assert moves == ["down", "up"]
+    for w, position in enumerate(("naive", "unsigned")):
+        for a, move in enumerate(moves):
+            spelled_move = ("--expected-moves", step["expected_moves"][a], "--iv-shift", step["iv_shift"][a], "--time", iso(step["time"][a]))
+            out, _ = run("attribute", night, "--ticker", ticker, "--position", position, "--move", move, "--format", "csv")
+            again, _ = run("attribute", night, "--ticker", ticker, "--position", position, *spelled_move, "--format", "csv")
+            assert out == again
+            rows = {float(row["strike"]): row for row in csv.DictReader(io.StringIO(out))}
+            assert sorted(rows) == list(strike)
+            for k, at in enumerate(strike):
+                for term in terms:
+                    assert abs(float(rows[at][term]) - stored[term][k, w, a]) <= 1e-9 * (1.0 + abs(stored["total"][:, w, a]).max())
+    # By expiry it sums to the same, and a move to a stored cell is the change between cells (stored as float32).
+    by = [json.loads(run("attribute", night, "--ticker", ticker, "--spot", repr(float(spot[-1])), "--sessions", 2, "--by", kind,
+                         "--format", "json")[0]) for kind in ("expiry", "strike")]
+    sums = [{term: sum(row[term] for row in rows) for term in terms} for rows in by]
+    size = sum(abs(row["total"]) for row in by[1])
+    assert all(abs(sums[0][term] - sums[1][term]) <= 1e-11 * size for term in terms), sums
+    assert abs(sum(sums[0][term] for term in terms[1:]) - sums[0]["total"]) <= 1e-10 * size
+    middle = len(spot) // 2
+    change = float(surface[2, 1, -1]) - float(surface[0, 1, middle])
+    assert abs(sums[0]["total"] - change) <= 1e-5 * numpy.abs(surface).max(), (sums[0]["total"], change)
+    assert [row["total"] for row in by[0]] == sorted((row["total"] for row in by[0]), key=abs, reverse=True)
+    page, _ = run("attribute", night, "--ticker", ticker, "--spot", "-2%", "--limit", 3)
+    assert "(-2.00 %)" in page and "By expiry, the largest 3" in page and "residual" in page and "dealers" in page
+    for args, code, message in ((("--ticker", ticker), 2, "which move"), (("--move", "up"), 2, "which of the 3 tickers"),
+                                (("--ticker", ticker, "--move", "spam"), 2, "choose down, up"),
+                                (("--ticker", ticker, "--move", "up", "--iv-shift", "0.1"), 2, "--move alone"),
+                                (("--ticker", ticker, "--spot", "spam"), 2, "neither a price"),
+                                (("--ticker", ticker, "--spot", "0"), 2, "--spot 0"), (("--ticker", ticker, "--spot", "nan"), 2, "nan"),
+                                (("--ticker", ticker, "--time", "2020-01-01T00:00:00Z"), 2, "before the quotes"),
+                                (("--ticker", ticker, "--spot", "5", "--expected-moves", "1"), 2, "excludes"),
+                                (("--ticker", "NOPE", "--move", "up"), 3, "no ticker NOPE"),
+                                (("--ticker", ticker, "--position", "NOPE", "--move", "up"), 3, "no position model NOPE")):
+        out, err = run("attribute", night, *args, code=code)
+        assert out == "" and message in err, (args, err)
+
+
+def case_previous(folder):
+    need_modules("numpy", "h5py")
+    import h5py
+    import numpy
+    config = small_config(folder)
+    first, second, other = folder / "1.h5", folder / "2.h5", folder / "3.h5"
+    run("run", priced_chain(folder / "a.csv", "2026-07-09", 99.0, -0.10), "-o", first, "--config", config)
+    today = priced_chain(folder / "b.csv", "2026-07-10", 101.0, -0.25)
+    run("run", today, "-o", second, "--config", config, "--previous", first)
+    one, two = (json.loads(run("levels", night, "--format", "json")[0])[0] for night in (first, second))
+    changed = [name for name in two if name.endswith("_change")]
+    assert len(changed) == 8, changed
+    for name in changed:
+        level = name[:-len("_change")]
+        if two[level] is None or one[level] is None:
+            assert two[name] is None and two[name + "_status"] == "no_previous"
+        else:
+            assert two[name] == two[level] - one[level] and two[name + "_status"] == "ok", name
+    assert two["gamma_index_change"] != 0.0 and one["gamma_index_change"] is None
+    with h5py.File(first) as f, h5py.File(second) as g:
+        assert g["run"].attrs["previous_name"] == b"1.h5" or g["run"].attrs["previous_name"] == "1.h5"
+        low, high = f["expiry/range_50_low"][:], f["expiry/range_50_high"][:]
+        got = g["expiry/skew_25d_change"][:]
+        assert numpy.isnan(f["expiry/skew_25d_change"][:]).all()
+        # Volatility is 0.2 + slope ln(K / 100), so the change between fixed strikes is known up to the fit of the smile.
+        expected = (-0.25 + 0.10) * numpy.log(high / low)
+        assert numpy.abs(got - expected).max() < 2e-3 and numpy.abs(expected).min() > 5e-3, (got, expected)
+        # The same smile seen from another spot: fixed strikes show no change, deltas do.
+    run("run", priced_chain(folder / "c.csv", "2026-07-10", 103.0, -0.10), "-o", other, "--config", config, "--previous", first)
+    with h5py.File(first) as f, h5py.File(other) as g:
+        assert numpy.abs(g["expiry/skew_25d_change"][:]).max() < 1e-3
+    out, err = run("run", today, "-o", folder / "x.h5", "--config", config, "--previous", second, code=3)
+    assert "no earlier session" in err and not (folder / "x.h5").exists()
+    run("run", today, "-o", folder / "x.h5", "--config", config, "--previous", today, code=3)
+    run("run", today, "-o", first, "--config", config, "--previous", first, code=2)
+
+
+def case_average_volume(folder):
+    """Hedges as a share of the daily volume of a history."""
+    need_modules("numpy", "h5py")
+    import h5py
+    chain = priced_chain(folder / "a.csv", "2026-07-10", 100.0, -0.10)
+    days = [d for d in (datetime.date(2026, 5, 1) + datetime.timedelta(n) for n in range(90)) if d.weekday() < 5 and
+            d.isoformat() not in ("2026-05-25", "2026-06-19", "2026-07-03")]
+    (folder / "p.csv").write_text("date,symbol,close,volume\n" + "".join(f"{d},AAA,100,{1000 * n}\n" for n, d in enumerate(days)))
+    run("history", folder / "p.csv", "-o", folder / "history.h5")
+    night = folder / "night.h5"
+    run("run", chain, "-o", night, "--config", small_config(folder), "--history", folder / "history.h5")
+    past = [1000 * n for n, d in enumerate(days) if d <= datetime.date(2026, 7, 10)][-21:]
+    mean = sum(past) / 21
+    row = json.loads(run("levels", night, "--format", "json")[0])[0]
+    with h5py.File(night) as f:
+        assert f["average_daily_volume"][0] == mean
+        assert f["intraday/path_half_band"][0, 0] == 0.01 * mean
+    assert abs(row["hedge_up_volume_share"] * mean - row["hedge_up"]) < 1e-9 * abs(row["hedge_up"])
+    assert "% of average daily volume" in run("levels", night, "--tickers", "AAA")[0]
+    run("run", chain, "-o", night, "--config", small_config(folder))
+    row = json.loads(run("levels", night, "--format", "json")[0])[0]
+    assert row["hedge_up_volume_share"] is None and row["hedge_up_volume_share_status"] == "no_average_volume"
+
+
 def case_export(folder):
     need_modules("numpy", "h5py")
     import h5py

@@ -121,7 +121,7 @@ NIGHT = {
         "smile_kind": (("expiry",), "i1", "missing svi svi_fixed_place flat neighbour_expiry"),
         **same("smile_a smile_b smile_rho smile_m smile_s smile_low smile_high butterfly_score calendar_score",
                ("expiry",), "f8", "1"),
-        **same("smile_residual atm_iv skew_25d skew_10d smirk_25d smirk_10d", ("expiry",), "f8", "vol"),
+        **same("smile_residual atm_iv skew_25d skew_25d_change skew_10d smirk_25d smirk_10d", ("expiry",), "f8", "vol"),
     },
     "/volatility": {
         "ticker": (("ticker",), "str", None), **same("iv30 variance_index", ("ticker",), "f8", "vol"),

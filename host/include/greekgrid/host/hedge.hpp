@@ -59,14 +59,16 @@ constexpr double gamma_hedge(double gamma, double multiplier) {
 /// @param shares + = dealers BUY (hedge_flow); "hedge unknown" if it is not finite
 std::string hedge_in_words(std::string_view ticker, double shares);
 
-/// A charm heatmap's cell in words: "dealers buy 600 ES (6,000 MES) per 5 minutes" for SPX and -300.
-/// @param charm contract-delta per 5 min
-std::string charm_in_words(std::string_view ticker, double charm);
+/// A charm heatmap's cell in words: "dealers buy 600 ES (6,000 MES) in 5 minutes" for SPX and -300.
+/// @param charm   contract-delta over the step
+/// @param minutes the step
+std::string charm_in_words(std::string_view ticker, double charm, double minutes);
 
 /// A gamma heatmap's cell in words: "dealers sell 600 ES (6,000 MES) into a rise of 2.5 points and buy as many into a
-/// fall" for SPX and 300 ("of 2.50 USD" where no future is tabled); "dealers trade nothing" and "hedge unknown" stand
+/// fall" for SPX and 300 ("of 0.23 USD" where no future is tabled); "dealers trade nothing" and "hedge unknown" stand
 /// alone.
-/// @param gamma contract-delta per 2.5 points
-std::string gamma_in_words(std::string_view ticker, double gamma);
+/// @param gamma contract-delta per move
+/// @param move  USD, gamma_move()
+std::string gamma_in_words(std::string_view ticker, double gamma, double move);
 
 }  // namespace greekgrid

@@ -48,6 +48,17 @@ Snapshot make_snapshot(const OptionChain& chain, const MarketConfig& config, con
 /// How many symbols of a ranking name no ticker of a chain (bytewise sorted), share classes matched as in a selection.
 std::size_t count_missing(std::span<const std::string> ranking, std::span<const std::string> ticker);
 
+/// The skew of one expiry in the result of an earlier session.
+struct EarlierSkew {
+  std::string ticker, root;
+  Instant settlement = 0;
+  double put_strike = 0.0, call_strike = 0.0;  ///< USD: those of delta -0.25 and 0.25 then (range_50_low and _high)
+  double skew = 0.0;                           ///< vol: sigma(call_strike) - sigma(put_strike) then
+};
+/// Sets skew_25d_change of each expiry with a smile that an earlier session had too, by ticker, root and settlement.
+/// The strikes are that session's, so that a move of spot along a smile that stays where it is changes nothing.
+void set_skew_changes(Snapshot& snapshot, std::span<const EarlierSkew> earlier);
+
 /// True if a vendor's volatility is a placeholder: not above 1e-4; or equal to `floor`, the smallest positive
 /// volatility of its ticker where that occurs more than 20 times (NaN if it does not); or within 2e-5 of 2^-k, k
 /// = 0..13, with neither bid nor ask (left-overs of a bisection).

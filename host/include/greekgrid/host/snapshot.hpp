@@ -104,6 +104,9 @@ struct ExpiryVolatility {
   double atm_iv = 0.0;                      ///< at the forward
   double skew_25d = 0.0, skew_10d = 0.0;    ///< sigma(call) - sigma(put) at 25 and 10 delta
   double smirk_25d = 0.0, smirk_10d = 0.0;  ///< (sigma(call) + sigma(put)) / 2 - atm_iv
+  /// sigma(K_call) - sigma(K_put) less the skew_25d of an earlier session, whose strikes K have 25 delta; see
+  /// set_skew_changes(). NaN without one.
+  double skew_25d_change = std::numeric_limits<double>::quiet_NaN();
   double straddle_strike = 0.0, straddle = 0.0;
   double range_50_low = 0.0, range_50_high = 0.0;                ///< strikes of -0.25 and +0.25 delta
   double range_70_low = 0.0, range_70_high = 0.0;                ///< strikes of -0.15 and +0.15 delta
