@@ -11,9 +11,10 @@ namespace {
 
 constexpr double kStepsPerDeviation = 8.0;
 constexpr double kStepsPerSmileWidth = 1.0;
-constexpr int kCoarsest = 8;         // 2^8 steps
-constexpr std::size_t kMargin = 4;   // points beyond either end that the interpolation reads
-constexpr std::size_t kStencil = 8;  // its points: -3 .. 4 around the one below
+constexpr double kNarrowestVertex = 1.6e-3;  // log-moneyness
+constexpr int kCoarsest = 8;                 // 2^8 steps
+constexpr std::size_t kMargin = 4;           // points beyond either end that the interpolation reads
+constexpr std::size_t kStencil = 8;          // its points: -3 .. 4 around the one below
 
 // The deviation of an expiry's narrowest contract over the grid's instants and shifts, in ln S.
 double narrowest(const BookView& book, std::size_t e, std::size_t positions, const GridView& grid) {
@@ -33,7 +34,8 @@ double narrowest(const BookView& book, std::size_t e, std::size_t positions, con
   double width = std::max(sigma, grid.iv_floor) * std::sqrt(std::max(tau, 0.0));
   if (grid.effective_rule() == IvRule::kSkewStickiness && book.smile[e].b > 0.0) {
     const double slope = std::abs(grid.iv_rule_parameter - 1.0);
-    width = std::min(width, book.smile[e].s / slope * (kStepsPerDeviation / kStepsPerSmileWidth));
+    const double vertex = std::max(book.smile[e].s, kNarrowestVertex);
+    width = std::min(width, vertex / slope * (kStepsPerDeviation / kStepsPerSmileWidth));
   }
   return width;
 }
@@ -41,7 +43,9 @@ double narrowest(const BookView& book, std::size_t e, std::size_t positions, con
 // How many halvings of the resolution an expiry bears.
 int coarseness(double width, double step) {
   if (!(width > kStepsPerDeviation * step) || step <= 0.0) return 0;
-  return std::min(kCoarsest, static_cast<int>(std::floor(std::log2(width / (kStepsPerDeviation * step)))));
+  // Infinite where no contract has a weight.
+  return static_cast<int>(
+      std::min(static_cast<double>(kCoarsest), std::floor(std::log2(width / (kStepsPerDeviation * step)))));
 }
 
 // Lagrange weights at `at` in [0, 1) between points 0 and 1 of -3 .. 4.

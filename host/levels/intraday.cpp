@@ -56,13 +56,15 @@ IntradayAxes make_intraday_axes(const IntradayConfig& config, const Calendar& ca
   return axes;
 }
 
-TickerIntraday compute_intraday(const IntradayInputs& in, const IntradayAxes& axes, Backend& sampler) {
+TickerIntraday compute_intraday(const IntradayInputs& in, const IntradayAxes& axes, Backend& sampler,
+                                std::vector<double> storage) {
   const BookView& book = in.book;
   const std::size_t positions = in.positions;
   const std::size_t times = axes.time.size(), spots = axes.spot_step.size(), cells = times * spots;
   const Instant first = axes.time.front(), close = axes.time.back();
   const Instant far = close + static_cast<Instant>(kFarSessions * static_cast<double>(close - first));
   TickerIntraday out;
+  out.surface = std::move(storage);
   out.surface.assign(kIntradaySurfaces * positions * kScopes * cells, 0.0);
   const auto at = [&](IntradaySurface surface, std::size_t w, ExpiryScope scope) {
     const std::size_t place =

@@ -166,7 +166,7 @@ NightTables run_night(const OptionChain& chain, Snapshot& snapshot, const RunCon
   const auto sampler = make_cpu_backend(Precision::kFp64);
   PartClock levels_clock, profile_clock, attribution_clock, session_clock;
   std::vector<TickerAnalysis> analyses(tickers);
-  const auto analyse = [&](std::size_t u) {
+  const auto analyse = [&](std::size_t u, std::vector<double>& session_buffer) {
     TickerAnalysis& out = analyses[u];
     const BookView& book = books[u].view;
     const auto first = static_cast<std::size_t>(snapshot.contract_begin[u]);
@@ -218,22 +218,25 @@ NightTables run_night(const OptionChain& chain, Snapshot& snapshot, const RunCon
     session.iv_floor = header.iv_floor;
     session.move = header.gamma_move[u];
     session.average_daily_volume = header.average_daily_volume[u];
-    out.session = compute_intraday(session, header.intraday, *sampler);
+    out.session = compute_intraday(session, header.intraday, *sampler, std::move(session_buffer));
     session_clock.add(started);
   };
 
   // Two blocks of buffers: one is evaluated into while the other is compressed and queued.
   const std::size_t block =
       std::clamp<std::size_t>(block_bytes / std::max<std::size_t>(ticker_cells * sizeof(double), 1), 1, 256);
-  std::vector<std::vector<double>> buffers[2];
-  for (auto& buffer : buffers) buffer.resize(std::min(block, std::max<std::size_t>(tickers, 1)));
+  // Memory is kept from block to block: the kernel's clearing of fresh pages costs more than most of what fills them.
+  std::vector<std::vector<double>> buffers[2], session_buffers[2];
+  for (auto* both : {&buffers, &session_buffers}) {
+    for (auto& buffer : *both) buffer.resize(std::min(block, std::max<std::size_t>(tickers, 1)));
+  }
   oneapi::tbb::task_group draining;
   int side = 0;
   try {
     for (std::size_t begin = 0; begin < tickers; begin += block, side ^= 1) {
       if (stop) throw Stopped{};
       const std::size_t end = std::min(begin + block, tickers);
-      auto& buffer = buffers[side];
+      auto &buffer = buffers[side], &sessions = session_buffers[side];
       const auto started = Clock::now();
       std::vector<std::vector<double>> ruled;  // (rule, ticker) results where there are several rules
       if (rules > 1) ruled.resize(rules * (end - begin));
@@ -277,15 +280,15 @@ NightTables run_night(const OptionChain& chain, Snapshot& snapshot, const RunCon
       timings.evaluate_seconds += seconds_since(started);
       if (stop) throw Stopped{};
       const auto analysing = Clock::now();
-      oneapi::tbb::parallel_for(begin, end, analyse);
+      oneapi::tbb::parallel_for(begin, end, [&](std::size_t u) { analyse(u, sessions[u - begin]); });
       timings.levels_seconds += seconds_since(analysing);
       const auto waiting = Clock::now();
       draining.wait();
       timings.drain_seconds += seconds_since(waiting);
-      draining.run([&sink, &buffer, &analyses, begin, end] {
+      draining.run([&sink, &buffer, &sessions, &analyses, begin, end] {
         oneapi::tbb::parallel_for(begin, end, [&](std::size_t u) {
-          std::vector<double> session = std::move(analyses[u].session.surface);
-          sink.write_surfaces(static_cast<std::int64_t>(u), buffer[u - begin], session);
+          sessions[u - begin] = std::move(analyses[u].session.surface);
+          sink.write_surfaces(static_cast<std::int64_t>(u), buffer[u - begin], sessions[u - begin]);
         });
       });
       state.tickers_done = end;

@@ -259,7 +259,7 @@ int run(const Options& options) {
   NightTimings timings;
   NightTables tables = [&] {
     Progress progress("run");
-    constexpr std::size_t kBlockBytes = std::size_t{256} << 20;
+    constexpr std::size_t kBlockBytes = std::size_t{64} << 20;
     return run_night(
         chain, snapshot, config, header, calendar, *backend, sink, kBlockBytes,
         [&](const NightProgress& p) { progress.update(p.tickers_done, p.tickers, p.evaluations_done, p.evaluations); },

@@ -83,6 +83,8 @@ struct TickerIntraday {
 ///
 /// The path of least resistance starts at S0 with the level DX(S0, quote instant) of the same contracts; its band is
 /// |DX - level| <= 1 % of the average daily volume, or where that is not known 1 % of sum |n m delta|.
-TickerIntraday compute_intraday(const IntradayInputs& in, const IntradayAxes& axes, Backend& sampler);
+/// @param storage memory that the surfaces take over, such as those of a ticker that is done with
+TickerIntraday compute_intraday(const IntradayInputs& in, const IntradayAxes& axes, Backend& sampler,
+                                std::vector<double> storage = {});
 
 }  // namespace greekgrid
