@@ -18,7 +18,7 @@ except ImportError:
     print("no h5py (python3-h5py): skipped")
     sys.exit(77)
 
-PAGE_COVERS = ("/", "/levels", "/crossing", "/ladder", "/profile", "/intraday", "/contour", "/attribution")
+PAGE_COVERS = ("/", "/levels", "/crossing", "/ladder", "/profile", "/intraday", "/line", "/attribution")
 REQUIRED = ("/levels", "/crossing")
 WORDS = {"<greek>": ("delta", "gamma", "charm", "vanna", "speed", "zomma", "color", "vega", "vomma", "ultima", "theta", "veta"),
          "<right>": ("call", "put"),

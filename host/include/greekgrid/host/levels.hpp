@@ -48,10 +48,11 @@ struct TickerLevels {
 /// Computes them.
 ///
 /// Roots are of the evaluated exposure, from 0.8 to 1.2 of spot: bracketed between spots at most 0.02 % apart (0.04 %
-/// for the flip), evaluated at sixteen spots around each bracket and interpolated linearly between the two that hold
-/// the sign change. With h their distance and s the narrowest deviation of the book, both in ln S, the error is about
-/// h^2 / (8 s): 1e-6 of spot for a minute to live, 1e-8 for a day. The promise is 1e-4. A pair of roots closer than
-/// 0.02 % may be missed. Net gamma below 1e-12 of gross has no sign: a balanced book has no roots. The flip takes
+/// for the flip) and evaluated at sixteen spots around each bracket. Zero gamma and speed take the root of the cubic
+/// through four of them: with h their distance and s the narrowest deviation of the book, both in ln S, its error is
+/// about h^4 / s^3, below 1e-7 of spot for a minute to live. The flip is interpolated linearly between slopes of DX, to
+/// about h^2 / (8 s): 1e-6 for an hour, 1e-8 for a day. The promise is 1e-4. A pair of roots closer than 0.02 % (0.04 %)
+/// may be missed. Net gamma below 1e-12 of gross has no sign: a balanced book has no roots. The flip takes
 /// slopes of DX below 1e-4 of gross gamma to have no sign.
 /// @param sampler a backend of double precision. Time-like inputs are at most a few hundred thousand evaluations a
 /// contract for expiries of hours, a few hundred for those of weeks (see evaluate_line)
