@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "chunk_codec.hpp"
+#include "greekgrid/host/hedge.hpp"
 #include "greekgrid/io/publish.hpp"
 #include "night_schema.hpp"
 #include "shared_values.hpp"
@@ -623,6 +624,17 @@ void write_session_axes(h5::TableWriter& table, const NightHeader& header) {
   table.column({"gamma_move", {"ticker"}, "move of spot that gamma_heatmap is stated for", "USD", ""},
                header.gamma_move);
   table.column({"spot", {"ticker", "spot_step"}, "price of the underlying in the scenario", "USD", ""}, spot);
+  std::vector<std::string> futures;
+  std::vector<double> multiplier;
+  for (const std::string& ticker : header.ticker) {
+    const auto hedge = index_futures(ticker);
+    futures.emplace_back(hedge ? hedge->contract : "");
+    multiplier.push_back(hedge ? hedge->multiplier : std::numeric_limits<double>::quiet_NaN());
+  }
+  table.column({"futures", {"ticker"}, "futures contract that hedges the book; empty where there is none", "", ""},
+               futures);
+  table.column({"futures_multiplier", {"ticker"}, "shares of the underlying per futures contract", "shares", ""},
+               multiplier);
 }
 
 h5::Handle create_session_surface(hid_t group, h5::TableWriter& table, std::size_t index) {

@@ -187,6 +187,7 @@ NIGHT = {
         **{name: ((name,), "str", None) for name in ("ticker", "position", "expiries")}, "time": (("time",), "i8", TIME),
         "spot_step": (("spot_step",), "f8", "1"), "spot": (("ticker", "spot_step"), "f8", "USD"),
         **same("spot_reference gamma_move", ("ticker",), "f8", "USD"), "expected_move": (("ticker",), "f8", "1"),
+        "futures": (("ticker",), "str", None), "futures_multiplier": (("ticker",), "f8", "shares"),
         **{name: (SESSION, "f4", units) for name, units in
            {"dx": "shares", "gx": "shares USD-1", "charm": "shares common_year-1", "vanna": "shares vol-1",
             "charm_heatmap": "1", "gamma_heatmap": "1"}.items()},
