@@ -135,11 +135,11 @@ TEST_P(ZeroGammaOfAPair, IsTheirMeanLessTheCarryOfTheForward) {
   // (3/128) u^4 He_4' / He_1' < 1e-8 deviations; rounding is smaller. 1e-6 is asked for.
   EXPECT_NEAR(row[kZeroGamma].value / want, 1.0, 1e-6);
   EXPECT_EQ(row[kZeroGammaCount].value, 1.0);
-  // The cubic's slope is good to u^3 / 12 times a few.
+  // The cubic's slope is good to u^3 / 12 times a few: 1e-6.
   const GammaPoint root = gamma_exposure(book.view(), kNow, kFloor, row[kZeroGamma].value);
   const double slope = 1e-4 * std::pow(row[kZeroGamma].value, 3.0) * root.speed / 1e9;
   EXPECT_GT(row[kZeroGammaSlope].value, 0.0);  // long calls above, short puts below
-  EXPECT_NEAR(row[kZeroGammaSlope].value / slope, 1.0, 1e-5);
+  EXPECT_NEAR(row[kZeroGammaSlope].value / slope, 1.0, 1e-6);
   EXPECT_LT(std::abs(root.gamma), 1e-5 * root.gross);
   ASSERT_EQ(levels.crossing[0].size(), 1U);
   EXPECT_EQ(levels.crossing[0][0].price, row[kZeroGamma].value);
@@ -474,7 +474,7 @@ TEST(EvaluateLine, EqualsEverySpotEvaluatedForItself) {
   const auto reference = make_reference_backend();
   const SpotLine line = {std::log(0.8), 2e-4, 2028};
   const Instant time[] = {kNow};
-  const double shift[] = {-0.02, 0.0};
+  const double shift[] = {-0.12, 0.0};  // the narrower deviation decides the spacing
   GridView grid;
   grid.time = time;
   grid.iv_shift = shift;
@@ -670,6 +670,26 @@ TEST_P(OneStrike, SpeedPivotsAndTargetsAreThoseOfABruteForceScan) {
                      (100.0 - row[kSpeedTargetDown].value) / (row[kSpeedTargetUp].value - 100.0) - 1.0);
   } else {
     EXPECT_THAT(row[kSpeedAsymmetry], IsNull(LevelStatus::kOutsideRange));
+  }
+}
+
+// The profile of one strike scales with it, so an extremum is put a little below spot or above it: between spot and the
+// next of the spots 2e-4 apart that are searched.
+TEST(Levels, SpeedTargetsAreOnTheirOwnSideOfSpot) {
+  Book book;
+  book.add_expiry(kNow + 20 * kDay, 0.05, 0.015);
+  book.add(100.0, 1, 0.2, {300.0});
+  const double below = levels_of(book).level[0][kSpeedTargetDown].value;
+  for (const double off : {-1.9e-4, -1e-4, -5e-5, -1e-5, 1e-5, 5e-5, 1e-4, 1.9e-4}) {
+    book.strike[0] = 100.0 * (100.0 / below) * (1.0 + off);
+    const LevelRow row = levels_of(book).level[0];
+    if (off < 0.0) {
+      EXPECT_NEAR(row[kSpeedTargetDown].value, 100.0 * (1.0 + off), 1e-4);
+      EXPECT_GT(row[kSpeedTargetUp].value, 105.0);  // the other one of the strike
+    } else {
+      EXPECT_NEAR(row[kSpeedTargetUp].value, 100.0 * (1.0 + off), 1e-4);
+      EXPECT_THAT(row[kSpeedTargetDown].value, testing::Not(testing::DoubleNear(100.0, 1.0)));
+    }
   }
 }
 
