@@ -41,7 +41,8 @@ double narrowest(const BookView& book, std::size_t e, std::size_t positions, con
 // How many halvings of the resolution an expiry bears.
 int coarseness(double width, double step) {
   if (!(width > kStepsPerDeviation * step) || step <= 0.0) return 0;
-  return std::min(kCoarsest, static_cast<int>(std::floor(std::log2(width / (kStepsPerDeviation * step)))));
+  // An expiry without weights is infinitely wide, which no int is.
+  return static_cast<int>(std::min<double>(kCoarsest, std::floor(std::log2(width / (kStepsPerDeviation * step)))));
 }
 
 // Lagrange weights at `at` in [0, 1) between points 0 and 1 of -3 .. 4.
