@@ -544,6 +544,25 @@ TEST(EvaluateLine, SumsExpiriesOfEveryWidthAndLeavesOutTheSettled) {
   }
 }
 
+// Nothing is open in it, so no contract says how wide it is.
+TEST(EvaluateLine, AnExpiryWithoutWeightsAddsNothing) {
+  const SpotLine line = {std::log(0.8), 2e-4, 2028};
+  const Instant time[] = {kNow};
+  const double shift[] = {0.0};
+  GridView grid;
+  grid.time = time;
+  grid.iv_shift = shift;
+  grid.iv_floor = kFloor;
+  Book book;
+  book.add_expiry(kNow + kDay, 0.05, 0.015);
+  book.add(101.0, 1, 0.2, {250.0});
+  const auto reference = make_reference_backend();
+  const auto alone = evaluate_line(*reference, {Greek::kDelta}, book.view(), 1, grid, line, kNow);
+  book.add_expiry(kNow + 30 * kDay, 0.05, 0.015);
+  book.add(101.0, 1, 0.2, {0.0});
+  EXPECT_EQ(evaluate_line(*reference, {Greek::kDelta}, book.view(), 1, grid, line, kNow), alone);
+}
+
 TEST(Changes, AreTodayLessEarlierOfTheSameTickerAndModel) {
   std::vector<LevelRow> today(3), earlier(2);
   today[0].ticker = today[1].ticker = earlier[0].ticker = "SPX";
