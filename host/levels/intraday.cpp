@@ -48,7 +48,7 @@ IntradayAxes make_intraday_axes(const IntradayConfig& config, const Calendar& ca
   const Instant close = calendar.closes_after(quote_time, 1).front();
   const auto session = calendar.session(new_york_date(close));
   axes.time = calendar.intraday_after(quote_time, config.step);
-  if (session && quote_time > session->open) axes.time.insert(axes.time.begin(), quote_time);
+  if (session && quote_time >= session->open) axes.time.insert(axes.time.begin(), quote_time);
   const auto half = static_cast<std::ptrdiff_t>(config.spots / 2);
   for (std::ptrdiff_t j = -half; j <= half; ++j) {
     axes.spot_step.push_back(half == 0 ? 0.0 : static_cast<double>(j) * config.half_width / static_cast<double>(half));

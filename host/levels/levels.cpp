@@ -406,11 +406,11 @@ class Search {
     for (const int side : {0, 1}) {
       const double at = -line_.begin / line_.step;  // the spot
       const std::ptrdiff_t step = side == 1 ? 1 : -1;
-      for (auto j = static_cast<std::ptrdiff_t>(side == 1 ? std::ceil(at) : std::floor(at));
+      for (auto j = static_cast<std::ptrdiff_t>(side == 1 ? std::floor(at) : std::ceil(at));
            j >= 1 && j + 1 < static_cast<std::ptrdiff_t>(n); j += step) {
         const auto i = static_cast<std::size_t>(j);
         if ((u[i] - u[i - 1]) * (u[i + 1] - u[i]) >= 0.0 || std::abs(u[i]) <= kFlatSpeed * largest) continue;
-        // The vertex may lie on the other side of spot, within a step.
+        // The vertex may lie on the other side of spot than its sample, within half a step.
         const double vertex =
             line_.x(i) - 0.5 * line_.step * (u[i + 1] - u[i - 1]) / (u[i - 1] - 2.0 * u[i] + u[i + 1]);
         if ((vertex > 0.0) != (side == 1)) continue;
