@@ -6,6 +6,10 @@
 
 namespace greekgrid {
 
+namespace {
+constexpr double kLongestBond = 100.0;  // years: its coupons are summed one by one
+}
+
 DiscountCurve::DiscountCurve(std::vector<CurveNode> nodes) : node_(std::move(nodes)) {
   if (node_.empty()) throw std::invalid_argument("a rate curve needs a node");
   double before = 0.0;
@@ -32,8 +36,9 @@ std::vector<CurveNode> bootstrap_par_yields(std::span<const ParYield> points) {
   std::vector<CurveNode> nodes;
   double before = 0.0;
   for (const ParYield& point : points) {
-    if (!(point.maturity > before) || !(point.yield > -0.5) || !(point.yield < 1.0)) {
-      throw std::invalid_argument("par yields are in increasing maturity and between -50 % and 100 %");
+    if (!(point.maturity > before) || !(point.maturity <= kLongestBond) || !(point.yield > -0.5) ||
+        !(point.yield < 1.0)) {
+      throw std::invalid_argument("par yields are in increasing maturity up to 100 years and between -50 % and 100 %");
     }
     before = point.maturity;
     if (point.maturity <= 0.5) {

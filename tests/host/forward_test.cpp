@@ -51,6 +51,8 @@ TEST(DiscountCurve, BootstrapsParYields) {
   for (const CurveNode& node : bootstrap_par_yields(flat)) EXPECT_NEAR(node.zero_rate, 2.0 * std::log(1.025), 1e-13);
   EXPECT_THROW(bootstrap_par_yields(std::vector<ParYield>{{1.0, 0.05}, {0.5, 0.05}}), std::invalid_argument);
   EXPECT_THROW(bootstrap_par_yields(std::vector<ParYield>{{1.0, kNaN}}), std::invalid_argument);
+  // A bond of more than 100 years is refused before its coupons are counted.
+  EXPECT_THROW(bootstrap_par_yields(std::vector<ParYield>{{1e60, 0.05}}), std::invalid_argument);
 }
 
 // Quotes of +-half around model prices under one forward.

@@ -16,7 +16,7 @@ struct CurveNode {
 
 /// One point of a par-yield curve, as a treasury publishes it.
 struct ParYield {
-  double maturity = 0.0;  ///< years, > 0
+  double maturity = 0.0;  ///< years, 0 < maturity <= 100
   double yield = 0.0;     ///< bond-equivalent (semiannual), 1: 0.05 for 5 %
 };
 
