@@ -1,0 +1,129 @@
+#pragma once
+
+/// @file
+/// Forecasts from a ticker's own past: what followed the sessions that stood most like this one, as weighted outcomes,
+/// over pairs of predictors as maps, and with the record that the same forecasts have had.
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <vector>
+
+#include "greekgrid/host/predictors.hpp"
+
+namespace greekgrid {
+
+/// Sessions ahead that are forecast.
+inline constexpr std::array<int, 2> kHorizons = {5, 21};
+/// Neighbours of a forecast.
+inline constexpr std::size_t kNeighbours = 42;
+/// Probabilities of the quantiles, ascending; the third is the quantile median.
+inline constexpr std::array<double, 5> kForecastProbabilities = {0.05, 0.25, 0.50, 0.75, 0.95};
+/// Sessions in which a neighbour's weight halves.
+inline constexpr double kHalfLife = 504.0;
+
+/// Which predictors a distance is over: bit i is Predictor i.
+using PredictorSet = std::uint8_t;
+inline constexpr PredictorSet kPV = 0b0011, kPVG = 0b0111, kPVD = 0b1011, kPVGD = 0b1111;
+/// The pairs, in order: PV PG PD VG VD GD.
+inline constexpr std::array<PredictorSet, 6> kPairs = {0b0011, 0b0101, 0b1001, 0b0110, 0b1010, 0b1100};
+
+/// One horizon of a ticker as forecasts read it. T sessions.
+struct ForecastData {
+  int horizon = 5;
+  std::array<std::span<const double>, kPredictors> z;  ///< (T) standings, NaN missing
+  std::vector<double> outcome;  ///< (T) y_s = (c_{s+h}/c_s - 1)/(MAD_s sqrt h), NaN where unknown or MAD_s is 0
+};
+/// @param predictors must outlive the result
+ForecastData make_forecast_data(const PredictorSeries& predictors, int horizon);
+
+/// Where a forecast stands.
+struct ForecastQuery {
+  std::array<double, kPredictors> z{};  ///< NaN: not valid
+  std::size_t last = 0;                 ///< the largest session that may be a candidate, t - h
+  std::size_t now = 0;                  ///< ages are now - s sessions: t, or t + 1 for a next close
+};
+/// The predictors a query can be answered with: PVGD, PVG, PVD or PV by what is valid, or 0 without P and V.
+PredictorSet valid_set(const std::array<double, kPredictors>& z);
+
+/// Why there is no forecast.
+enum class ForecastStatus : std::int8_t { kOk = 0, kInsufficientHistory = 1, kNoPredictors = 2 };
+
+/// What followed. Outcomes are in units of MAD sqrt(h) of their own session.
+struct Forecast {
+  ForecastStatus status = ForecastStatus::kInsufficientHistory;
+  PredictorSet set = 0;
+  std::size_t candidates = 0;
+  double n_eff = 0.0;  ///< 1 / sum w^2
+  double mean = 0.0, volatility = 0.0, volatility_median = 0.0;
+  double median = 0.0;  ///< of the kernel density: root of sum w Phi((m - y)/b) = 1/2
+  double bandwidth = 0.0;
+  std::array<double, kForecastProbabilities.size()> quantile{};
+  std::array<std::int32_t, kNeighbours> session{};  ///< neighbours by distance, then the later session first
+  std::array<double, kNeighbours> distance2{}, weight{}, outcome{};
+};
+
+/// The 42 nearest candidates s <= query.last that have every predictor of the set and an outcome, by (distance^2, then
+/// larger s); distance^2 summed in the order P, V, G, D in double. w ~ exp(-d^2/(2 h^2)) 2^(-(now - s)/504), h the 42nd
+/// distance (0: that factor is 1), normalised. Same input, same bytes.
+/// @param set the predictors of the distance; all must be valid in the query
+/// @param with_median false leaves `median` NaN: it costs as much as everything else
+Forecast forecast(const ForecastData& data, const ForecastQuery& query, PredictorSet set, bool with_median = true);
+
+/// The weighted quantile rule: y ascending, C_i = sum_{j<=i} w_j - w_i/2, linear between (C_i, y_i), constant beyond.
+/// @param order indices that sort y
+double weighted_quantile(std::span<const double> y, std::span<const double> w, std::span<const std::uint8_t> order,
+                         double probability);
+/// Root of sum w Phi((m - y)/b) = 1/2 to 1e-12 of the range of y, b > 0.
+double density_median(std::span<const double> y, std::span<const double> w, double bandwidth);
+
+/// CRPS of weighted outcomes against what came: sum w |y_i - y| - 1/2 sum sum w_i w_j |y_i - y_j|; `fair` divides the
+/// second term by 1 - sum w^2.
+double crps(std::span<const double> y, std::span<const double> w, double came, bool fair);
+/// CRPS of N(0, deviation).
+double crps_normal(double deviation, double came);
+
+/// The record of one horizon: every session t whose outcome is known, forecast from what was known at t.
+struct ForecastRecord {
+  int horizon = 5;
+  std::int64_t forecasts = 0;                                  ///< n
+  double n_independent = 0.0;                                  ///< n / h
+  double crps = 0.0, crps_fair = 0.0, crps_climatology = 0.0;  ///< means
+  double skill = 0.0;                                          ///< 1 - crps / crps_climatology
+  double skill_t = 0.0;  ///< Newey-West t of the mean difference, Bartlett weights, lag h
+  double crps_random_walk = 0.0, skill_random_walk = 0.0;  ///< N(0, sqrt(pi/2)): the return that MAD implies
+  double crps_implied = 0.0, skill_implied = 0.0;  ///< N(0, iv30 sqrt(h/252)) in outcome units; NaN without iv30
+  std::int64_t forecasts_implied = 0;
+  double skill_random = 0.0;  ///< of 42 random candidates with the same time weights
+  std::array<double, kForecastProbabilities.size()> pinball{}, pinball_climatology{};
+  std::array<double, 10> pit{};          ///< share of the forecasts by sum w [y_i < y] + 1/2 sum w [y_i = y]
+  double hit_rate = 0.0;                 ///< sign(mean) = sign(outcome), zeros left out
+  double hit_low = 0.0, hit_high = 0.0;  ///< Wilson interval of 95 % at n_independent
+  double always_up = 0.0;                ///< hit rate of the constant forecast "up"
+};
+
+/// Walk-forward evaluation: at each t with a valid set and 42 candidates s <= t - h the forecast of that set, against
+/// y_t. Climatology: the same candidates with equal weights.
+/// @param iv30 (T) vol or empty @param mad (T) @param seed of the random candidates
+/// @param keep if given, (T) mean forecasts, NaN where there is none
+ForecastRecord walk_forward(const ForecastData& data, std::span<const double> iv30, std::span<const double> mad,
+                            std::uint64_t seed, std::vector<double>* keep = nullptr);
+
+/// Nodes of a map's axis: g_i = -1 + 2 i/63.
+inline constexpr std::size_t kMapNodes = 64;
+inline constexpr double kMapBandwidth = 0.15;
+inline constexpr double kLeastMapMass = 5.0;
+
+/// What followed over a pair of predictors, (pair, first predictor, second predictor), single precision.
+struct WeatherMaps {
+  std::vector<float> mean;       ///< sum K y / sum K
+  std::vector<float> magnitude;  ///< sum K |y| / sum K - 1
+  std::vector<float> mass;       ///< sum K, candidates
+  std::vector<float> n_eff;      ///< (sum K)^2 / sum K^2
+};
+/// Maps of the six pairs from the candidates s <= last, kernel exp(-(g - z)^2/(2 0.15^2)) per axis; mean and magnitude
+/// are NaN where the mass is below 5. A map is Kx diag(y) Ky^T: matrix products (BLAS).
+WeatherMaps make_weather_maps(const ForecastData& data, std::size_t last);
+
+}  // namespace greekgrid
