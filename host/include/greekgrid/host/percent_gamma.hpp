@@ -1,0 +1,39 @@
+#pragma once
+
+/// @file
+/// G: how the gamma of calls compares with that of puts, from open interest alone.
+
+#include <cstdint>
+#include <span>
+
+#include "greekgrid/host/calendar.hpp"
+
+namespace greekgrid {
+
+/// Volatility at which G prices every contract; rates and yields are 0.
+inline constexpr double kPercentGammaVolatility = 0.20;
+
+/// The contracts of one underlying as G sees them: N, in any order.
+struct PercentGammaBook {
+  std::span<const double> strike;         ///< (N) USD
+  std::span<const std::int8_t> right;     ///< (N) +1 call, -1 put
+  std::span<const double> open_interest;  ///< (N) contracts, NaN counts as 0
+  std::span<const double> multiplier;     ///< (N) shares
+  std::span<const Instant> settlement;    ///< (N)
+};
+
+/// Gammas of a 1 % move by right, shares: calls up, sum OI m [delta(1.01 S) - delta(S)], and puts down,
+/// sum OI m |delta(0.99 S) - delta(S)|.
+struct PercentGamma {
+  double call = 0.0, put = 0.0;
+
+  /// G in [0, 1]: the calls' share, 0.5 = balanced; NaN where both are 0.
+  double share() const;
+};
+
+/// G's gammas at a spot and instant; contracts that settle at or before it are left out. Needs no implied volatility.
+/// Source: the call share of percent gamma of the public description of the four predictors.
+/// @param spot USD, > 0
+PercentGamma percent_gamma(const PercentGammaBook& book, double spot, Instant at);
+
+}  // namespace greekgrid
