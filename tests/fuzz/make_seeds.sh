@@ -2,7 +2,7 @@
 # make_seeds.sh DIR: writes a small seed corpus per fuzz target below DIR. The chains are invented.
 set -euo pipefail
 dir=${1:?directory}
-mkdir -p "$dir"/{cboe_csv,cboe_json,occ_json,table,profile,gzip,zip,config,rate_curve,history,ranking}
+mkdir -p "$dir"/{cboe_csv,cboe_json,occ_json,table,profile,gzip,zip,config,rate_curve,history,ranking,corrections}
 
 header='Expiration Date,Calls,Last Sale,Net,Bid,Ask,Volume,IV,Delta,Gamma,Open Interest,Strike,Puts,Last Sale,Net,Bid,Ask,Volume,IV,Delta,Gamma,Open Interest'
 row='Fri Aug 25 2023,AMD230825C00100000,6.1,0.5,6.05,6.2,11,0.45,0.81,0.03,321,100.00,AMD230825P00100000,0.4,-0.1,0.38,0.41,7,0.44,-0.19,0.03,123'
@@ -61,3 +61,5 @@ gzip -n -c "$dir/history/finra" > "$dir/history/gzip"
 
 printf 'rank,symbol,avg_dollar_volume_60d,last_close\n1,MU,45692842261,966.78\n2,BRK/B,1,2\n' > "$dir/ranking/rank"
 printf 'ticker,weight\r\n"^spx",1.5\r\nSPY,2e9\r\nSPY,1\r\n' > "$dir/ranking/weight"
+
+printf 'symbol,date,factor\nNVDA,2024-06-10,10\n"T",2022-04-11,1.3242,spin-off\n' > "$dir/corrections/1"

@@ -23,7 +23,7 @@ cmake -S "$here" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=None -DCMAKE_C_COMPILER
   -DCMAKE_CXX_COMPILER="$clang" > "$build.log" 2>&1 || { cat "$build.log"; exit 1; }
 cmake --build "$build" --parallel 2
 "$here/make_seeds.sh" "$build/seeds"
-for format in cboe_csv cboe_json occ_json table profile gzip zip config rate_curve history ranking; do
+for format in cboe_csv cboe_json occ_json table profile gzip zip config rate_curve history ranking corrections; do
   corpus=$build/corpus/$format
   mkdir -p "$corpus"
   echo "== $format, $seconds s"
