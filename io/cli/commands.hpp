@@ -32,6 +32,7 @@ Command add_history(CLI::App& app);
 Command add_run(CLI::App& app);
 Command add_levels(CLI::App& app);
 Command add_attribute(CLI::App& app);
+Command add_forecast(CLI::App& app);
 Command add_export(CLI::App& app);
 Command add_show(CLI::App& app);
 Command add_info(CLI::App& app);
