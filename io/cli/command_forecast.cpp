@@ -347,9 +347,7 @@ int run(const Options& options) {
   wanted.record = !options.no_record;
   wanted.gamma_from_gex = options.gex;
   wanted.iv30_symbol = options.iv30;
-  if (!options.date.empty()) {
-    wanted.date = new_york_date(parse_instant(options.date + "T12:00:00Z", "--date"));
-  }
+  if (!options.date.empty()) wanted.date = parse_date(options.date, "--date");
   const DailyHistory history = read_history_file(options.file);
   const Corrections corrections = options.corrections.empty() ? Corrections() : read_corrections(options.corrections);
   if (!options.iv30.empty() && !std::binary_search(history.symbol.begin(), history.symbol.end(), options.iv30)) {

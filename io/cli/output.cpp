@@ -73,6 +73,16 @@ std::string utc_text(Instant instant) {
                      clock.minutes().count(), clock.seconds().count());
 }
 
+Date parse_date(const std::string& text, const std::string& option) {
+  int year = 0, month = 0, day = 0;
+  char end = 0;
+  const bool read = text.size() == 10 && std::sscanf(text.c_str(), "%4d-%2d-%2d%c", &year, &month, &day, &end) == 3;
+  const Date date{std::chrono::year{year}, std::chrono::month{static_cast<unsigned>(month)},
+                  std::chrono::day{static_cast<unsigned>(day)}};
+  if (!read || year < 1970 || !date.ok()) throw UsageError(option + " " + text + ": no date (write YYYY-MM-DD)");
+  return date;
+}
+
 Instant parse_instant(const std::string& text, const std::string& option) {
   int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, zone_hour = 0, zone_minute = 0, used = 0;
   char sign = 0;

@@ -28,6 +28,9 @@ std::string utc_text(Instant instant);
 /// @throws UsageError
 Instant parse_instant(const std::string& text, const std::string& option = "--quote-time");
 
+/// The date of a text YYYY-MM-DD given by an option. @throws UsageError
+Date parse_date(const std::string& text, const std::string& option);
+
 /// Name of a ticker status as files spell it.
 std::string_view name(TickerStatus status);
 

@@ -60,17 +60,7 @@ IngestOptions ingest_options(const SourceOptions& options) {
     made.profile_name = options.profile;
   }
   if (!options.quote_time.empty()) made.quote_time = parse_instant(options.quote_time);
-  if (!options.session.empty()) {
-    int y = 0, m = 0, d = 0;
-    char end = 0;
-    const bool read =
-        options.session.size() == 10 && std::sscanf(options.session.c_str(), "%4d-%2d-%2d%c", &y, &m, &d, &end) == 3;
-    const Date date{std::chrono::year{y}, std::chrono::month{static_cast<unsigned>(m)},
-                    std::chrono::day{static_cast<unsigned>(d)}};
-    if (!read || y < 1970 || !date.ok())
-      throw UsageError("--session " + options.session + ": no date (write YYYY-MM-DD)");
-    made.session = date;
-  }
+  if (!options.session.empty()) made.session = parse_date(options.session, "--session");
   made.underlying = options.underlying;
   for (const std::string& given : options.spot) {
     const std::size_t equals = given.find('=');
