@@ -1,0 +1,93 @@
+// G against the closed form, and what it leaves out.
+
+#include "greekgrid/host/percent_gamma.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+#include <vector>
+
+#include "greekgrid/kernels/formulas/black_scholes.hpp"
+#include "greekgrid/kernels/views.hpp"
+
+namespace greekgrid {
+namespace {
+
+constexpr Instant kNow = 1'700'000'000, kDay = 86400;
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+struct Contracts {
+  std::vector<double> strike, open_interest, multiplier;
+  std::vector<std::int8_t> right;
+  std::vector<Instant> settlement;
+
+  void add(int phi, double k, double interest, double days, double m = 100.0) {
+    right.push_back(static_cast<std::int8_t>(phi));
+    strike.push_back(k);
+    open_interest.push_back(interest);
+    multiplier.push_back(m);
+    settlement.push_back(kNow + static_cast<Instant>(days * static_cast<double>(kDay)));
+  }
+  PercentGammaBook book() const { return {strike, right, open_interest, multiplier, settlement}; }
+};
+
+double delta(int phi, double spot, double strike, double tau) {
+  return formulas::black_scholes<double>({static_cast<double>(phi), spot, strike, 0.0, 0.0, 0.20, tau})[Greek::kDelta];
+}
+
+TEST(PercentGamma, IsTheChangeOfDeltaOverOnePerCentByRight) {
+  std::mt19937 random(7);
+  std::uniform_real_distribution<double> strike(60.0, 150.0), days(0.01, 800.0), interest(0.0, 5000.0);
+  Contracts contracts;
+  for (int i = 0; i < 500; ++i)
+    contracts.add(i % 2 == 0 ? 1 : -1, strike(random), interest(random), days(random), i % 7 == 0 ? 10.0 : 100.0);
+  const double spot = 101.3;
+  double call = 0.0, put = 0.0;
+  for (std::size_t i = 0; i < contracts.strike.size(); ++i) {
+    const double tau = static_cast<double>(contracts.settlement[i] - kNow) / kSecondsPerYear, k = contracts.strike[i];
+    const double size = contracts.open_interest[i] * contracts.multiplier[i];
+    if (contracts.right[i] > 0) {
+      call += size * (delta(1, 1.01 * spot, k, tau) - delta(1, spot, k, tau));
+    } else {
+      put += size * std::abs(delta(-1, 0.99 * spot, k, tau) - delta(-1, spot, k, tau));
+    }
+  }
+  const PercentGamma sum = percent_gamma(contracts.book(), spot, kNow);
+  // Differences of deltas of 1e-16 each, over sums of some 1e5 shares.
+  EXPECT_NEAR(sum.call, call, 1e-12 * call);
+  EXPECT_NEAR(sum.put, put, 1e-12 * put);
+  EXPECT_DOUBLE_EQ(sum.share(), sum.call / (sum.call + sum.put));
+  EXPECT_GT(call, 0.0);
+}
+
+TEST(PercentGamma, LeavesOutWhatHasSettled) {
+  Contracts contracts;
+  contracts.add(1, 100.0, 10.0, 30.0);
+  contracts.add(-1, 100.0, 10.0, 30.0);
+  const double before = percent_gamma(contracts.book(), 100.0, kNow).share();
+  contracts.add(1, 100.0, 1e6, 0.0);  // settles at the instant itself
+  contracts.add(1, 100.0, 1e6, -5.0);
+  EXPECT_EQ(percent_gamma(contracts.book(), 100.0, kNow).share(), before);
+  EXPECT_NE(percent_gamma(contracts.book(), 100.0, kNow - 1).share(), before);
+  // Once everything has settled there is no share.
+  EXPECT_TRUE(std::isnan(percent_gamma(contracts.book(), 100.0, kNow + 31 * kDay).share()));
+}
+
+TEST(PercentGamma, MissingInterestIsNone) {
+  Contracts contracts;
+  contracts.add(1, 100.0, 10.0, 30.0);
+  contracts.add(-1, 95.0, kNaN, 30.0);
+  EXPECT_EQ(percent_gamma(contracts.book(), 100.0, kNow).share(), 1.0);
+  EXPECT_TRUE(std::isnan(percent_gamma(Contracts().book(), 100.0, kNow).share()));
+}
+
+TEST(PercentGamma, EqualBooksAroundSpotAreNearlyBalanced) {
+  Contracts contracts;
+  contracts.add(1, 100.0, 10.0, 30.0);
+  contracts.add(-1, 100.0, 10.0, 30.0);
+  EXPECT_NEAR(percent_gamma(contracts.book(), 100.0, kNow).share(), 0.5, 0.01);
+}
+
+}  // namespace
+}  // namespace greekgrid
