@@ -1098,7 +1098,7 @@ def check_profiles(night, report, levels):
             report.fail(f"{where} bucket: {names}")
         ends = night.calendar.bucket_ends(night.now)
         if "bucket_end" in group:
-            report.close(f"{where} bucket_end", group["bucket_end"][...], [*ends, 0], 0.0)
+            report.close(f"{where} bucket_end", group["bucket_end"][...], [*ends, max(ends[-1], night.expiry["settlement"].max())], 0.0)
         else:
             report.missing(f"{where} bucket_end")
         keys = np.searchsorted(ends, book.settlement, side="left")
