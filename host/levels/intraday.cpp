@@ -86,7 +86,8 @@ TickerIntraday compute_intraday(const IntradayInputs& in, const IntradayAxes& ax
                                     book.settlement.begin());
   };
   const std::size_t begin = until(first), same_day = until(close), near = until(far), end = book.expiries();
-  const std::vector<Instant> nodes = nodes_of(first, close);
+  // In the last seconds before the close the points coincide; few instants are evaluated as they are.
+  const std::vector<Instant> nodes = times > kNodes ? nodes_of(first, close) : axes.time;
   const BookPart parts[] = {
       {book, positions, begin, same_day}, {book, positions, same_day, near}, {book, positions, near, end}};
   std::vector<double> values[3];
@@ -126,9 +127,9 @@ TickerIntraday compute_intraday(const IntradayInputs& in, const IntradayAxes& ax
         for (std::size_t c = 0; c < cells; ++c) all[c] += from[c];
       }
       if (values[2].empty()) continue;
-      const double* from = &values[2][(g * positions + w) * kNodes * spots];
+      const double* from = &values[2][(g * positions + w) * nodes.size() * spots];
       for (std::size_t t = 0; t < times; ++t) {
-        for (std::size_t k = 0; k < kNodes; ++k) {
+        for (std::size_t k = 0; k < nodes.size(); ++k) {
           for (std::size_t j = 0; j < spots; ++j) all[t * spots + j] += weights[t][k] * from[k * spots + j];
         }
       }

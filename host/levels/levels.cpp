@@ -17,15 +17,16 @@ namespace {
 
 using enum LevelName;
 
-constexpr double kLow = 0.8, kHigh = 1.2;  // of spot: the range searched
-constexpr double kMostStep = 2e-4;         // in ln S: one deviation at 4.6 hours is 20 of them
-constexpr double kFlipStep = 4e-4;         // likewise, where nothing of the coming session is left
-constexpr double kNoise = 1e-12;           // of gross gamma exposure
-constexpr double kSlopeNoise = 1e-4;       // of gross: differences of interpolated DX are good to a third of that
-constexpr std::size_t kZoom = 16;          // spots that a bracket is looked at closely: two vectors of doubles
-constexpr double kGammaLevelRange = 0.25;  // of spot
-constexpr std::size_t kBandSpots = 8;      // of the ladder
-constexpr double kFlatSpeed = 1e-6;        // of the largest: below it an extremum is rounding
+constexpr double kLow = 0.8, kHigh = 1.2;       // of spot: the range searched
+constexpr double kMostStep = 2e-4;              // in ln S: one deviation at 4.6 hours is 20 of them
+constexpr double kFlipStep = 4e-4;              // likewise, where nothing of the coming session is left
+constexpr double kNoise = 1e-12;                // of gross gamma exposure
+constexpr double kSlopeNoise = 1e-4;            // of gross: differences of interpolated DX are good to a third of that
+constexpr std::size_t kZoom = 16;               // spots that a bracket is looked at closely: two vectors of doubles
+constexpr double kGammaLevelRange = 0.25;       // of spot
+constexpr std::size_t kBandSpots = 8;           // of the ladder
+constexpr double kLeastSpeedProminence = 0.02;  // of the largest |speed|: what stands out less is a ripple
+constexpr double kLeastGross = 0.01;  // of the largest gross over the range: spot may lie where there is no gamma
 
 double nan() {
   return std::numeric_limits<double>::quiet_NaN();
@@ -117,7 +118,7 @@ void set_gamma_levels(LevelRow& row, const std::vector<StrikeSums>& strikes, dou
   }
 }
 
-// An exposure at the ends and between the cuts of a bracket, after narrowing.
+// A spot where an exposure is 0.
 struct Root {
   double x = 0.0;      // ln(S / S0)
   double slope = 0.0;  // of the exposure in x
@@ -144,6 +145,23 @@ struct Bracket {
   double low = 0.0, high = 0.0;
 };
 
+// Index pairs around every sign change of samples; samples without a sign lie between.
+struct Change {
+  std::size_t before = 0, after = 0;
+};
+template <class Sign>
+std::vector<Change> sign_changes(std::size_t n, Sign sign) {
+  std::vector<Change> changes;
+  std::size_t before = n;
+  for (std::size_t j = 0; j < n; ++j) {
+    const int s = sign(j);
+    if (s == 0) continue;
+    if (before < n && sign(before) != s) changes.push_back({before, j});
+    before = j;
+  }
+  return changes;
+}
+
 // Narrows brackets of sign changes of sum w greek over spot, all of one book at once, by evaluating within them. Ends
 // are looked at half a bracket further out: interpolation may have put a sign change into the wrong one of two
 // neighbours. A bracket without a change on closer look gives nothing.
@@ -168,34 +186,24 @@ std::vector<std::optional<Root>> narrow(Backend& sampler, Greek greek, const Boo
     // Of several changes the one nearest to the middle of the bracket, where it was first seen.
     std::size_t best = kZoom;
     const auto off = [](std::size_t at) { return std::abs(2.0 * static_cast<double>(at) + 2.0 - kZoom); };
-    for (std::size_t j = 0; j + 1 < kZoom; ++j) {
-      if ((v[j] > 0.0) == (v[j + 1] > 0.0)) continue;
-      if (best == kZoom || off(j) < off(best)) best = j;
+    std::size_t after = kZoom;
+    for (const Change& c : sign_changes(kZoom, [&](std::size_t j) { return v[j] == 0.0 ? 0 : v[j] > 0.0 ? 1 : -1; })) {
+      if (best == kZoom || off(c.before) < off(best)) best = c.before, after = c.after;
     }
     if (best == kZoom) continue;
+    if (after != best + 1) {
+      // Underflow between two books far apart: its middle.
+      const double step = jobs[k].grid.log_spot_step, wide = static_cast<double>(after - best);
+      roots[k] = Root{jobs[k].grid.log_spot_begin + 0.5 * static_cast<double>(best + after) * step,
+                      (v[after] - v[best]) / (wide * step)};
+      continue;
+    }
     const std::size_t left = std::clamp<std::size_t>(best, 1, kZoom - 3);
     const double step = jobs[k].grid.log_spot_step;
     const Root inner = cubic_root(&v[left], static_cast<double>(best) - static_cast<double>(left));
     roots[k] = Root{jobs[k].grid.log_spot_begin + (static_cast<double>(left) + inner.x) * step, inner.slope / step};
   }
   return roots;
-}
-
-// Index pairs around every sign change of samples; samples without a sign lie between.
-struct Change {
-  std::size_t before = 0, after = 0;
-};
-template <class Sign>
-std::vector<Change> sign_changes(std::size_t n, Sign sign) {
-  std::vector<Change> changes;
-  std::size_t before = n;
-  for (std::size_t j = 0; j < n; ++j) {
-    const int s = sign(j);
-    if (s == 0) continue;
-    if (before < n && sign(before) != s) changes.push_back({before, j});
-    before = j;
-  }
-  return changes;
 }
 
 // Largest |value| in each stretch between roots: (changes + 1).
@@ -217,11 +225,11 @@ struct Found {
   std::vector<Change> changes;
   std::vector<Root> roots;
 };
-Found settle(const std::vector<Change>& changes, std::span<const std::optional<Root>> roots, const SpotLine& line) {
+Found settle(const std::vector<Change>& changes, std::span<const std::optional<Root>> roots) {
   constexpr double kSame = 1e-6;  // in ln S
   Found found;
   for (std::size_t c = 0; c < changes.size(); ++c) {
-    if (!roots[c] || roots[c]->x < line.x(0) || roots[c]->x > line.x(line.spots - 1)) continue;
+    if (!roots[c] || roots[c]->x < std::log(kLow) || roots[c]->x > std::log(kHigh)) continue;
     if (!found.roots.empty() && std::abs(roots[c]->x - found.roots.back().x) < kSame) continue;
     found.changes.push_back(changes[c]);
     found.roots.push_back(*roots[c]);
@@ -300,7 +308,9 @@ class Search {
   LevelRow& level(std::size_t w) { return out_.level[w]; }
   bool has_gamma(std::size_t w) const { return gross_gamma_[w] > 0.0; }
 
-  void add_crossings(std::size_t w, CrossingKind kind, const Found& found, std::span<const double> samples) {
+  // @param gross what prominence is relative to, of the unit of the samples
+  void add_crossings(std::size_t w, CrossingKind kind, const Found& found, std::span<const double> samples,
+                     double gross) {
     const std::vector<double> largest = stretches(samples, found.changes);
     for (std::size_t c = 0; c < found.roots.size(); ++c) {
       CrossingRow crossing;
@@ -308,7 +318,7 @@ class Search {
       crossing.price = spot_at(found.roots[c].x);
       // d(0.01 S^2 g / 1e9) per 1 % of spot where g = 0, with dg/dS = slope / S.
       crossing.slope = 1e-4 * crossing.price * crossing.price * found.roots[c].slope / 1e9;
-      crossing.prominence = std::min(largest[c], largest[c + 1]) / gross_gamma_[w];
+      crossing.prominence = std::min(largest[c], largest[c + 1]) / gross;
       out_.crossing[w].push_back(crossing);
     }
   }
@@ -355,12 +365,14 @@ class Search {
     }
     const auto roots = narrow(sampler_, Greek::kGamma, book_, grid_, brackets);
     for (std::size_t w = 0, k = 0; w < in_.positions; ++w) {
-      const Found found = settle(changes[w], std::span(roots).subspan(k, changes[w].size()), line_);
+      const Found found = settle(changes[w], std::span(roots).subspan(k, changes[w].size()));
       k += changes[w].size();
-      add_crossings(w, CrossingKind::kZeroGamma, found, samples(0, w));
+      if (!has_gamma(w)) continue;
+      const auto gross = samples(1, w);
+      add_crossings(w, CrossingKind::kZeroGamma, found, samples(0, w),
+                    std::max(gross_gamma_[w], kLeastGross * *std::max_element(gross.begin(), gross.end())));
       LevelRow& row = level(w);
       row[kZeroGammaCount] = Level::of(static_cast<double>(out_.crossing[w].size()));
-      if (!has_gamma(w)) continue;
       const Nearest nearest = nearest_crossing(out_.crossing[w], CrossingKind::kZeroGamma, in_.book.spot);
       row[kZeroGamma] = row[kZeroGammaSlope] = row[kZeroGammaProminence] = Level::null(nearest.status);
       if (nearest.row != nullptr) {
@@ -373,6 +385,15 @@ class Search {
       const auto of = static_cast<std::size_t>(std::find(gross_of_.begin(), gross_of_.end(), set) - gross_of_.begin());
       speed(set, samples(3, of));
     }
+  }
+
+  // How far an extremum stands out of what surrounds it, up to where the samples go beyond it.
+  static double prominence(std::span<const double> u, std::size_t i) {
+    const double sign = u[i] > u[i - 1] ? 1.0 : -1.0, top = sign * u[i];
+    double low[2] = {top, top};
+    for (std::size_t j = i; j > 0 && sign * u[j - 1] <= top; --j) low[0] = std::min(low[0], sign * u[j - 1]);
+    for (std::size_t j = i; j + 1 < u.size() && sign * u[j + 1] <= top; ++j) low[1] = std::min(low[1], sign * u[j + 1]);
+    return top - std::max(low[0], low[1]);
   }
 
   // Pivots and targets of the gross speed profile, the same for every model of these gross weights.
@@ -409,7 +430,8 @@ class Search {
       for (auto j = static_cast<std::ptrdiff_t>(side == 1 ? std::floor(at) : std::ceil(at));
            j >= 1 && j + 1 < static_cast<std::ptrdiff_t>(n); j += step) {
         const auto i = static_cast<std::size_t>(j);
-        if ((u[i] - u[i - 1]) * (u[i + 1] - u[i]) >= 0.0 || std::abs(u[i]) <= kFlatSpeed * largest) continue;
+        if ((u[i] - u[i - 1]) * (u[i + 1] - u[i]) >= 0.0 || prominence(u, i) < kLeastSpeedProminence * largest)
+          continue;
         // The vertex may lie on the other side of spot than its sample, within half a step.
         const double vertex =
             line_.x(i) - 0.5 * line_.step * (u[i + 1] - u[i - 1]) / (u[i - 1] - 2.0 * u[i] + u[i + 1]);
@@ -465,10 +487,14 @@ class Search {
     }
     live.view.smile = smile;
 
-    const SpotLine line = make_line(kFlipStep);
+    // Differences stand between spots: from the low end of the range to its high end.
+    SpotLine line = make_line(kFlipStep);
+    line.begin -= 0.5 * line.step;
+    ++line.spots;
     const std::size_t n = line.spots;
     const std::vector<double> values =
         evaluate_line(sampler_, {Greek::kDelta}, live.view, in_.positions, grid, line, close[0]);
+    const std::vector<double> aged_gross = gross_gamma(live.view, close[0]);
     std::vector<double> slopes(in_.positions * (n - 1));  // dDX/dS between neighbours
     std::vector<std::vector<Change>> changes(in_.positions);
     std::vector<Bracket> brackets;
@@ -478,7 +504,7 @@ class Search {
       for (std::size_t j = 0; j + 1 < n; ++j) {
         slope[j] = (dx[j + 1] - dx[j]) / (spot_at(line.x(j + 1)) - spot_at(line.x(j)));
       }
-      const double noise = kSlopeNoise * gross_gamma_[w];
+      const double noise = kSlopeNoise * aged_gross[w];
       changes[w] = sign_changes(n - 1, [&](std::size_t j) {
         return std::abs(slope[j]) <= noise ? 0 : slope[j] > 0.0 ? 1 : -1;
       });
@@ -489,13 +515,26 @@ class Search {
     auto roots = narrow_extremum(Greek::kDelta, live.view, grid, brackets);
     set_curvatures(live.view, grid, brackets, roots);
     for (std::size_t w = 0, k = 0; w < in_.positions; ++w) {
-      const Found found = settle(changes[w], std::span(roots).subspan(k, changes[w].size()), line);
+      const Found found = settle(changes[w], std::span(roots).subspan(k, changes[w].size()));
       k += changes[w].size();
-      add_crossings(w, CrossingKind::kFlip, found, std::span(slopes).subspan(w * (n - 1), n - 1));
-      if (!has_gamma(w)) continue;
+      if (!has_gamma(w) || !(aged_gross[w] > 0.0)) continue;
+      add_crossings(w, CrossingKind::kFlip, found, std::span(slopes).subspan(w * (n - 1), n - 1), aged_gross[w]);
       const Nearest nearest = nearest_crossing(out_.crossing[w], CrossingKind::kFlip, in_.book.spot);
       level(w)[kFlip] = nearest.row != nullptr ? Level::of(nearest.row->price) : Level::null(nearest.status);
     }
+  }
+
+  // sum |n| m gamma of each model at spot and an instant.
+  std::vector<double> gross_gamma(const BookView& book, Instant at) const {
+    std::vector<double> gross(in_.positions, 0.0);
+    const std::vector<double> greeks = base_greeks(book, at, in_.iv_floor);
+    for (std::size_t w = 0; w < in_.positions; ++w) {
+      for (std::size_t i = 0; i < book.contracts(); ++i) {
+        gross[w] +=
+            std::abs(book.weight[w * book.contracts() + i] * greeks[index(Greek::kGamma) * book.contracts() + i]);
+      }
+    }
+    return gross;
   }
 
   // Narrows brackets of sign changes of the derivative in spot of an exposure, by differences on finer spots: 1e-4
@@ -842,9 +881,9 @@ TickerLevels compute_levels(const LevelInputs& in, Backend& sampler) {
   for (std::size_t w = 0; w < in.positions; ++w) {
     set_strike_levels(in, w, out.level[w]);
     set_open_interest_levels(in, out.level[w]);
-    for (const auto& [from, change] : kChanges) out.level[w][change] = Level::null(LevelStatus::kNoPrevious);
   }
   Search(in, sampler, out).run();
+  set_changes(out.level, {});
   return out;
 }
 
@@ -855,8 +894,9 @@ void set_changes(std::span<LevelRow> rows, std::span<const LevelRow> previous) {
     const auto found = earlier.find({row.ticker, row.position});
     for (const auto& [from, change] : kChanges) {
       const bool both = found != earlier.end() && row[from].ok() && (*found->second)[from].ok();
-      row[change] =
-          both ? Level::of(row[from].value - (*found->second)[from].value) : Level::null(LevelStatus::kNoPrevious);
+      row[change] = both              ? Level::of(row[from].value - (*found->second)[from].value)
+                    : !row[from].ok() ? Level::null(row[from].status)
+                                      : Level::null(LevelStatus::kNoPrevious);
     }
   }
 }

@@ -96,7 +96,9 @@ StoredBook read_book(const std::string& file, const NightSummary& night, std::si
       last = expiry;
     }
     book.strike.push_back(sound(file, c[1], i, 1e-9, kHuge));
-    book.right.push_back(sound(file, c[2], i, -1.0, 1.0) > 0.0 ? std::int8_t{1} : std::int8_t{-1});
+    const double right = sound(file, c[2], i, -1.0, 1.0);
+    if (right == 0.0) throw InputError(file + ": a contract is neither call nor put (the file is damaged)");
+    book.right.push_back(right > 0.0 ? std::int8_t{1} : std::int8_t{-1});
     book.volatility.push_back(sound(file, c[4], i, 0.0, 1e3));
     book.weight.push_back(sound(file, c[3], i, 0.0, kHuge) * sound(file, c[5], i, -kHuge, kHuge));
   }
@@ -126,6 +128,10 @@ Move find_move(const Options& options, const NightSummary& night, std::size_t u)
                                 [&](const LevelRow& r) { return r.ticker == header.ticker[u]; });
   if (row == night.level.end() || !(*row)[LevelName::kExpectedMove].ok()) {
     throw InputError(options.file + ": no expected_move of " + header.ticker[u]);
+  }
+  if (const double size = (*row)[LevelName::kExpectedMove].value; !(size > 0.0 && size <= 20.0)) {
+    throw InputError(
+        fmt::format("{}: expected_move of {} is {} (the file is damaged)", options.file, header.ticker[u], size));
   }
   const double unit = (*row)[LevelName::kExpectedMove].value;
   if (!options.move.empty()) {
@@ -351,7 +357,7 @@ Command add_attribute(CLI::App& app) {
       command->add_option("--spot", options->spot, "Where spot goes: a price, or a percentage such as -1%");
   command
       ->add_option("--expected-moves", options->expected_moves, "Where spot goes, in expected moves to the next close")
-      ->check(CLI::Range(-100.0, 100.0))
+      ->check(CLI::Range(-20.0, 20.0))
       ->excludes(spot)
       ->each([options](const std::string&) { options->has_expected_moves = true; });
   command->add_option("--iv-shift", options->iv_shift, "What every volatility gains, vol")

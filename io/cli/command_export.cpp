@@ -195,11 +195,14 @@ std::vector<std::int64_t> integers(const TableColumn& column) {
   return out;
 }
 
-/// Rows of a dimension that lie together: DIM_begin and DIM_count over another dimension say whose they are.
+/// Rows of a dimension that lie together: DIM_begin and DIM_count over another dimension say whose they are; of a
+/// dimension NAME_row also NAME_begin and NAME_count.
 void join_slices(const std::string& file, const TableGroup& group, std::size_t k, LongTable& table) {
   const std::string dim(dim_of(table, k));
-  const TableVariable* begin = find_variable(group, dim + "_begin");
-  const TableVariable* count = find_variable(group, dim + "_count");
+  const std::string name =
+      dim.ends_with("_row") && find_variable(group, dim + "_begin") == nullptr ? dim.substr(0, dim.size() - 4) : dim;
+  const TableVariable* begin = find_variable(group, name + "_begin");
+  const TableVariable* count = find_variable(group, name + "_count");
   if (begin == nullptr || count == nullptr || begin->dims.size() != 1 || begin->dims != count->dims ||
       begin->dims[0] == dim) {
     return;

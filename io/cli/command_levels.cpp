@@ -191,8 +191,12 @@ std::string json(const NightSummary& night, const std::vector<LevelRow>& rows, c
 // smallest. Nulls come last.
 void sort_rows(std::vector<LevelRow>& rows, const std::string& sort) {
   if (sort == "ticker") return;
-  const bool ascending = sort.ends_with(":asc"), magnitude = sort.ends_with(":abs") || sort == "gamma_index";
-  const std::string column = sort.substr(0, sort.rfind(':'));
+  const std::size_t colon = sort.find(':');
+  const std::string column = sort.substr(0, colon), order = colon == std::string::npos ? "" : sort.substr(colon + 1);
+  if (colon != std::string::npos && order != "asc" && order != "abs" && order != "desc") {
+    throw UsageError("--sort " + sort + ": no such order (asc, desc or abs)");
+  }
+  const bool ascending = order == "asc", magnitude = order == "abs" || sort == "gamma_index";
   const LevelName level = require_level("--sort", column);
   std::stable_sort(rows.begin(), rows.end(), [&](const LevelRow& a, const LevelRow& b) {
     const Level &x = a[level], &y = b[level];
@@ -206,6 +210,7 @@ int run(const Options& options) {
   const NightSummary night = read_night_summary(options.file);
   std::vector<LevelRow> rows = night.level;
   for (const std::string& ticker : options.tickers) {
+    if (ticker.empty()) throw UsageError("--tickers: a name is empty");
     if (!std::binary_search(night.header.ticker.begin(), night.header.ticker.end(), ticker)) {
       throw InputError(options.file + ": no ticker " + ticker + " (see `greekgrid info` for what was refused)");
     }
@@ -262,9 +267,10 @@ Command add_levels(CLI::App& app) {
                    "Only rows where LEVEL<NUMBER (>, <=, >=, =, !=) or LEVEL=null; several must all hold")
       ->delimiter(',');
   command
-      ->add_option(
-          "--sort", options->sort,
-          "ticker, or a level: largest first, LEVEL:asc smallest first, LEVEL:abs (and gamma_index) by magnitude")
+      ->add_option("--sort", options->sort,
+                   "ticker, or a level: largest first (LEVEL:desc), LEVEL:asc smallest first, LEVEL:abs (and "
+                   "gamma_index alone) by "
+                   "magnitude")
       ->capture_default_str();
   command->add_option("--limit", options->limit, "At most so many rows; 0 for all")
       ->check(CLI::Range(0, 1000000000))

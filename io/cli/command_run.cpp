@@ -70,21 +70,22 @@ std::unique_ptr<Backend> choose_backend(const std::string& wanted, Precision pre
 // Basis points between the vendor's spot and the one that the options saw, from which on it is worth a warning.
 constexpr double kNotableBasis = 20.0;
 
-// Fills the ranking of the selection from a CSV or a history.h5, whichever is named, and records what it was.
-// `history` is what --history names.
+// Fills the ranking of the selection and records what it was: a CSV, or where only the first so many are asked for and
+// there is none, the history. `history` is what --history names.
 Diagnostics rank_universe(const Options& options, const DailyHistory& history, const Calendar& calendar,
                           Instant quote_time, RunConfig& config) {
-  const std::string file = !options.history.empty()   ? options.history
-                           : !options.ranking.empty() ? options.ranking
-                                                      : config.ranking.file;
   const RankingSource recorded = config.ranking;
+  const std::string csv = !options.ranking.empty() ? options.ranking : recorded.file;
+  const bool by_history = csv.empty() && !options.history.empty() &&
+                          (config.selection.top > 0 || !recorded.sha256.empty() || !recorded.source.empty());
+  const std::string file = by_history ? options.history : csv;
   if (file.empty()) {
     if (recorded.sha256.empty() && recorded.source.empty()) return {};
     throw InputError(options.config + ": selection.ranking_source without a ranking (" + recorded.source +
                      " was read by the run that recorded it) name it with --ranking or --history");
   }
   Ranking ranking;
-  if (options.history.empty()) {
+  if (!by_history) {
     ranking = read_ranking(file);
   } else {
     ranking.symbol = rank_by_dollar_volume(history, calendar, new_york_date(quote_time));
@@ -176,7 +177,7 @@ int run(const Options& options) {
   if (!options.tickers.empty()) config.selection.tickers = options.tickers;
   if (options.top > 0) config.selection.top = options.top;
   if (!options.always.empty()) config.selection.always = options.always;
-  if (!config.ranking.file.empty() && options.ranking.empty() && options.history.empty()) {
+  if (!config.ranking.file.empty() && options.ranking.empty()) {
     inputs.push_back(config.ranking.file);
     check_targets(targets, inputs);
   }
@@ -368,13 +369,12 @@ Command add_run(CLI::App& app) {
   command->add_option("--tickers", options->tickers, "Only these, separated by commas")->delimiter(',');
   command->add_option("--top", options->top, "Only the first so many of the ranking, or by open interest in USD")
       ->check(CLI::Range(1, 1000000000));
-  CLI::Option* ranking = command->add_option(
-      "--ranking", options->ranking, "Ranking of tickers, CSV with a ticker and a number; the others are left out");
-  command
-      ->add_option(
-          "--history", options->history,
-          "history.h5: ranks tickers by mean close x volume of the last 60 sessions, gives their average volume")
-      ->excludes(ranking);
+  command->add_option("--ranking", options->ranking,
+                      "Ranking of tickers, CSV with a ticker and a number; the others are left out");
+  command->add_option(
+      "--history", options->history,
+      "history.h5: average daily volumes; with --top and no ranking the largest by mean close x volume of "
+      "the last 60 sessions");
   command->add_option("--previous", options->previous,
                       "night.h5 of an earlier session: changes of levels are told against it");
   command->add_option("--always", options->always, "These besides, separated by commas, whatever their rank")

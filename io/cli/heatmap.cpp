@@ -52,7 +52,27 @@ double cell_value(const Heatmap& map, const Cells& rows, const Cells& columns, s
   return count == 0 ? std::numeric_limits<double>::quiet_NaN() : sum / static_cast<double>(count);
 }
 
-/// Ninths of the largest magnitude, rounded away from zero; 0 for 0 and NaN.
+/// What the key's ninths are of: the largest magnitude, or where a few samples dwarf the rest the one that a tenth of
+/// them exceeds, so that the minutes before a settlement do not leave the day before them blank.
+struct Scale {
+  double top = 0.0;
+  bool is_cut = false;
+};
+Scale scale_of(const std::vector<double>& values) {
+  constexpr double kDwarfed = 4.0;
+  std::vector<double> size;
+  for (const double value : values) {
+    if (std::isfinite(value) && value != 0.0) size.push_back(std::fabs(value));
+  }
+  if (size.empty()) return {};
+  const auto tenth = size.begin() + static_cast<std::ptrdiff_t>(size.size() * 9 / 10);
+  std::nth_element(size.begin(), tenth, size.end());
+  const double most = *std::max_element(tenth, size.end());
+  if (most <= kDwarfed * *tenth) return {most, false};
+  return {*tenth, true};
+}
+
+/// Ninths of the top of the scale, rounded away from zero; 0 for 0 and NaN.
 int level(double value, double largest) {
   if (std::isnan(value) || value == 0.0 || largest == 0.0) return 0;
   const int ninths =
@@ -103,10 +123,8 @@ std::string draw_heatmap(const Heatmap& map, const HeatmapStyle& style, const st
   const Cells columns{map.column_label.size(),
                       std::min(map.column_label.size(), std::max<std::size_t>(1, style.width))};
   const std::size_t wide = std::clamp<std::size_t>(style.width / columns.count, 1, kWidestCell);
-  double largest = 0.0;
-  for (const double value : map.value) {
-    if (std::isfinite(value)) largest = std::max(largest, std::fabs(value));
-  }
+  const Scale scale = scale_of(map.value);
+  const double largest = scale.top;
   std::vector<double> value;
   for (std::size_t r = 0; r < rows.count; ++r) {
     for (std::size_t c = 0; c < columns.count; ++c) {
@@ -143,6 +161,8 @@ std::string draw_heatmap(const Heatmap& map, const HeatmapStyle& style, const st
   text +=
       fmt::format("key     1 to 9 positive, a to i negative, up to so many ninths of {:.4g} ({}); 0 zero, ? missing\n",
                   largest, unit);
+  if (scale.is_cut)
+    text += "        9 and i: that much or more; the largest tenth of the samples is far above the rest\n";
   text += "        | the sign changes across, ~ it changes down\n";
   return text;
 }

@@ -63,10 +63,6 @@ std::string value_text(const Level& level, const std::string& format) {
   return level.ok() ? fmt::format(fmt::runtime("{:" + format + "}"), level.value) : std::string(name(level.status));
 }
 
-std::string percent_text(double share) {
-  return std::isfinite(share) ? fmt::format("{:+.2f} %", 100.0 * share) : "";
-}
-
 std::string number_text(double value, const std::string& format) {
   return std::isfinite(value) ? fmt::format(fmt::runtime("{:" + format + "}"), value) : "-";
 }
@@ -77,6 +73,8 @@ std::string line(const std::string& name, const std::string& text) {
 
 // 2023-09-14 16:00 from an instant in UTC, as New York reads it.
 std::string new_york_text(Instant instant) {
+  constexpr Instant kEndOf9999 = 253402300799;
+  if (instant <= 0 || instant > kEndOf9999) return "no instant";
   const Date date = new_york_date(instant);
   const int second = new_york_second_of_day(instant);
   return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}", static_cast<int>(date.year()),
@@ -135,8 +133,10 @@ class Card {
     text_ += fmt::format("{}, dealers {}: spot {:.2f} at {} New York\n", row_.ticker, row_.position, spot_,
                          new_york_text(night_.header.quote_time));
     if (basis != 0.0) {
-      text_ += fmt::format("the options saw {:.2f} ({:+.1f} bp): times {:.6f} puts a level into their coordinate\n",
-                           spot_ * std::exp(basis), 1e4 * basis, std::exp(basis));
+      text_ += fmt::format(
+          "the options saw {:.2f} ({:+.1f} bp): times {:.6f} takes spots, such as zero gamma, into their "
+          "coordinate;\nstrikes and the 50 % and 70 % ranges are in it already\n",
+          spot_ * std::exp(basis), 1e4 * basis, std::exp(basis));
     }
   }
 
@@ -217,17 +217,21 @@ class Card {
     const auto volatility =
         file_.read("volatility", ticker(),
                    {"iv30", "implied_move_1d", "implied_move_5d", "week_inner_low", "week_inner_high", "week_outer_low",
-                    "week_outer_high", "straddle", "straddle_low", "straddle_high", "straddle_tau"});
+                    "week_outer_high", "straddle", "straddle_low", "straddle_high", "straddle_tau", "iv30_status",
+                    "implied_move_1d_status", "implied_move_5d_status"});
     if (!volatility) return;
     const auto v = [&](const char* name) { return volatility->number(name, 0); };
     const auto band = [&](const char* low, const char* high) {
       return fmt::format("[{}, {}]", number_text(v(low), ".2f"), number_text(v(high), ".2f"));
     };
     heading("Ranges");
-    text_ += line("iv30", number_text(100.0 * v("iv30"), ".2f") + " vol points");
-    text_ += line("one deviation",
-                  fmt::format("{} to the next close, {} to the fifth", percent_text(v("implied_move_1d")).substr(0, 8),
-                              percent_text(v("implied_move_5d"))));
+    const auto metric = [&](const char* name, const std::string& unit) {
+      return std::isfinite(v(name)) ? fmt::format("{:.2f} {}", 100.0 * v(name), unit)
+                                    : volatility->text(std::string(name) + "_status", 0);
+    };
+    text_ += line("iv30", metric("iv30", "vol points"));
+    text_ += line("one deviation", fmt::format("{} to the next close, {} to the fifth", metric("implied_move_1d", "%"),
+                                               metric("implied_move_5d", "%")));
     text_ += line("week", band("week_inner_low", "week_inner_high") + " inner (0.674 deviations), " +
                               band("week_outer_low", "week_outer_high") + " outer (one)");
     text_ += line("straddle",
@@ -380,6 +384,7 @@ class Card {
     constexpr std::size_t kPlaces = 4;
     for (std::size_t k = 0; k <= kPlaces; ++k) {
       const std::size_t t = last * k / kPlaces;
+      if (k > 0 && t == last * (k - 1) / kPlaces) continue;
       rows.push_back({"  " + new_york_text(static_cast<Instant>(group->number("time", t))),
                       number_text(group->number("path_spot", t), ".2f"),
                       number_text(group->number("path_low", t), ".2f"),
@@ -418,8 +423,10 @@ class Card {
     const auto begin = kSessions * (place - night_.level.begin());
     const auto group = file_.read("ladder", {{"row", {begin, kSessions}}}, variables);
     if (!group || group->text("ticker", 0) != row_.ticker || group->text("position", 0) != row_.position) return;
-    heading(fmt::format("Closes ahead: net exposures in the mean of [{:.2f}, {:.2f}]", group->number("band_low", 0),
-                        group->number("band_high", 0)));
+    heading(fmt::format(
+        "Now and at the closes ahead: net exposures in the mean of [{:.2f}, {:.2f}], per USD, year and 1.00 "
+        "of volatility",
+        group->number("band_low", 0), group->number("band_high", 0)));
     std::vector<std::vector<std::string>> rows = {{"  New York"}};
     for (const Greek greek : kLadderGreeks) rows[0].emplace_back(name(greek));
     for (std::size_t t = 0; t < static_cast<std::size_t>(kSessions); ++t) {

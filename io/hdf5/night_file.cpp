@@ -532,11 +532,16 @@ void write_profile(hid_t root, const NightHeader& header, const NightTables& tab
   std::vector<std::string> buckets;
   std::vector<Instant> ends(header.buckets.end.begin(), header.buckets.end.end());
   for (std::size_t b = 0; b < kBuckets; ++b) buckets.emplace_back(name(static_cast<ExpiryBucket>(b)));
-  ends.push_back(0);  // no end
+  const std::vector<Instant>& settlements = tables.snapshot->settlement;
+  const auto last = std::max_element(settlements.begin(), settlements.end());
+  ends.push_back(last == settlements.end() ? ends.back() : std::max(ends.back(), *last));
   table.column({"bucket", {"bucket"}, "settlement up to bucket_end, after the bucket before", "", ""}, buckets);
-  table.column(
-      {"bucket_end", {"bucket"}, "last settlement of the bucket; 0 for the last, which has none", kTimeUnits, ""},
-      ends);
+  table.column({"bucket_end",
+                {"bucket"},
+                "last instant of the bucket; of the last the last settlement of the file",
+                kTimeUnits,
+                ""},
+               ends);
   write_contract_counts(table, dims, profile.by_bucket_count);
   // In memory (ticker, bucket, position).
   GroupExposures turned = profile.by_bucket;

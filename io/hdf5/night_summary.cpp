@@ -168,6 +168,12 @@ void validate(const NightSummary& summary) {
   for (const std::string& ticker : header.ticker) {
     if (!h5::is_symbol(ticker)) throw h5::Error("a ticker is empty, blank or not printable (the file is damaged)");
   }
+  for (std::size_t u = 0; u < tickers; ++u) {
+    if (!(header.spot_reference[u] > 0.0 && header.spot_reference[u] < 1e12) ||
+        !(std::abs(header.spot_basis[u]) < 10.0)) {
+      throw h5::Error("spot_reference or spot_basis of " + header.ticker[u] + " is no price (the file is damaged)");
+    }
+  }
   if (header.keep_bits < 0 || header.keep_bits > 23) throw h5::Error("a surface keeps an impossible number of bits");
   for (const Instant instant : header.time) {
     if (!h5::is_instant(instant)) throw h5::Error("a time lies outside the years 1970 to 9999 (the file is damaged)");
@@ -178,11 +184,19 @@ void validate(const NightSummary& summary) {
       if (status < 0 || status >= kLevelStatusCount) {
         throw h5::Error("a level of " + row.ticker + " has an unknown status (the file is damaged)");
       }
+      if (std::isfinite(level.value) != level.ok()) {
+        throw h5::Error("a level of " + row.ticker +
+                        " has a value without being ok, or none though it is (the file is damaged)");
+      }
     }
   }
   for (const CrossingRow& row : summary.crossing) {
     if (row.kind != CrossingKind::kZeroGamma && row.kind != CrossingKind::kFlip) {
       throw h5::Error("a crossing of " + row.ticker + " is of an unknown kind (the file is damaged)");
+    }
+    if (!(row.price > 0.0) || !std::isfinite(row.price) || !std::isfinite(row.slope) ||
+        !std::isfinite(row.prominence)) {
+      throw h5::Error("a crossing of " + row.ticker + " is no price (the file is damaged)");
     }
   }
   for (const TickerQuality& row : summary.quality) {

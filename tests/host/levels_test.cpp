@@ -93,13 +93,12 @@ TEST(Levels, ABookWithoutContractsOrWeightsHasNoLevels) {
     const TickerLevels levels = levels_of(*book, in);
     ASSERT_EQ(levels.level.size(), 1U);
     const LevelRow& row = levels.level[0];
-    for (const LevelName name :
-         {kGammaIndexRatio, kCallWall, kPutWall, kCallWallUnrestricted, kPutWallUnrestricted, kAbsoluteGammaStrike,
-          kGammaLevel1, kZeroGamma, kFlip, kGammaCentroid, kVegaCentroid, kSpeedPivotUp, kVommaZoneUpLow, kHedgeUp}) {
+    for (const LevelName name : {kGammaIndexRatio, kCallWall, kPutWall, kCallWallUnrestricted, kPutWallUnrestricted,
+                                 kAbsoluteGammaStrike, kGammaLevel1, kZeroGamma, kZeroGammaCount, kFlip, kGammaCentroid,
+                                 kVegaCentroid, kSpeedPivotUp, kVommaZoneUpLow, kHedgeUp}) {
       EXPECT_THAT(row[name], IsNull(LevelStatus::kNoContracts)) << kLevelTexts[index(name)].name;
     }
     EXPECT_EQ(row[kGammaIndex].value, 0.0);
-    EXPECT_EQ(row[kZeroGammaCount].value, 0.0);
     EXPECT_TRUE(levels.crossing[0].empty());
     for (const LadderRow& ladder : levels.ladder) {
       for (std::size_t g = 0; g < kLadderGreeks.size(); ++g) {
@@ -159,6 +158,31 @@ INSTANTIATE_TEST_SUITE_P(Pairs, ZeroGammaOfAPair,
                                          PairCase{60.0, 105.0, 95.0, 0.2, 0.05, 0.01, 100.0, 0.004}));
 
 // The sign of the model turns the slope and leaves the root; prominence is that of the lesser side.
+// Minutes before settlement gamma underflows between two strikes: nothing at all is told where spot itself has none,
+// and the root is the middle of what has no sign where it has some.
+TEST(Levels, TwoStrikesMinutesBeforeSettlement) {
+  for (const double put : {95.0, 99.7}) {
+    Book book;
+    book.add_expiry(kNow + 120, 0.05, 0.01);
+    book.add(105.0, 1, 0.1, {100.0});
+    book.add(put, -1, 0.1, {-100.0});
+    const TickerLevels levels = levels_of(book);
+    const LevelRow& row = levels.level[0];
+    if (exposure(book.view(), Greek::kGamma, kNow, book.view().spot, 0.0, true) == 0.0) {
+      EXPECT_EQ(put, 95.0);
+      EXPECT_THAT(row[kZeroGamma], IsNull(LevelStatus::kNoContracts));
+      EXPECT_THAT(row[kZeroGammaCount], IsNull(LevelStatus::kNoContracts));
+      EXPECT_TRUE(levels.crossing[0].empty());
+      continue;
+    }
+    EXPECT_EQ(put, 99.7);
+    ASSERT_TRUE(row[kZeroGamma].ok());
+    EXPECT_NEAR(row[kZeroGamma].value, std::sqrt(105.0 * put), 0.05);
+    EXPECT_LE(row[kZeroGammaProminence].value, 100.0);
+    EXPECT_GT(row[kZeroGammaSlope].value, 0.0);
+  }
+}
+
 TEST(Levels, ReversedSignsKeepZeroGammaAndReverseItsSlope) {
   Book book;
   book.add_expiry(kNow + 30 * kDay, 0.05, 0.01);
@@ -585,7 +609,7 @@ TEST(Changes, AreTodayLessEarlierOfTheSameTickerAndModel) {
   EXPECT_EQ(today[0][kGammaIndexChange].value, -2.0);
   EXPECT_EQ(today[0][kCallWallChange].value, 50.0);
   EXPECT_THAT(today[0][kZeroGammaChange], IsNull(LevelStatus::kNoPrevious));  // none earlier
-  EXPECT_THAT(today[0][kFlipChange], IsNull(LevelStatus::kNoPrevious));       // none today
+  EXPECT_THAT(today[0][kFlipChange], IsNull(LevelStatus::kNoSignChange));     // none today
   for (const std::size_t other : {1, 2}) {                                    // another model, another ticker
     EXPECT_THAT(today[other][kGammaIndexChange], IsNull(LevelStatus::kNoPrevious));
     EXPECT_THAT(today[other][kCallWallChange], IsNull(LevelStatus::kNoPrevious));

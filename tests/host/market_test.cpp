@@ -410,7 +410,7 @@ TEST(Levels, CloseRootsAreNotSteppedOver) {
   const auto weights = exposure_weights(s, 0, n, 1);
   std::vector<std::int64_t> begin;
   const BookView book = make_book(s, 0, weights, begin);
-  const std::vector<double> gamma(2, 0.0);
+  const std::vector<double> gamma(2, 1.0);
   EXPECT_EQ(levels_of(book, s.quote_time, gamma).crossing[0].size(), 2U);
 }
 

@@ -35,6 +35,8 @@ SLOPE = 1e-4       # of derivatives at such a spot
 # its slope over 0.16 % of spot, within which a smile with a sharp vertex bends.
 FLIP_SLOPE, FLIP_PROMINENCE = 2e-3, 1e-4
 WEAK = 0.01
+SPEED_PROMINENCE = 0.02  # of the largest gross speed: of an extremum that is a target
+LEAST_GROSS = 0.01       # of the largest gross over the range: what prominence is relative to at the least
 NO_SIGN = 1e-12    # |net| below this of gross is rounding
 # A largest value among samples h apart is below the true one by at most max|f''| h^2/8, f'' in ln S: the allowance of
 # prominences and of vomma zones, from our own second differences and the promised h.
@@ -351,6 +353,16 @@ def bisect(function, low, high, rising):
     return 0.5 * (low + high)
 
 
+def stands_out(values, i):
+    """How far an extremum stands out of what surrounds it, up to where the samples go beyond it."""
+    values = values if values[max(i - 3, 0)] <= values[i] or values[min(i + 3, len(values) - 1)] <= values[i] else -values
+    beyond = np.flatnonzero(values > values[i] + 1e-9 * np.abs(values).max())
+    left, right = beyond[beyond < i], beyond[beyond > i]
+    low = values[(left[-1] + 1 if len(left) else 0):i + 1].min()
+    high = values[i:(right[0] if len(right) else len(values))].min()
+    return values[i] - max(low, high)
+
+
 def sign_changes(function, spots, values, gross):
     """Every spot where the sampled function changes sign, pairs of roots between samples included."""
     spots, values, gross = list(spots), list(values), list(gross)
@@ -595,7 +607,8 @@ class TickerLevels:
             speed = book.sums(weights, ["speed"], s)["speed"][:, 0]
             return speed if self.legacy else 1e-4 * s**3 * speed / 1e9
 
-        found = self.crossing_wants("zero_gamma", function, values, magnitude, slopes, gross) if gross > 0.0 else []
+        relative = max(gross, LEAST_GROSS * magnitude.max(initial=0.0))
+        found = self.crossing_wants("zero_gamma", function, values, magnitude, slopes, relative) if gross > 0.0 else []
         choices = self.nearest(found, gross)
         want["zero_gamma"] = self.one_of(choices, lambda i: (found[i][1], ROOT * spot))
         want["zero_gamma_slope"] = self.one_of(choices, lambda i: (found[i][2], found[i][5]))
@@ -618,6 +631,10 @@ class TickerLevels:
         values = self.slope[:, p]
         alive = np.any(book.net[book.m_settlement > self.next_close, p] != 0.0)
         if not alive or not gross > 0.0:
+            want["flip"] = null("no_contracts")
+            return []
+        gross = float(book.sums(book.gross[:, [p]], ["gamma"], [book.spot], self.next_close, 0.0)["gamma"][0, 0])
+        if not gross > 0.0:
             want["flip"] = null("no_contracts")
             return []
         # Rounding is that of the gross gamma of the aged book; that of now is as good a measure of 1e-12.
@@ -661,10 +678,17 @@ class TickerLevels:
                 pivot = bisect(one("speed"), self.spots[low], self.spots[high], value[high] > 0.0)
             one = lambda name: lambda s: float(book.sums(weights, [name], [s])[name][0, 0])
             turned = np.flatnonzero(np.sign(slope[order][1:]) * np.sign(slope[order][:-1]) < 0.0)
-            if len(turned):
-                i = order[turned[0]], order[turned[0] + 1]
+            near = []  # extrema that may be the target: up to the first that surely stands out
+            for turn in turned:
+                i = order[turn], order[turn + 1]
                 low, high = min(i), max(i)
-                target = bisect(one("speed_slope"), self.spots[low], self.spots[high], slope[high] > 0.0)
+                stands = stands_out(value, low if abs(slope[low]) < abs(slope[high]) else high) / np.abs(value).max()
+                if stands < SPEED_PROMINENCE - 1e-4:
+                    continue
+                near.append(bisect(one("speed_slope"), self.spots[low], self.spots[high], slope[high] > 0.0))
+                if stands > SPEED_PROMINENCE + 1e-4:
+                    break
+            target = near[-1] if near else math.nan
             for name, found in (("pivot", pivot), ("target", target)):
                 level[name, side] = found
                 want[f"speed_{name}_{side}"] = null("outside_range") if math.isnan(found) else Want(
@@ -1074,7 +1098,7 @@ def check_profiles(night, report, levels):
             report.fail(f"{where} bucket: {names}")
         ends = night.calendar.bucket_ends(night.now)
         if "bucket_end" in group:
-            report.close(f"{where} bucket_end", group["bucket_end"][...], [*ends, 0], 0.0)
+            report.close(f"{where} bucket_end", group["bucket_end"][...], [*ends, max(ends[-1], night.expiry["settlement"].max())], 0.0)
         else:
             report.missing(f"{where} bucket_end")
         keys = np.searchsorted(ends, book.settlement, side="left")

@@ -595,11 +595,16 @@ def case_ranking(folder):
     assert taken == {c, a}, taken
     assert {r["ticker"] for r in rejects if r["rule"] == "not_ranked"} == {d, e}, rejects
     assert "history.h5" in info and sha(store) in info, info
-    run("run", chains, "-o", folder / "r.h5", "--history", store, "--ranking", ranking, code=2)
+    # A CSV ranks before a history, and without --top a history leaves nobody out.
+    taken, info, rejects = selected(folder, chains, "--history", store, "--ranking", ranking, "--top", 2)
+    assert ranking.name in info and sha(ranking) in info, info
+    taken, info, rejects = selected(folder, chains, "--history", store)
+    assert len(taken) == 5 and not [r for r in rejects if r["rule"] == "not_ranked"], taken
     prices.write_text(daily_csv([c], [d.isoformat() for d in days[:20] if d.weekday() < 5]))
     run("history", prices, "-o", store)
-    _, err = run("run", chains, "-o", folder / "r.h5", "--history", store, code=3)
+    _, err = run("run", chains, "-o", folder / "r.h5", "--history", store, "--top", 2, code=3)
     assert "ranks nothing" in err, err
+    run("run", chains, "-o", folder / "r.h5", "--history", store)
 
 
 def case_targets(folder):
@@ -871,15 +876,22 @@ def case_levels(folder):
     assert chosen("--where", "zero_gamma<1e9", "--position", "unsigned") == []
     assert {row["zero_gamma_status"] for row in rows if row["position"] == "unsigned"} == {"no_sign_change"}
     assert {row["call_wall_change_status"] for row in rows} == {"no_previous"}
+    # Every table with a ticker can be had of one ticker, and says whose its rows are.
+    for what in ("profile/strike", "profile/expiry", "profile/bucket", "attribution/strike", "attribution/expiry", "ladder", "crossing",
+                 "line", "intraday", "contract", "expiry"):
+        args = ("--variables", "gx") if what == "intraday" else ()
+        table = list(csv.DictReader(io.StringIO(run("export", night, "--what", what, "--tickers", tickers[1], *args)[0])))
+        assert table and {row["ticker"] for row in table} == {tickers[1]}, what
     assert len(chosen("--limit", 2)) == 2
     table, _ = run("levels", night, "--columns", "max_pain,flip", "--limit", 1)
     assert table.split()[:4] == ["ticker", "position", "max_pain", "flip"] or "max_pain" in table.splitlines()[0], table
     card, _ = run("levels", night, "--tickers", tickers[0], "--position", "naive")
     for part in ("gamma index", "zero gamma", "call wall", "max pain", "speed pivots", "vomma zone", "Ranges", "Moves", "Hedging",
-                 "By settlement", "What settles", "Path of least resistance", "Closes ahead"):
+                 "By settlement", "What settles", "Path of least resistance", "closes ahead"):
         assert part in card, part
     for args, code, message in ((("--columns", "call_wal"), 2, "call_wall"), (("--where", "call_wall"), 2, "no condition"),
-                                (("--where", "call_wall<x"), 2, "call_wall<x"), (("--sort", "spam"), 2, "no level spam"),
+                                (("--where", "call_wall<x"), 2, "call_wall<x"), (("--sort", "spam"), 2, "no level spam"), (("--sort", "flip:up"), 2, "no such order"),
+                                (("--tickers", ""), 2, "empty"),
                                 (("--tickers", "NOPE"), 3, "no ticker NOPE"), (("--position", "NOPE"), 3, "no position model NOPE")):
         out, err = run("levels", night, *args, code=code)
         assert out == "" and message in err, err
@@ -951,7 +963,8 @@ def case_previous(folder):
     for name in changed:
         level = name[:-len("_change")]
         if two[level] is None or one[level] is None:
-            assert two[name] is None and two[name + "_status"] == "no_previous"
+            why = "no_previous" if two[level] is not None else two[level + "_status"]
+            assert two[name] is None and two[name + "_status"] == why, name
         else:
             assert two[name] == two[level] - one[level] and two[name + "_status"] == "ok", name
     assert two["gamma_index_change"] != 0.0 and one["gamma_index_change"] is None

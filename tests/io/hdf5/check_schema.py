@@ -190,7 +190,7 @@ NIGHT = {
         "futures": (("ticker",), "str", None), "futures_multiplier": (("ticker",), "f8", "shares"),
         **{name: (SESSION, "f4", units) for name, units in
            {"dx": "shares", "gx": "shares USD-1", "charm": "shares common_year-1", "vanna": "shares vol-1",
-            "charm_heatmap": "1", "gamma_heatmap": "1"}.items()},
+            "charm_heatmap": "contract_delta", "gamma_heatmap": "contract_delta"}.items()},
         **same("path_spot path_low path_high", ("ticker", "position", "time"), "f8", "USD"),
         "path_status": (("ticker", "position", "time"), "i1", "ok repelling singular left_grid no_data"),
         "path_half_band": (("ticker", "position"), "f8", "shares"),

@@ -53,14 +53,14 @@ struct TickerLevels {
 /// about h^4 / s^3, below 1e-7 of spot for a minute to live. The flip is interpolated linearly between slopes of DX, to
 /// about h^2 / (8 s): 1e-6 for an hour, 1e-8 for a day. The promise is 1e-4. A pair of roots closer than 0.02 % (0.04 %)
 /// may be missed. Net gamma below 1e-12 of gross has no sign: a balanced book has no roots. The flip takes
-/// slopes of DX below 1e-4 of gross gamma to have no sign.
+/// slopes of DX below 1e-4 of gross gamma to have no sign. Changes are those of set_changes() without an earlier session.
 /// @param sampler a backend of double precision. Time-like inputs are at most a few hundred thousand evaluations a
 /// contract for expiries of hours, a few hundred for those of weeks (see evaluate_line)
-/// Change columns (kNoPrevious) are left to set_changes().
 TickerLevels compute_levels(const LevelInputs& in, Backend& sampler);
 
-/// Fills gamma_index_change and the other changes from the levels of an earlier session: this less that, null with
-/// no_previous where there is no earlier row of the ticker and model or its level is null.
+/// Fills gamma_index_change and the other changes from the levels of an earlier session: this less that, null for the
+/// reason of today's level where that is null, else with no_previous where there is no earlier row of the ticker and
+/// model or its level is null.
 void set_changes(std::span<LevelRow> rows, std::span<const LevelRow> previous);
 
 /// Greeks per share at an instant, S0 and shift 0, of every contract, derivatives to the vendor's spot:
