@@ -3,9 +3,13 @@
 /// @file
 /// Histories and sessions for tests: of one symbol, on the sessions of the built-in calendar.
 
+#include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -64,14 +68,14 @@ class Uniform {
 };
 
 /// Sessions of a market that moves by up to 3 % a day, with all quantities: every tenth close equals the one before,
-/// and at each of `split` the price halves and the volume doubles.
+/// and at each of `split` shares split three for one: a factor by which doubles do not divide exactly.
 inline DailyHistory lively_history(std::size_t count, std::uint64_t seed, const std::vector<std::size_t>& split = {}) {
   DailyHistory history = blank_history(count);
   Uniform uniform(seed);
   double close = 100.0, shares = 1e6;
   for (std::size_t t = 0; t < count; ++t) {
     for (const std::size_t s : split) {
-      if (s == t) close /= 2.0, shares *= 2.0;
+      if (s == t) close /= 3.0, shares *= 3.0;
     }
     const double before = close;
     if (t % 10 != 9) close *= 1.0 + 0.06 * (uniform() - 0.5);
