@@ -210,6 +210,20 @@ TEST(Predictors, AreWhatTheirDefinitionsSay) {
   for (const int days : regimes) EXPECT_GT(days, 20);
 }
 
+// Whoever sums the same window in the same order has the same bits; a sum that rolls has not.
+TEST(Predictors, WindowsAreSummedOldestToNewest) {
+  const std::size_t count = 300;
+  const PredictorSeries p = compute_predictors(sessions_of(lively_history(count, 12)));
+  for (std::size_t t = 41; t < count; ++t) {
+    double sum = 0.0, absolute = 0.0, mad = 0.0;
+    for (std::size_t i = t - 20; i <= t; ++i) sum += p.r[i], absolute += std::abs(p.r[i]), mad += p.mad[i];
+    ASSERT_EQ(p.mad[t], absolute / 21.0) << t;
+    ASSERT_EQ(p.x[kP][t], sum / 21.0 / p.mad[t]) << t;
+    ASSERT_EQ(p.v_raw[t], p.mad[t] - mad / 21.0) << t;
+    ASSERT_EQ(p.x[kV][t], p.mad[t] / (mad / 21.0) - 1.0) << t;
+  }
+}
+
 TEST(Predictors, RanksCountTheValuesSoFar) {
   Uniform uniform(6);
   std::vector<double> x;
