@@ -7,11 +7,11 @@
 /// Everything of session t is made of values up to t alone, to the bit: a change of any later value changes nothing.
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "greekgrid/host/calendar.hpp"
@@ -20,20 +20,21 @@
 namespace greekgrid {
 
 /// What the corrections file says of a split: prices before `date` are divided by `factor`, volumes multiplied. A
-/// factor of 1 refuses a split that would be detected there.
+/// factor of 1 refuses a split that would be detected there. A date without a close counts at the next close; factors
+/// of different dates that meet there multiply, of one date the last given counts.
 struct SplitCorrection {
   std::string symbol;   ///< as in the history, share classes in any spelling
   Instant date = 0;     ///< midnight UTC of the first session at the new price
-  double factor = 1.0;  ///< > 0
+  double factor = 1.0;  ///< > 0, finite
 };
 
-/// A split or a reported jump of one symbol.
+/// A split, a reported jump or a correction of one symbol.
 struct SplitEvent {
   std::size_t session = 0;  ///< the first at the new price
-  Instant date = 0;
-  double ratio = 1.0;      ///< close before / close
-  double factor = 1.0;     ///< shares per old share that the series is adjusted by; 1: a jump that stands as a return
-  bool corrected = false;  ///< from the corrections file
+  Instant date = 0;         ///< of that session
+  double ratio = 1.0;       ///< close before / close
+  double factor = 1.0;      ///< shares per old share that the series is adjusted by; 1: a jump that stands as a return
+  bool corrected = false;   ///< from the corrections file
 };
 
 /// Sessions of one symbol that have a close, T of them, ascending. Prices are as published (unadjusted), so that a
@@ -55,14 +56,18 @@ struct SessionSeries {
 ///
 /// R = close[t-1]/close[t] with R >= 1.7 or <= 1/1.7 is a candidate; its factor the nearest in log of 2, 3, 4, 5, 6, 7,
 /// 8, 10, 12, 15, 20, 25, 30, 40, 50, 100 or a reciprocal of one, within 0.10; accepted if volume[t] close[t] is at
-/// most five times (median of the five volumes before) close[t-1]. Without those volumes nothing is accepted. Any other
-/// |ln R| > 0.22 is an event of factor 1. Corrections come first.
+/// most five times (median of the five volumes before, in shares of t-1) close[t-1]: a split trades for as many dollars
+/// as the days before, a crash for many more. Without those volumes, or where their median is 0, nothing is accepted.
+/// Any other |ln R| > 0.22 is an event of factor 1. A correction comes first and is an event whatever R is.
 /// Where `dix` is present in the history at a session it is the short ratio; else short_volume / off_exchange_volume.
+/// Rows whose close is missing, not finite or not positive are no sessions. O(rows of the symbol).
 /// @param symbol index into the history
+/// @throws std::invalid_argument for a correction of that symbol whose factor is not positive and finite
 SessionSeries make_sessions(const DailyHistory& history, std::size_t symbol, const Calendar& calendar,
                             std::span<const SplitCorrection> corrections);
 
-/// Closes in the units of the last session: split-adjusted, (T) USD.
+/// Closes in the units of the last session: split-adjusted, (T) USD. For pictures: a later split changes them all, so
+/// nothing that must be known at t may be made of them.
 std::vector<double> adjusted_closes(const SessionSeries& series);
 
 /// Why a predictor has no value.
@@ -82,7 +87,8 @@ inline constexpr std::size_t kPredictors = 4;
 struct PredictorSeries {
   std::vector<double> r;    ///< close/close - 1 over consecutive sessions, across a split by its factor; [0] missing
   std::vector<double> mad;  ///< mean of |r| over 21 returns
-  std::array<std::vector<double>, kPredictors> x;  ///< P, V, G, D
+  /// P = mean21(r)/MAD in [-1, 1], V = MAD/mean21(MAD) - 1, G as given, D the mean short ratio of t-5 .. t-1
+  std::array<std::vector<double>, kPredictors> x;
   std::array<std::vector<PredictorStatus>, kPredictors> status;
   std::array<std::vector<double>, kPredictors> z;  ///< their standing in [-1, 1], see expanding_rank()
   std::vector<double> p_old;                       ///< mean21(r_i / MAD_{i-1})
@@ -90,11 +96,15 @@ struct PredictorSeries {
   std::vector<double> v_old;                       ///< (MAD_t - MAD_{t-21}) / MAD_{t-21}
   std::vector<double> g_old;                       ///< call gamma / put gamma at market volatility, as given
   std::vector<double> d_old;                       ///< the day's short ratio
-  std::vector<double> rv20;                        ///< sqrt(252/20 sum of the last 20 squared log returns), vol
-  std::vector<double> atr5;                 ///< mean true range of 5 sessions, USD of session t; needs high and low
+  /// of p_old, v_old, g_old and d_old, in the order of Predictor
+  std::array<std::vector<PredictorStatus>, kPredictors> old_status;
+  std::vector<double> rv20;  ///< sqrt(252/20 sum of the last 20 squared log returns), vol
+  /// Mean true range of 5 sessions, USD of session t: closes and ranges before a split are divided by its factor. Needs
+  /// high and low, and 6 sessions.
+  std::vector<double> atr5;
   std::vector<double> iv30;                 ///< vol, as given
   std::vector<double> premium;              ///< iv30 - rv20, vol
-  std::vector<double> premium_score;        ///< its z-score on its own expanding mean and deviation
+  std::vector<double> premium_score;        ///< (premium - mean)/deviation (divisor N) of its N >= 252 values up to t
   std::vector<std::int8_t> premium_regime;  ///< +1 premium (score >= 0.5), -1 discount (<= -0.5), 0, missing 2
 };
 
@@ -106,13 +116,17 @@ struct SessionInputs {
 };
 
 inline constexpr std::size_t kMadWindow = 21;
+inline constexpr std::size_t kShortWindow = 5;    ///< daily short ratios in D
 inline constexpr std::size_t kLeastRanked = 252;  ///< values that a standing or a score needs
 
-/// Computes them. Sums over windows add 21 values oldest to newest, afresh for each t.
+/// Computes them. Sums over windows add oldest to newest, afresh for each t, so that a window's value depends on the
+/// window alone. First values: MAD and P at the 22nd close, V at the 42nd, P_old and V_old at the 43rd. A value that is
+/// not finite counts as missing. O(T log T).
+/// @throws std::invalid_argument where a column of the series or an input that is not empty is not (T)
 PredictorSeries compute_predictors(const SessionSeries& series, const SessionInputs& inputs = {});
 
 /// z_t = 2u - 1, u = (#{j <= t: x_j < x_t} + 0.5 #{j <= t: x_j = x_t})/N_t over the values up to t, t included; NaN
-/// where x is, or where N_t < 252. O(T log T).
+/// where x is, or where N_t < 252. Values that are NaN are no x_j. Exact: made of counts. O(T log T).
 std::vector<double> expanding_rank(std::span<const double> x);
 
 /// What one more value would stand at among those up to t, itself included: z' of a counterfactual.
@@ -127,12 +141,16 @@ class ExpandingRank {
   std::vector<double> sorted_;
 };
 
-/// P and V of the session that would follow t with the return `r`, and its MAD: what compute_predictors gives for a
-/// series with that session appended.
+/// P, V and MAD of a counterfactual session; NaN where the status is not kOk, and MAD before the 22nd close.
 struct NextPredictors {
-  double p = 0.0, v = 0.0, mad = 0.0;
+  double p = std::numeric_limits<double>::quiet_NaN(), v = p, mad = p;
+  PredictorStatus p_status = PredictorStatus::kInsufficientHistory, v_status = p_status;
 };
+/// Those of the session that would follow t with the return `r`: to the bit what compute_predictors gives for the
+/// series with that session appended.
+/// @param r close/close - 1
 /// @param replace true: the return takes the place of r[t] and nothing rolls
+/// @throws std::invalid_argument where the series has no session t
 NextPredictors next_predictors(const PredictorSeries& series, std::size_t t, double r, bool replace);
 
 }  // namespace greekgrid
