@@ -119,7 +119,7 @@ void BM_WalkSearch(benchmark::State& state) {
     walk_searches([&](const ForecastData& data, const auto& z, std::size_t end) {
       PointsView points{{}, kPredictors, data.outcome.data(), end};
       for (std::size_t p = 0; p < kPredictors; ++p) points.axis[p] = data.z[p].data();
-      nearest(points, z, session, distance2, false);
+      nearest(points, z, session, distance2, NearestAnswer::kPoints);
       return distance2[0];
     });
   }

@@ -31,7 +31,8 @@ struct Ensemble {
   void normalise() {
     double total = 0.0;
     for (const double weight : w) total += weight;
-    for (double& weight : w) weight /= total;
+    const double scale = 1.0 / total;
+    for (double& weight : w) weight *= scale;
   }
   [[nodiscard]] double mean() const {
     double sum = 0.0;
@@ -69,20 +70,28 @@ std::array<double, N> quantiles(std::span<const double> y, std::span<const doubl
   return result;
 }
 
-/// The two terms of the CRPS of sorted outcomes.
-struct CrpsTerms {
+/// How sorted outcomes stand against what came. One loop: its sums are chains of dependent additions, which run beside
+/// each other.
+struct Score {
+  double mean = 0.0;      ///< sum w y, as Ensemble::mean
+  double squares = 0.0;   ///< sum w^2
   double distance = 0.0;  ///< sum w |y_i - came|
   double spread = 0.0;    ///< 1/2 sum sum w_i w_j |y_i - y_j|
+  double pit = 0.0;       ///< sum w [y_i < came] + 1/2 sum w [y_i = came]
 };
-inline CrpsTerms crps_terms(std::span<const double> y, std::span<const double> w, double came) {
-  CrpsTerms terms;
-  double up_to = 0.0;
+inline Score score(std::span<const double> y, std::span<const double> w, double came) {
+  Score result;
+  double up_to = 0.0, last = y[0];
   for (std::size_t i = 0; i < y.size(); ++i) {
-    terms.distance += w[i] * std::abs(y[i] - came);
+    result.mean += w[i] * y[i];
+    result.squares += w[i] * w[i];
+    result.distance += w[i] * std::abs(y[i] - came);
+    result.pit += w[i] * (0.5 * (static_cast<double>(y[i] < came) + static_cast<double>(y[i] <= came)));
+    result.spread += (y[i] - last) * (up_to * (1.0 - up_to));
     up_to += w[i];
-    if (i + 1 < y.size()) terms.spread += (y[i + 1] - y[i]) * (up_to * (1.0 - up_to));
+    last = y[i];
   }
-  return terms;
+  return result;
 }
 
 /// The columns of a set for a search among the first `count` sessions.

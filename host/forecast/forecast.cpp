@@ -79,7 +79,8 @@ Forecast forecast(const ForecastData& data, const ForecastQuery& query, Predicto
   const PointsView points{columns.column, columns.count, data.outcome.data(), sessions};
   std::array<std::int32_t, kNeighbours> session;
   std::array<double, kNeighbours> distance2;
-  result.candidates = nearest(points, std::span(columns.at).first(columns.count), session, distance2, true);
+  result.candidates =
+      nearest(points, std::span(columns.at).first(columns.count), session, distance2, NearestAnswer::kOrderAndCount);
   if (result.candidates < kNeighbours) return result;
   result.status = ForecastStatus::kOk;
   result.session = session;
@@ -188,14 +189,12 @@ double crps(std::span<const double> y, std::span<const double> w, double came, b
   std::sort(order.begin(), order.end(),
             [&](std::size_t a, std::size_t b) { return y[a] != y[b] ? y[a] < y[b] : a < b; });
   std::vector<double> sorted(y.size()), weight(y.size());
-  double squares = 0.0;
   for (std::size_t i = 0; i < order.size(); ++i) {
     sorted[i] = y[order[i]];
     weight[i] = w[order[i]];
-    squares += weight[i] * weight[i];
   }
-  const forecast_detail::CrpsTerms terms = forecast_detail::crps_terms(sorted, weight, came);
-  return terms.distance - (fair && squares < 1.0 ? terms.spread / (1.0 - squares) : terms.spread);
+  const forecast_detail::Score score = forecast_detail::score(sorted, weight, came);
+  return score.distance - (fair && score.squares < 1.0 ? score.spread / (1.0 - score.squares) : score.spread);
 }
 
 double crps_normal(double deviation, double came) {

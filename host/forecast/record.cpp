@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <bit>
 #include <cassert>
 #include <cmath>
 #include <limits>
@@ -23,8 +22,8 @@ double pinball_loss(double probability, double quantile, double came) {
   return (probability - (came < quantile ? 1.0 : 0.0)) * (came - quantile);
 }
 
-/// Known outcomes by their rank over the whole series: ranks order the outcomes of any past without a look at their
-/// future, and let forty-two of them be sorted by setting bits.
+/// Known outcomes by their rank over the whole series: they order the outcomes of any past without a look at their
+/// future, as integers.
 struct Ranks {
   std::vector<std::int32_t> of_session;  ///< (T) -1 without an outcome
   std::vector<std::int32_t> session;     ///< by rank
@@ -38,32 +37,6 @@ struct Ranks {
     });
     for (std::size_t r = 0; r < session.size(); ++r) of_session[session[r]] = static_cast<std::int32_t>(r);
   }
-};
-
-/// A set of ranks that is emptied as it is read in ascending order.
-class RankBits {
- public:
-  explicit RankBits(std::size_t ranks) : word_((ranks + 63) / 64, 0) {}
-  /// False if it was there.
-  bool insert(std::int32_t rank) {
-    std::uint64_t& word = word_[static_cast<std::size_t>(rank) / 64];
-    const std::uint64_t bit = std::uint64_t{1} << (static_cast<std::size_t>(rank) % 64);
-    const bool added = (word & bit) == 0;
-    word |= bit;
-    return added;
-  }
-  template <class F>
-  void drain(F visit) {
-    for (std::size_t i = 0; i < word_.size(); ++i) {
-      for (std::uint64_t word = word_[i]; word != 0; word &= word - 1) {
-        visit(i * 64 + static_cast<std::size_t>(std::countr_zero(word)));
-      }
-      word_[i] = 0;
-    }
-  }
-
- private:
-  std::vector<std::uint64_t> word_;
 };
 
 /// The candidates of one set up to a session, as an ensemble of equal weights that grows by insertion.
@@ -203,21 +176,27 @@ ForecastRecord walk_forward(const ForecastData& data, std::span<const double> iv
   if (keep != nullptr) keep->assign(sessions, kNaN);
 
   const Ranks ranks(data.outcome);
-  RankBits bits(ranks.session.size());
   std::array<std::vector<Climatology>, 16> climatologies;  // none or one
   std::vector<double> age(sessions + 1);
   for (std::size_t i = 0; i <= sessions; ++i) age[i] = forecast_detail::age_factor(static_cast<double>(i));
-  std::vector<double> raw(sessions);  // weights of the chosen by session, before they are normalised
+  // P where there is an outcome: every set has P, so the search need not look at outcomes.
+  std::vector<double> p_with_outcome(data.z[0].begin(), data.z[0].end());
+  for (std::size_t s = 0; s < sessions; ++s) {
+    if (!std::isfinite(data.outcome[s])) p_with_outcome[s] = kNaN;
+  }
 
-  // Fills an ensemble from the bits that are set.
+  // The ensemble of sessions and their weights before these are normalised.
+  std::array<std::int32_t, kNeighbours> session, rank;
+  std::array<double, kNeighbours> distance2, raw;
+  std::array<std::uint8_t, kNeighbours> order;
   Ensemble ensemble;
-  const auto read_ensemble = [&] {
-    std::size_t i = 0;
-    bits.drain([&](std::size_t rank) {
-      const auto s = static_cast<std::size_t>(ranks.session[rank]);
-      ensemble.y[i] = data.outcome[s];
-      ensemble.w[i++] = raw[s];
-    });
+  const auto make_ensemble = [&] {
+    for (std::size_t i = 0; i < kNeighbours; ++i) rank[i] = ranks.of_session[session[i]];
+    ascending_order(rank, order);
+    for (std::size_t i = 0; i < kNeighbours; ++i) {
+      ensemble.y[i] = data.outcome[session[order[i]]];
+      ensemble.w[i] = raw[order[i]];
+    }
     ensemble.normalise();
   };
 
@@ -226,8 +205,7 @@ ForecastRecord walk_forward(const ForecastData& data, std::span<const double> iv
   double random = 0.0, climatology_where_implied = 0.0, where_implied = 0.0;
   std::int64_t hits = 0, ups = 0;
   std::vector<double> gain(sessions, kNaN);
-  std::array<std::int32_t, kNeighbours> session;
-  std::array<double, kNeighbours> distance2;
+  std::vector<std::uint8_t> drawn(sessions, 0);
   for (std::size_t t = h; t < sessions; ++t) {
     const double came = data.outcome[t];
     std::array<double, kPredictors> z;
@@ -240,25 +218,25 @@ ForecastRecord walk_forward(const ForecastData& data, std::span<const double> iv
     climatology.advance(t - h);
     if (climatology.size() < kNeighbours) continue;
 
-    const forecast_detail::SetColumns columns = forecast_detail::columns_of(data, set, z);
-    const PointsView points{columns.column, columns.count, data.outcome.data(), t - h + 1};
-    nearest(points, std::span(columns.at).first(columns.count), session, distance2, false);
-    const double h2 = *std::max_element(distance2.begin(), distance2.end());
+    forecast_detail::SetColumns columns = forecast_detail::columns_of(data, set, z);
+    columns.column[0] = p_with_outcome.data();
+    const PointsView points{columns.column, columns.count, nullptr, t - h + 1};
+    nearest(points, std::span(columns.at).first(columns.count), session, distance2, NearestAnswer::kPoints);
+    double h2 = 0.0;
+    for (const double d2 : distance2) h2 = std::max(h2, d2);
     for (std::size_t i = 0; i < kNeighbours; ++i) {
-      const auto s = static_cast<std::size_t>(session[i]);
-      raw[s] = forecast_detail::distance_factor(distance2[i], h2) * age[t - s];
-      bits.insert(ranks.of_session[s]);
+      raw[i] = forecast_detail::distance_factor(distance2[i], h2) * age[t - static_cast<std::size_t>(session[i])];
     }
-    read_ensemble();
-    const double mean = ensemble.mean();
+    make_ensemble();
+    const forecast_detail::Score score = forecast_detail::score(ensemble.y, ensemble.w, came);
+    const double mean = score.mean;
     if (keep != nullptr) (*keep)[t] = mean;
 
     ++record.forecasts;
-    const forecast_detail::CrpsTerms terms = forecast_detail::crps_terms(ensemble.y, ensemble.w, came);
-    const double ours = terms.distance - terms.spread;
+    const double ours = score.distance - score.spread;
     const double theirs = climatology.crps(came, ranks.of_session[t]);
     record.crps += ours;
-    record.crps_fair += terms.distance - terms.spread / (1.0 - ensemble.sum_of_squares());
+    record.crps_fair += score.distance - score.spread / (1.0 - score.squares);
     record.crps_climatology += theirs;
     gain[t] = theirs - ours;
 
@@ -268,11 +246,7 @@ ForecastRecord walk_forward(const ForecastData& data, std::span<const double> iv
       record.pinball[q] += pinball_loss(p, quantile[q], came);
       record.pinball_climatology[q] += pinball_loss(p, climatology.quantile(p), came);
     }
-    double pit = 0.0;
-    for (std::size_t i = 0; i < kNeighbours; ++i) {
-      pit += ensemble.w[i] * (ensemble.y[i] < came ? 1.0 : ensemble.y[i] == came ? 0.5 : 0.0);
-    }
-    record.pit[std::min<std::size_t>(static_cast<std::size_t>(10.0 * pit), 9)] += 1.0;
+    record.pit[std::min<std::size_t>(static_cast<std::size_t>(10.0 * score.pit), 9)] += 1.0;
     if (mean != 0.0 && came != 0.0) {
       ++record.signs;
       hits += (mean > 0.0) == (came > 0.0) ? 1 : 0;
@@ -289,15 +263,17 @@ ForecastRecord walk_forward(const ForecastData& data, std::span<const double> iv
     }
 
     DrawSequence draw(seed, t);
-    for (std::size_t drawn = 0; drawn < kNeighbours;) {
-      const auto s = static_cast<std::size_t>(climatology.candidates()[draw.below(climatology.size())]);
-      if (!bits.insert(ranks.of_session[s])) continue;
-      raw[s] = age[t - s];
-      ++drawn;
+    for (std::size_t i = 0; i < kNeighbours;) {
+      const std::int32_t s = climatology.candidates()[draw.below(climatology.size())];
+      session[i] = s;
+      raw[i] = age[t - static_cast<std::size_t>(s)];
+      i += drawn[s] == 0 ? 1 : 0;  // else drawn again
+      drawn[s] = 1;
     }
-    read_ensemble();
-    const forecast_detail::CrpsTerms random_terms = forecast_detail::crps_terms(ensemble.y, ensemble.w, came);
-    random += random_terms.distance - random_terms.spread;
+    for (const std::int32_t s : session) drawn[s] = 0;
+    make_ensemble();
+    const forecast_detail::Score random_score = forecast_detail::score(ensemble.y, ensemble.w, came);
+    random += random_score.distance - random_score.spread;
   }
 
   const auto n = static_cast<double>(record.forecasts);

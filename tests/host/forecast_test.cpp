@@ -88,7 +88,7 @@ TEST(Nearest, IsTheSortedListToTheBit) {
     std::vector<std::int32_t> index(k, -1);
     std::vector<double> distance2(k, -1.0);
     const std::vector<Found> expected = sorted_points(axis, required, at);
-    ASSERT_EQ(nearest(points, at, index, distance2, true), expected.size());
+    ASSERT_EQ(nearest(points, at, index, distance2, NearestAnswer::kOrderAndCount), expected.size());
     const std::size_t found = std::min(k, expected.size());
     for (std::size_t i = 0; i < found; ++i) {
       ASSERT_EQ((Found{distance2[i], index[i]}), expected[i]) << trial << " n " << n << " k " << k << " at " << i;
@@ -96,7 +96,7 @@ TEST(Nearest, IsTheSortedListToTheBit) {
     for (std::size_t i = found; i < k; ++i) ASSERT_EQ(index[i], -1);
     // Without an order: the same points.
     std::vector<std::int32_t> loose(k, -1);
-    nearest(points, at, loose, distance2, false);
+    ASSERT_EQ(nearest(points, at, loose, distance2, NearestAnswer::kPoints), found);
     std::sort(loose.begin(), loose.end());
     std::sort(index.begin(), index.end());
     ASSERT_EQ(loose, index) << trial;
@@ -364,7 +364,8 @@ TEST(DensityMedian, AgreesWithBisection) {
     // The root lies within 1e-12 of the range; where the density at it is too small for doubles to tell, the excess
     // there is as good as none.
     const bool bracketed = excess(median - 1e-12 * range) <= 0 && excess(median + 1e-12 * range) >= 0;
-    EXPECT_TRUE(bracketed || std::abs(excess(median)) < 4.0 * static_cast<double>(n) * kEpsilon) << trial << ' ' << median;
+    EXPECT_TRUE(bracketed || std::abs(excess(median)) < 4.0 * static_cast<double>(n) * kEpsilon)
+        << trial << ' ' << median;
   }
 }
 

@@ -20,8 +20,14 @@ inline constexpr std::size_t kMostNearest = 64;
 struct PointsView {
   std::array<const double*, kMostAxes> axis{};  ///< (N) each, the first `axes` are read; NaN leaves the point out
   std::size_t axes = 0;                         ///< 1 to 4
-  const double* required = nullptr;             ///< (N) a point whose value here is not finite is left out
+  const double* required = nullptr;             ///< (N) or null; a point whose value here is not finite is left out
   std::size_t points = 0;                       ///< N, below 2^31
+};
+
+/// What a search is asked for.
+enum class NearestAnswer : std::uint8_t {
+  kOrderAndCount,  ///< the points nearest first; returns the number M of points that were not left out
+  kPoints,         ///< the points in an order that only the arguments determine; returns min(K, M)
 };
 
 /// The points with the smallest squared distance to a place, by (distance^2, then larger index).
@@ -31,10 +37,13 @@ struct PointsView {
 /// @param at        (axes) the place
 /// @param index     (K) of the points found, K <= kMostNearest
 /// @param distance2 (K)
-/// @param sorted    nearest first; false: in an order that only the arguments determine
-/// @return points that were not left out, M; the first min(K, M) entries are written
+/// @return as `answer` says; the first min(K, M) entries are written
 std::size_t nearest(const PointsView& points, std::span<const double> at, std::span<std::int32_t> index,
-                    std::span<double> distance2, bool sorted);
+                    std::span<double> distance2, NearestAnswer answer);
+
+/// The order that sorts up to kMostNearest distinct keys, none of them the largest std::int32_t: order[0] is the place
+/// of the smallest. By counting, so that the time does not depend on the keys.
+void ascending_order(std::span<const std::int32_t> key, std::span<std::uint8_t> order);
 
 /// Nodes of an axis of kernel sums: g_i = -1 + 2 i/63.
 inline constexpr std::size_t kKernelNodes = 64;
