@@ -94,14 +94,13 @@ StepForward step_forward(const StepInputs& inputs, StepMode mode) {
   }
 
   for (std::size_t h = 0; h < kHorizons.size(); ++h) {
-    const auto horizon = static_cast<std::size_t>(kHorizons[h]);
-    if (t < horizon) continue;
+    const std::ptrdiff_t last = static_cast<std::ptrdiff_t>(t) - kHorizons[h];
     const ForecastData data = make_forecast_data(predictors, kHorizons[h]);
     for (std::size_t c = 0; c < closes; ++c) {
       if (out.status[c] != CloseStatus::kOk) continue;
       ForecastQuery query;
       for (std::size_t k = 0; k < kPredictors; ++k) query.z[k] = out.z[k][c];
-      query.last = t - horizon;
+      query.last = last;
       query.now = replace ? t : t + 1;
       const PredictorSet set = valid_set(query.z);
       if (set == 0) {

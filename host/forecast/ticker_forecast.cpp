@@ -76,14 +76,14 @@ TickerForecast make_ticker_forecast(const DailyHistory& history, std::size_t sym
   out.status = TickerForecastStatus::kOk;
   for (std::size_t h = 0; h < kHorizons.size(); ++h) {
     const ForecastData data = make_forecast_data(out.predictors, kHorizons[h]);
-    const auto horizon = static_cast<std::size_t>(kHorizons[h]);
-    if (set != 0 && t >= horizon) {
-      const ForecastQuery query = {z, t - horizon, t};
+    const std::ptrdiff_t last = static_cast<std::ptrdiff_t>(t) - kHorizons[h];
+    if (set != 0) {
+      const ForecastQuery query = {z, last, t};
       out.now[h] = forecast(data, query, set);
       for (std::size_t p = 0; p < kPairs.size(); ++p) {
         if ((set & kPairs[p]) == kPairs[p]) out.pair[h][p] = forecast(data, query, kPairs[p]);
       }
-      if (options.maps) out.maps[h] = make_weather_maps(data, t - horizon);
+      if (options.maps) out.maps[h] = make_weather_maps(data, last);
     }
     if (out.now[h].status != ForecastStatus::kOk) out.status = TickerForecastStatus::kInsufficientHistory;
     if (options.record) out.record[h] = walk_forward(data, iv30, out.predictors.mad, seed_of(out.symbol));

@@ -1,0 +1,207 @@
+// Forecasts of one ticker of fifteen years: the search, the walk-forward record and the maps, each beside a plain
+// baseline in the same run. One thread; callers work on many tickers at once.
+//
+//   forecast_bench [--benchmark_filter=...] [--benchmark_out=FILE --benchmark_out_format=json]
+//
+// A time is that of one ticker: 3780 sessions, four predictors (the first 252 sessions have none), both horizons.
+// BLAS is an optional baseline of the maps, as the library of the distribution chooses its kernels for this machine.
+
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <random>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "greekgrid/host/forecast.hpp"
+#include "greekgrid/kernels/nearest.hpp"
+
+#ifdef GREEKGRID_BENCH_OPENBLAS
+#include <cblas.h>
+#endif
+
+namespace greekgrid::bench {
+namespace {
+
+constexpr std::size_t kSessions = 3780;
+constexpr std::size_t kNextCloses = 383;
+
+struct Ticker {
+  PredictorSeries series;
+  std::vector<double> iv30;
+  std::vector<ForecastData> horizon;
+};
+
+const Ticker& ticker() {
+  static const Ticker result = [] {
+    constexpr double kMemory = 0.95;
+    std::mt19937_64 generator(1);
+    std::normal_distribution<double> normal;
+    Ticker t;
+    for (auto& z : t.series.z) {
+      double state = normal(generator);
+      for (std::size_t s = 0; s < kSessions; ++s) {
+        state = kMemory * state + std::sqrt(1.0 - kMemory * kMemory) * normal(generator);
+        z.push_back(s < 252 ? std::numeric_limits<double>::quiet_NaN() : std::erf(state * std::sqrt(0.5)));
+      }
+    }
+    for (std::size_t s = 0; s < kSessions; ++s) {
+      t.series.r.push_back(0.01 * normal(generator));
+      t.series.mad.push_back(0.008);
+      t.iv30.push_back(0.16);
+    }
+    for (const int h : kHorizons) t.horizon.push_back(make_forecast_data(t.series, h));
+    return t;
+  }();
+  return result;
+}
+
+std::array<double, kPredictors> standing(const ForecastData& data, std::size_t t) {
+  std::array<double, kPredictors> z;
+  for (std::size_t p = 0; p < kPredictors; ++p) z[p] = data.z[p][t];
+  return z;
+}
+
+struct Found {
+  double distance2;
+  std::int32_t session;
+};
+
+bool nearer(const Found& a, const Found& b) {
+  return a.distance2 != b.distance2 ? a.distance2 < b.distance2 : a.session > b.session;
+}
+
+// The search as one would write it first: all distances, then a selection.
+double plain_search(const ForecastData& data, const std::array<double, kPredictors>& z, std::size_t end,
+                    std::vector<Found>& all) {
+  all.clear();
+  for (std::size_t s = 0; s < end; ++s) {
+    double distance2 = 0.0;
+    for (std::size_t p = 0; p < kPredictors; ++p) {
+      const double difference = data.z[p][s] - z[p];
+      distance2 += difference * difference;
+    }
+    if (!std::isnan(distance2) && !std::isnan(data.outcome[s]))
+      all.push_back({distance2, static_cast<std::int32_t>(s)});
+  }
+  if (all.size() < kNeighbours) return 0.0;
+  std::nth_element(all.begin(), all.begin() + (kNeighbours - 1), all.end(), nearer);
+  return all[kNeighbours - 1].distance2;
+}
+
+// Every search of a walk-forward evaluation of both horizons.
+template <class Search>
+void walk_searches(Search search) {
+  double sum = 0.0;
+  for (const ForecastData& data : ticker().horizon) {
+    for (std::size_t t = 300; t < kSessions; ++t) sum += search(data, standing(data, t), t - data.horizon + 1);
+  }
+  benchmark::DoNotOptimize(sum);
+}
+
+void BM_WalkSearchPlain(benchmark::State& state) {
+  std::vector<Found> all;
+  for (auto _ : state) {
+    walk_searches(
+        [&](const ForecastData& data, const auto& z, std::size_t end) { return plain_search(data, z, end, all); });
+  }
+}
+BENCHMARK(BM_WalkSearchPlain)->Unit(benchmark::kMillisecond);
+
+void BM_WalkSearch(benchmark::State& state) {
+  std::array<std::int32_t, kNeighbours> session;
+  std::array<double, kNeighbours> distance2;
+  for (auto _ : state) {
+    walk_searches([&](const ForecastData& data, const auto& z, std::size_t end) {
+      PointsView points{{}, kPredictors, data.outcome.data(), end};
+      for (std::size_t p = 0; p < kPredictors; ++p) points.axis[p] = data.z[p].data();
+      nearest(points, z, session, distance2, NearestAnswer::kPoints);
+      return distance2[0];
+    });
+  }
+}
+BENCHMARK(BM_WalkSearch)->Unit(benchmark::kMillisecond);
+
+// The record of both horizons; the argument says how many predictors the ticker has.
+void BM_Record(benchmark::State& state) {
+  Ticker t = ticker();
+  if (state.range(0) == 2) {
+    const std::vector<double> none(kSessions, std::numeric_limits<double>::quiet_NaN());
+    t.series.z[2] = t.series.z[3] = none;
+  }
+  for (ForecastData& data : t.horizon) {
+    for (std::size_t p = 0; p < kPredictors; ++p) data.z[p] = t.series.z[p];
+  }
+  for (auto _ : state) {
+    for (const ForecastData& data : t.horizon)
+      benchmark::DoNotOptimize(walk_forward(data, t.iv30, t.series.mad, 1).skill);
+  }
+}
+BENCHMARK(BM_Record)->ArgName("predictors")->Arg(2)->Arg(4)->Unit(benchmark::kMillisecond);
+
+// Forecasts of 383 next closes over both horizons, with their medians.
+void BM_NextCloses(benchmark::State& state) {
+  for (auto _ : state) {
+    double sum = 0.0;
+    for (const ForecastData& data : ticker().horizon) {
+      ForecastQuery query{standing(data, kSessions - 1), static_cast<std::ptrdiff_t>(kSessions) - 1 - data.horizon,
+                          kSessions};
+      for (std::size_t i = 0; i < kNextCloses; ++i) {
+        const double x = 2.0 * static_cast<double>(i) / (kNextCloses - 1) - 1.0;
+        query.z[0] = x;
+        query.z[1] = 1.0 - 2.0 * x * x;
+        sum += forecast(data, query, kPVGD).median;
+      }
+    }
+    benchmark::DoNotOptimize(sum);
+  }
+}
+BENCHMARK(BM_NextCloses)->Unit(benchmark::kMillisecond);
+
+void BM_WeatherMaps(benchmark::State& state) {
+  for (auto _ : state) {
+    for (const ForecastData& data : ticker().horizon) {
+      benchmark::DoNotOptimize(make_weather_maps(data, kSessions).mean.data());
+    }
+  }
+  // Three multiply-adds per node, session and pair: mass, value, squares.
+  const double operations = 2.0 * 6.0 * 64.0 * 64.0 * 3.0 * 2.0 * static_cast<double>(kSessions - 252);
+  state.counters["GFLOP_per_s"] =
+      benchmark::Counter(1e-9 * operations * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+}
+BENCHMARK(BM_WeatherMaps)->Unit(benchmark::kMillisecond);
+
+#ifdef GREEKGRID_BENCH_OPENBLAS
+// The products alone, of kernels that are there already: per pair Kx [Ky; y Ky; |y| Ky]^T and Kx^2 Ky^2^T.
+void BM_WeatherMapsBlas(benchmark::State& state) {
+  openblas_set_num_threads(1);
+  const std::size_t n = kSessions - 252;
+  std::mt19937_64 generator(1);
+  std::uniform_real_distribution<float> uniform(0.01F, 1.0F);
+  std::vector<float> left(64 * n), right(192 * n), out(64 * 192);
+  for (auto* matrix : {&left, &right}) {
+    for (float& x : *matrix) x = uniform(generator);
+  }
+  const auto columns = static_cast<blasint>(n);
+  for (auto _ : state) {
+    for (int product = 0; product < 12; ++product) {
+      for (const int rows : {192, 64}) {
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, 64, rows, columns, 1.0F, left.data(), columns,
+                    right.data(), columns, 0.0F, out.data(), rows);
+        benchmark::DoNotOptimize(out.data());
+      }
+    }
+  }
+  state.SetLabel(std::string("OpenBLAS ") + openblas_get_corename());
+}
+BENCHMARK(BM_WeatherMapsBlas)->Unit(benchmark::kMillisecond);
+#endif
+
+}  // namespace
+}  // namespace greekgrid::bench
+
+BENCHMARK_MAIN();

@@ -1,0 +1,303 @@
+// The search for nearest points: a scan that keeps what is nearer than the worst of those kept so far.
+
+#include "greekgrid/kernels/nearest.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+#include <limits>
+#include <type_traits>
+
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/nearest.cpp"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+#ifndef GREEKGRID_CPU_NEAREST_ONCE
+#define GREEKGRID_CPU_NEAREST_ONCE
+namespace greekgrid::cpu {
+
+// Points scanned between two tightenings of the bound: few at first, when the bound is loose.
+inline constexpr std::size_t kFirstScan = 128, kLargestScan = 1024;
+// The widest vector of doubles that the loops meet; a store of compressed lanes writes a whole one.
+inline constexpr std::size_t kSlack = 64;
+
+struct Kept {
+  alignas(64) std::array<double, kMostNearest + kLargestScan + kSlack> distance2;
+  alignas(64) std::array<std::int64_t, kMostNearest + kLargestScan + kSlack> index;
+  std::size_t count = 0;
+  double bound = std::numeric_limits<double>::infinity();  // only nearer points are of interest
+};
+
+// Where distances tie in numbers that bisection cannot part: the order written out.
+inline void keep_by_sorting(Kept& kept, std::size_t k) {
+  struct Entry {
+    double distance2;
+    std::int64_t index;
+  };
+  std::array<Entry, kMostNearest + kLargestScan> entry;
+  for (std::size_t i = 0; i < kept.count; ++i) entry[i] = {kept.distance2[i], kept.index[i]};
+  const auto nearer = [](const Entry& a, const Entry& b) {
+    return a.distance2 != b.distance2 ? a.distance2 < b.distance2 : a.index > b.index;
+  };
+  std::nth_element(entry.begin(), entry.begin() + k, entry.begin() + kept.count, nearer);
+  kept.count = k;
+  kept.bound = 0.0;
+  for (std::size_t i = 0; i < k; ++i) {
+    kept.distance2[i] = entry[i].distance2;
+    kept.index[i] = entry[i].index;
+    kept.bound = std::max(kept.bound, entry[i].distance2);
+  }
+}
+
+}  // namespace greekgrid::cpu
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace greekgrid::cpu {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Writes the lanes of a mask next to each other, and perhaps others after them; returns how many.
+template <class D, class V, class M>
+HWY_INLINE std::size_t Append(D d, V v, M mask, hn::TFromD<D>* to) {
+#if HWY_TARGET <= HWY_AVX3
+  // Highway 1.0.3 goes through a table of permutations that g++ copies to the stack for every vector.
+  if constexpr (std::is_same_v<hn::TFromD<D>, double>) {
+    _mm512_storeu_pd(to, _mm512_maskz_compress_pd(static_cast<__mmask8>(mask.raw), v.raw));
+  } else {
+    _mm512_storeu_si512(to, _mm512_maskz_compress_epi64(static_cast<__mmask8>(mask.raw), v.raw));
+  }
+  return hn::CountTrue(d, mask);
+#else
+  return hn::CompressStore(v, mask, d, to);
+#endif
+}
+
+// Appends the points of [begin, end) that are nearer than the bound; returns those that are valid, or 0 if they are not
+// to be counted. What a call does not need it does not compute: the loop is bound by arithmetic.
+template <int kAxes, bool kRequired, bool kCount>
+std::size_t Scan(const PointsView& points, const double* at, std::size_t begin, std::size_t end, Kept& kept) {
+  const hn::ScalableTag<double> d;
+  const hn::ScalableTag<std::int64_t> di;
+  using V = hn::Vec<decltype(d)>;
+  const std::size_t lanes = hn::Lanes(d);
+  std::size_t valid = 0, count = kept.count, i = begin;
+  const V bound = hn::Set(d, kept.bound);
+  const auto one = hn::Set(di, 1), step = hn::Set(di, static_cast<std::int64_t>(lanes));
+  auto index = hn::Iota(di, static_cast<std::int64_t>(begin));
+  auto valid_lanes = hn::Zero(di);
+  for (; i + lanes <= end; i += lanes) {
+    V difference = hn::Sub(hn::LoadU(d, points.axis[0] + i), hn::Set(d, at[0]));
+    V distance2 = hn::Mul(difference, difference);
+    for (int axis = 1; axis < kAxes; ++axis) {
+      difference = hn::Sub(hn::LoadU(d, points.axis[axis] + i), hn::Set(d, at[axis]));
+      distance2 = hn::Add(distance2, hn::Mul(difference, difference));
+    }
+    if constexpr (kRequired) {
+      // y - y is 0, or NaN where y is not finite.
+      const V y = hn::LoadU(d, points.required + i);
+      distance2 = hn::Add(distance2, hn::Sub(y, y));
+    }
+    if constexpr (kCount) {
+      valid_lanes = hn::Add(valid_lanes, hn::IfThenElseZero(hn::RebindMask(di, hn::Eq(distance2, distance2)), one));
+    }
+    // No branch: whether a vector has a near point cannot be predicted, and a wrong guess costs more than two stores.
+    const auto near = hn::Lt(distance2, bound);
+    Append(di, index, hn::RebindMask(di, near), kept.index.data() + count);
+    count += Append(d, distance2, near, kept.distance2.data() + count);
+    index = hn::Add(index, step);
+  }
+  valid += static_cast<std::size_t>(hn::GetLane(hn::SumOfLanes(di, valid_lanes)));
+  for (; i < end; ++i) {
+    double distance2 = 0.0;
+    for (int axis = 0; axis < kAxes; ++axis) {
+      const double difference = points.axis[axis][i] - at[axis];
+      distance2 = distance2 + difference * difference;
+    }
+    if constexpr (kRequired) distance2 = distance2 + (points.required[i] - points.required[i]);
+    if constexpr (kCount) valid += distance2 == distance2 ? 1 : 0;
+    if (distance2 < kept.bound) {
+      kept.index[count] = static_cast<std::int64_t>(i);
+      kept.distance2[count++] = distance2;
+    }
+  }
+  kept.count = count;
+  return valid;
+}
+
+std::size_t CountUpTo(const Kept& kept, double limit) {
+  const hn::ScalableTag<double> d;
+  const auto v = hn::Set(d, limit);
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < kept.count; i += hn::Lanes(d)) {
+    count += hn::CountTrue(d, hn::Le(hn::LoadU(d, kept.distance2.data() + i), v));
+  }
+  return count;
+}
+
+// Keeps the k nearest of more than k. Bisection over the value of the distance has no branch that depends on data but
+// its own, where a selection by exchanges has one per element.
+void Tighten(Kept& kept, std::size_t k) {
+  const hn::ScalableTag<double> d;
+  const hn::ScalableTag<std::int64_t> di;
+  const std::size_t lanes = hn::Lanes(d);
+  const double infinity = std::numeric_limits<double>::infinity();
+  hn::StoreU(hn::Set(d, infinity), d, kept.distance2.data() + kept.count);
+  double high = 0.0;
+  {
+    auto most = hn::Zero(d);
+    for (std::size_t i = 0; i < kept.count; i += lanes) {
+      const auto v = hn::LoadU(d, kept.distance2.data() + i);
+      most = hn::Max(most, hn::IfThenElseZero(hn::Lt(v, hn::Set(d, infinity)), v));
+    }
+    high = hn::GetLane(hn::MaxOfLanes(d, most));
+  }
+  double low = -0x1p-1000;  // count up to low < k <= count up to high
+  double limit = high;
+  bool parted = false;
+  for (int step = 0; step < 64; ++step) {
+    const double middle = low + 0.5 * (high - low);
+    if (!(middle > low && middle < high)) break;
+    const std::size_t count = CountUpTo(kept, middle);
+    if (count == k) {
+      limit = middle;
+      parted = true;
+      break;
+    }
+    (count < k ? low : high) = middle;
+  }
+  if (!parted) {
+    keep_by_sorting(kept, k);
+    return;
+  }
+  std::size_t count = 0;
+  auto most = hn::Zero(d);
+  for (std::size_t i = 0; i < kept.count; i += lanes) {
+    const auto v = hn::LoadU(d, kept.distance2.data() + i);
+    const auto index = hn::LoadU(di, kept.index.data() + i);
+    const auto near = hn::Le(v, hn::Set(d, limit));
+    most = hn::Max(most, hn::IfThenElseZero(near, v));
+    Append(di, index, hn::RebindMask(di, near), kept.index.data() + count);
+    count += Append(d, v, near, kept.distance2.data() + count);
+  }
+  kept.count = count;
+  kept.bound = hn::GetLane(hn::MaxOfLanes(d, most));
+}
+
+// The place of every point in the order, by counting those before it.
+void WriteSorted(Kept& kept, std::int32_t* out_index, double* out_distance2) {
+  const hn::ScalableTag<double> d;
+  const hn::ScalableTag<std::int64_t> di;
+  const std::size_t lanes = hn::Lanes(d);
+  hn::StoreU(hn::Set(d, std::numeric_limits<double>::infinity()), d, kept.distance2.data() + kept.count);
+  hn::StoreU(hn::Set(di, -1), di, kept.index.data() + kept.count);
+  for (std::size_t p = 0; p < kept.count; ++p) {
+    const auto mine = hn::Set(d, kept.distance2[p]);
+    const auto my_index = hn::Set(di, kept.index[p]);
+    std::size_t before = 0;
+    for (std::size_t i = 0; i < kept.count; i += lanes) {
+      const auto v = hn::LoadU(d, kept.distance2.data() + i);
+      const auto later = hn::Gt(hn::LoadU(di, kept.index.data() + i), my_index);
+      before += hn::CountTrue(d, hn::Or(hn::Lt(v, mine), hn::And(hn::Eq(v, mine), hn::RebindMask(d, later))));
+    }
+    out_index[before] = static_cast<std::int32_t>(kept.index[p]);
+    out_distance2[before] = kept.distance2[p];
+  }
+}
+
+template <int kAxes, bool kRequired, bool kCount>
+std::size_t NearestOf(const PointsView& points, const double* at, std::size_t k, Kept& kept) {
+  std::size_t valid = 0;
+  // From the last point down: of equal distances the larger index wins, so a point that only ties with the bound is
+  // out, and in a series that moves slowly the last ones are near.
+  std::size_t size = kFirstScan;
+  for (std::size_t end = points.points; end > 0;) {
+    const std::size_t begin = end > size ? end - size : 0;
+    valid += Scan<kAxes, kRequired, kCount>(points, at, begin, end, kept);
+    if (kept.count > k) {
+      Tighten(kept, k);
+    } else if (kept.count == k && std::isinf(kept.bound)) {
+      kept.bound = *std::max_element(kept.distance2.begin(), kept.distance2.begin() + k);
+    }
+    end = begin;
+    size = std::min(2 * size, kLargestScan);
+  }
+  return kCount ? valid : kept.count;
+}
+
+template <int kAxes>
+std::size_t NearestIn(const PointsView& points, const double* at, std::size_t k, NearestAnswer answer, Kept& kept) {
+  if (points.required != nullptr) return NearestOf<kAxes, true, true>(points, at, k, kept);
+  if (answer == NearestAnswer::kPoints) return NearestOf<kAxes, false, false>(points, at, k, kept);
+  return NearestOf<kAxes, false, true>(points, at, k, kept);
+}
+
+std::size_t Nearest(const PointsView& points, const double* at, std::size_t k, std::int32_t* index, double* distance2,
+                    NearestAnswer answer) {
+  Kept kept;
+  std::size_t result = 0;
+  switch (points.axes) {
+    case 1:
+      result = NearestIn<1>(points, at, k, answer, kept);
+      break;
+    case 2:
+      result = NearestIn<2>(points, at, k, answer, kept);
+      break;
+    case 3:
+      result = NearestIn<3>(points, at, k, answer, kept);
+      break;
+    default:
+      result = NearestIn<4>(points, at, k, answer, kept);
+  }
+  if (answer == NearestAnswer::kOrderAndCount) {
+    WriteSorted(kept, index, distance2);
+    return result;
+  }
+  for (std::size_t i = 0; i < kept.count; ++i) {
+    index[i] = static_cast<std::int32_t>(kept.index[i]);
+    distance2[i] = kept.distance2[i];
+  }
+  return kept.count;
+}
+
+void AscendingOrder(const std::int32_t* key, std::size_t n, std::uint8_t* order) {
+  const hn::ScalableTag<std::int32_t> d;
+  alignas(64) std::int32_t padded[kMostNearest + 64];
+  std::copy_n(key, n, padded);
+  std::fill_n(padded + n, hn::Lanes(d), std::numeric_limits<std::int32_t>::max());
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto mine = hn::Set(d, key[i]);
+    std::size_t below = 0;
+    for (std::size_t j = 0; j < n; j += hn::Lanes(d)) below += hn::CountTrue(d, hn::Lt(hn::LoadU(d, padded + j), mine));
+    order[below] = static_cast<std::uint8_t>(i);
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace greekgrid::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace greekgrid::cpu {
+HWY_EXPORT(Nearest);
+HWY_EXPORT(AscendingOrder);
+}  // namespace greekgrid::cpu
+
+namespace greekgrid {
+
+std::size_t nearest(const PointsView& points, std::span<const double> at, std::span<std::int32_t> index,
+                    std::span<double> distance2, NearestAnswer answer) {
+  assert(points.axes >= 1 && points.axes <= kMostAxes && at.size() == points.axes);
+  assert(index.size() <= kMostNearest && !index.empty() && distance2.size() == index.size());
+  return HWY_DYNAMIC_DISPATCH(cpu::Nearest)(points, at.data(), index.size(), index.data(), distance2.data(), answer);
+}
+
+void ascending_order(std::span<const std::int32_t> key, std::span<std::uint8_t> order) {
+  assert(key.size() <= kMostNearest && order.size() == key.size());
+  HWY_DYNAMIC_DISPATCH(cpu::AscendingOrder)(key.data(), key.size(), order.data());
+}
+
+}  // namespace greekgrid
+#endif

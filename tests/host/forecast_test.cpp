@@ -1,0 +1,453 @@
+// Neighbours against a sort of everything, and the numbers read off them against plain loops, bisection and hand.
+
+#include "greekgrid/host/forecast.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <numbers>
+#include <numeric>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "forecast_series.hpp"
+#include "greekgrid/kernels/nearest.hpp"
+
+namespace greekgrid {
+namespace {
+
+using greekgrid_test::random_predictors;
+using ::testing::ElementsAreArray;
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
+
+struct Found {
+  double distance2;
+  std::int32_t index;
+  bool operator==(const Found& other) const {
+    return std::bit_cast<std::uint64_t>(distance2) == std::bit_cast<std::uint64_t>(other.distance2) &&
+           index == other.index;
+  }
+};
+
+// The rule written out: all valid points, sorted.
+std::vector<Found> sorted_points(const std::vector<std::vector<double>>& axis, const std::vector<double>& required,
+                                 const std::vector<double>& at) {
+  std::vector<Found> all;
+  for (std::size_t i = 0; i < required.size(); ++i) {
+    double distance2 = 0.0;
+    bool valid = std::isfinite(required[i]);
+    for (std::size_t a = 0; a < axis.size(); ++a) {
+      valid = valid && !std::isnan(axis[a][i]);
+      const double difference = axis[a][i] - at[a];
+      distance2 += difference * difference;
+    }
+    if (valid) all.push_back({distance2, static_cast<std::int32_t>(i)});
+  }
+  std::sort(all.begin(), all.end(), [](const Found& a, const Found& b) {
+    return a.distance2 != b.distance2 ? a.distance2 < b.distance2 : a.index > b.index;
+  });
+  return all;
+}
+
+TEST(Nearest, IsTheSortedListToTheBit) {
+  std::mt19937_64 generator(1);
+  std::uniform_real_distribution<double> uniform;
+  for (int trial = 0; trial < 3000; ++trial) {
+    const std::size_t axes = 1 + generator() % 4;
+    const std::size_t k = trial % 3 == 0 ? 1 + generator() % kMostNearest : kNeighbours;
+    // Sizes about the number asked for, about the blocks of the scan, and long ones.
+    const std::size_t about[] = {k, 128, 384, 896, 1920, 3780};
+    const std::size_t n = about[generator() % 6] + generator() % 9 - (k > 4 ? 4 : 0);
+    const double missing = trial % 4 == 0 ? 0.3 : 0.0;
+    // A coarse lattice makes ties of most distances; one of a single point makes them all equal.
+    const double lattice = std::array{0.0, 0.0, 0.5, 0.125, 4.0}[generator() % 5];
+    const auto draw = [&] {
+      const double x = 2.0 * uniform(generator) - 1.0;
+      return lattice > 0.0 ? lattice * std::round(x / lattice) : x;
+    };
+    std::vector<std::vector<double>> axis(axes, std::vector<double>(n));
+    std::vector<double> required(n), at(axes);
+    for (auto& column : axis) {
+      for (double& x : column) x = uniform(generator) < missing ? kNaN : draw();
+    }
+    for (double& y : required) y = uniform(generator) < missing ? kNaN : uniform(generator);
+    for (double& x : at) x = draw();
+    if (trial % 7 == 0) {  // the order of a drifting series: far points last or first
+      std::sort(axis[0].begin(), axis[0].end(),
+                [](double a, double b) { return std::isnan(b) ? !std::isnan(a) : a < b; });
+    }
+    PointsView points{{}, axes, required.data(), n};
+    for (std::size_t a = 0; a < axes; ++a) points.axis[a] = axis[a].data();
+    std::vector<std::int32_t> index(k, -1);
+    std::vector<double> distance2(k, -1.0);
+    const std::vector<Found> expected = sorted_points(axis, required, at);
+    ASSERT_EQ(nearest(points, at, index, distance2, NearestAnswer::kOrderAndCount), expected.size());
+    const std::size_t found = std::min(k, expected.size());
+    for (std::size_t i = 0; i < found; ++i) {
+      ASSERT_EQ((Found{distance2[i], index[i]}), expected[i]) << trial << " n " << n << " k " << k << " at " << i;
+    }
+    for (std::size_t i = found; i < k; ++i) ASSERT_EQ(index[i], -1);
+    // Without an order: the same points.
+    std::vector<std::int32_t> loose(k, -1);
+    ASSERT_EQ(nearest(points, at, loose, distance2, NearestAnswer::kPoints), found);
+    std::sort(loose.begin(), loose.end());
+    std::sort(index.begin(), index.end());
+    ASSERT_EQ(loose, index) << trial;
+  }
+}
+
+TEST(ForecastData, OutcomeIsTheCompoundReturnInMads) {
+  PredictorSeries series;
+  series.r = {kNaN, 0.10, -0.20, 0.05, 0.01, 0.02};
+  series.mad = {0.01, 0.02, 0.0, kNaN, 0.04, 0.05};
+  for (auto& z : series.z) z.assign(6, 0.5);
+  const ForecastData data = make_forecast_data(series, 2);
+  EXPECT_EQ(data.horizon, 2);
+  EXPECT_NEAR(data.outcome[0], (1.10 * 0.80 - 1.0) / (0.01 * std::numbers::sqrt2), 1e-13);
+  EXPECT_NEAR(data.outcome[1], (0.80 * 1.05 - 1.0) / (0.02 * std::numbers::sqrt2), 1e-13);
+  EXPECT_TRUE(std::isnan(data.outcome[2]));  // MAD of 0
+  EXPECT_TRUE(std::isnan(data.outcome[3]));  // no MAD
+  EXPECT_TRUE(std::isnan(data.outcome[4]));  // not known yet
+  EXPECT_TRUE(std::isnan(data.outcome[5]));
+  EXPECT_EQ(data.z[2].data(), series.z[2].data());
+}
+
+TEST(ForecastData, OutcomeDependsOnNothingAfterItsHorizon) {
+  std::mt19937_64 generator(2);
+  PredictorSeries series = random_predictors(generator, 300);
+  const ForecastData before = make_forecast_data(series, 21);
+  for (std::size_t s = 201; s < 300; ++s) series.r[s] *= 3.0;
+  for (std::size_t s = 180; s < 300; ++s) series.mad[s] *= 2.0;
+  const ForecastData after = make_forecast_data(series, 21);
+  for (std::size_t s = 21; s < 180; ++s) EXPECT_EQ(before.outcome[s], after.outcome[s]) << s;
+  for (std::size_t s = 180; s + 21 < 300; ++s) EXPECT_NE(before.outcome[s], after.outcome[s]) << s;
+}
+
+TEST(ValidSet, NeedsPAndV) {
+  EXPECT_EQ(valid_set({0.1, 0.2, 0.3, 0.4}), kPVGD);
+  EXPECT_EQ(valid_set({0.1, 0.2, kNaN, 0.4}), kPVD);
+  EXPECT_EQ(valid_set({0.1, 0.2, 0.3, kNaN}), kPVG);
+  EXPECT_EQ(valid_set({0.1, 0.2, kNaN, kNaN}), kPV);
+  EXPECT_EQ(valid_set({kNaN, 0.2, 0.3, 0.4}), 0);
+  EXPECT_EQ(valid_set({0.1, kNaN, 0.3, 0.4}), 0);
+}
+
+ForecastQuery query_at(const ForecastData& data, std::size_t t) {
+  ForecastQuery query;
+  for (std::size_t p = 0; p < kPredictors; ++p) query.z[p] = data.z[p][t];
+  query.last = static_cast<std::ptrdiff_t>(t) - data.horizon;
+  query.now = t;
+  return query;
+}
+
+// The forecast written out from its rule: a sort of all candidates, sums in extended precision.
+void expect_forecast(const ForecastData& data, const ForecastQuery& query, PredictorSet set, const Forecast& got) {
+  std::vector<std::vector<double>> axis;
+  std::vector<double> at;
+  const auto end = static_cast<std::size_t>(query.last + 1);
+  for (std::size_t p = 0; p < kPredictors; ++p) {
+    if (((set >> p) & 1) == 0) continue;
+    axis.emplace_back(data.z[p].begin(), data.z[p].begin() + end);
+    at.push_back(query.z[p]);
+  }
+  const std::vector<double> known(data.outcome.begin(), data.outcome.begin() + end);
+  const std::vector<Found> all = sorted_points(axis, known, at);
+  ASSERT_EQ(got.candidates, all.size());
+  ASSERT_EQ(got.set, set);
+  if (all.size() < kNeighbours) {
+    EXPECT_EQ(got.status, ForecastStatus::kInsufficientHistory);
+    return;
+  }
+  ASSERT_EQ(got.status, ForecastStatus::kOk);
+  std::array<long double, kNeighbours> w;
+  long double total = 0.0;
+  const long double h2 = all[kNeighbours - 1].distance2;
+  for (std::size_t i = 0; i < kNeighbours; ++i) {
+    ASSERT_EQ((Found{got.distance2[i], got.session[i]}), all[i]) << i;
+    ASSERT_EQ(got.outcome[i], data.outcome[all[i].index]);
+    const long double age = static_cast<long double>(query.now) - all[i].index;
+    w[i] = std::exp2(-age / 504.0L) * (h2 > 0 ? std::exp(-all[i].distance2 / (2 * h2)) : 1.0L);
+    total += w[i];
+  }
+  long double mean = 0, squares = 0, volatility = 0, variance = 0, y_size = 0;
+  for (std::size_t i = 0; i < kNeighbours; ++i) {
+    w[i] /= total;
+    EXPECT_NEAR(got.weight[i], static_cast<double>(w[i]), 60 * kEpsilon * static_cast<double>(w[i]));
+    mean += w[i] * got.outcome[i];
+    squares += w[i] * w[i];
+    volatility += w[i] * std::abs(got.outcome[i]);
+    y_size = std::max<long double>(y_size, std::abs(got.outcome[i]));
+  }
+  for (std::size_t i = 0; i < kNeighbours; ++i) variance += w[i] * (got.outcome[i] - mean) * (got.outcome[i] - mean);
+  // Sums of 42 terms of weights that are each off by 60 ulp at most.
+  const double tolerance = 120 * kEpsilon * static_cast<double>(y_size);
+  EXPECT_NEAR(got.mean, static_cast<double>(mean), tolerance);
+  EXPECT_NEAR(got.volatility, static_cast<double>(volatility), tolerance);
+  EXPECT_NEAR(got.n_eff, static_cast<double>(1 / squares), 200 * kEpsilon * static_cast<double>(1 / squares));
+  const double bandwidth = static_cast<double>(1.06L * std::sqrt(variance) * std::pow(1 / squares, -0.2L));
+  EXPECT_NEAR(got.bandwidth, bandwidth, 1e-12 * (bandwidth + static_cast<double>(y_size)));
+  const auto quantile_of = [&](const std::array<double, kNeighbours>& y, double probability) {
+    std::array<std::uint8_t, kNeighbours> order;
+    std::iota(order.begin(), order.end(), std::uint8_t{0});
+    std::sort(order.begin(), order.end(),
+              [&](auto a, auto b) { return y[a] != y[b] ? y[a] < y[b] : got.session[a] < got.session[b]; });
+    return weighted_quantile(y, got.weight, order, probability);
+  };
+  for (std::size_t q = 0; q < kForecastProbabilities.size(); ++q) {
+    EXPECT_NEAR(got.quantile[q], quantile_of(got.outcome, kForecastProbabilities[q]),
+                1e-11 * static_cast<double>(y_size));
+  }
+  std::array<double, kNeighbours> size;
+  for (std::size_t i = 0; i < kNeighbours; ++i) size[i] = std::abs(got.outcome[i]);
+  EXPECT_NEAR(got.volatility_median, quantile_of(size, 0.5), 1e-11 * static_cast<double>(y_size));
+  // The root by bisection in extended precision.
+  long double low = -2 * y_size, high = 2 * y_size;
+  for (int step = 0; step < 200; ++step) {
+    const long double m = (low + high) / 2;
+    long double below = 0;
+    for (std::size_t i = 0; i < kNeighbours; ++i) {
+      below += w[i] * std::erf((m - got.outcome[i]) / (got.bandwidth * std::numbers::sqrt2_v<long double>));
+    }
+    (below > 0 ? high : low) = m;
+  }
+  EXPECT_NEAR(got.median, static_cast<double>(low), 2e-12 * static_cast<double>(y_size));
+}
+
+TEST(Forecast, IsTheRuleWrittenOut) {
+  std::mt19937_64 generator(3);
+  for (int trial = 0; trial < 60; ++trial) {
+    const PredictorSeries series = random_predictors(generator, 200 + generator() % 900, trial % 2 == 0 ? 0.0 : 0.2);
+    const ForecastData data = make_forecast_data(series, trial % 3 == 0 ? 21 : 5);
+    for (int ask = 0; ask < 10; ++ask) {
+      ForecastQuery query = query_at(data, 60 + generator() % (series.r.size() - 60));
+      if (ask % 3 == 0) query.now += 1;
+      for (double& z : query.z) z = std::isnan(z) ? 0.25 : z;
+      for (const PredictorSet set : {kPVGD, kPVG, kPVD, kPV, kPairs[1], kPairs[2], kPairs[3], kPairs[4], kPairs[5]}) {
+        expect_forecast(data, query, set, forecast(data, query, set));
+      }
+    }
+  }
+}
+
+TEST(Forecast, FortyTwoCandidatesAreEnoughAndFortyOneAreNot) {
+  std::mt19937_64 generator(4);
+  const PredictorSeries series = random_predictors(generator, 200);
+  const ForecastData data = make_forecast_data(series, 5);
+  ForecastQuery query = query_at(data, 150);
+  query.last = 40 + 41;  // standings begin at session 40
+  const Forecast enough = forecast(data, query, kPV);
+  EXPECT_EQ(enough.status, ForecastStatus::kOk);
+  EXPECT_EQ(enough.candidates, 42U);
+  query.last = 40 + 40;
+  const Forecast few = forecast(data, query, kPV);
+  EXPECT_EQ(few.status, ForecastStatus::kInsufficientHistory);
+  EXPECT_EQ(few.mean, 0.0);
+  query.last = -1;
+  EXPECT_EQ(forecast(data, query, kPV).status, ForecastStatus::kInsufficientHistory);
+  query.last = 1000;  // beyond the series: what is there
+  EXPECT_EQ(forecast(data, query, kPV).candidates, 200U - 40U - 5U);
+  query.z[1] = kNaN;
+  EXPECT_EQ(forecast(data, query, kPV).status, ForecastStatus::kNoPredictors);
+  EXPECT_EQ(forecast(data, query, 0).status, ForecastStatus::kNoPredictors);
+}
+
+TEST(Forecast, IdenticalCandidatesLeaveAgeAlone) {
+  PredictorSeries series;
+  series.r.assign(120, 0.01);
+  series.mad.assign(120, 0.01);
+  for (auto& z : series.z) z.assign(120, 0.5);
+  const ForecastData data = make_forecast_data(series, 5);
+  const Forecast result = forecast(data, query_at(data, 110), kPVGD);
+  ASSERT_EQ(result.status, ForecastStatus::kOk);
+  for (std::size_t i = 0; i < kNeighbours; ++i) {
+    EXPECT_EQ(result.session[i], 105 - static_cast<std::int32_t>(i));
+    EXPECT_NEAR(result.weight[i] / result.weight[0], std::exp2(-static_cast<double>(i) / 504.0), 1e-14);
+  }
+  EXPECT_EQ(result.bandwidth, 0.0);
+  EXPECT_EQ(result.median, result.quantile[2]);
+  EXPECT_NEAR(result.median, data.outcome[100], 1e-14);
+  EXPECT_TRUE(std::isnan(forecast(data, query_at(data, 110), kPVGD, false).median));
+}
+
+// Whatever is not known at t: standings after t, outcomes of s with s + h > t. Nothing may look at it.
+TEST(Forecast, LooksAtNothingThatIsNotKnown) {
+  std::mt19937_64 generator(5);
+  std::uniform_real_distribution<double> uniform(-1.0, 1.0);
+  for (const int horizon : kHorizons) {
+    const PredictorSeries series = random_predictors(generator, 700, 0.05);
+    const ForecastData data = make_forecast_data(series, horizon);
+    std::vector<double> mean;
+    walk_forward(data, {}, series.mad, 7, &mean);
+    int checked = 0;
+    for (int trial = 0; trial < 60; ++trial) {
+      const std::size_t t = 200 + generator() % 470;
+      PredictorSeries changed = series;
+      for (auto& z : changed.z) {
+        for (std::size_t s = t + 1; s < z.size(); ++s) z[s] = uniform(generator);
+      }
+      ForecastData other = data;
+      for (std::size_t p = 0; p < kPredictors; ++p) other.z[p] = changed.z[p];
+      for (std::size_t s = 0; s < other.outcome.size(); ++s) {
+        if (s + static_cast<std::size_t>(horizon) > t) other.outcome[s] = 5.0 * uniform(generator);
+      }
+      const ForecastQuery query = query_at(data, t);
+      const PredictorSet set = valid_set(query.z);
+      if (set == 0) continue;
+      const Forecast a = forecast(data, query, set), b = forecast(other, query, set);
+      if (a.status != ForecastStatus::kOk) continue;
+      EXPECT_EQ(a.session, b.session);
+      EXPECT_EQ(a.weight, b.weight);
+      EXPECT_EQ(a.outcome, b.outcome);
+      EXPECT_EQ(a.quantile, b.quantile);
+      EXPECT_EQ(a.median, b.median);
+      EXPECT_EQ(a.candidates, b.candidates);
+      std::vector<double> other_mean;
+      walk_forward(other, {}, series.mad, 7, &other_mean);
+      for (std::size_t s = 0; s <= t; ++s) {
+        if (std::isnan(mean[s]) || std::isnan(other_mean[s])) continue;  // scored only where the outcome is there
+        ASSERT_EQ(mean[s], other_mean[s]) << s << " of " << t;
+      }
+      if (!std::isnan(mean[t])) {
+        EXPECT_EQ(mean[t], a.mean) << t;  // the record is of what is forecast, to the bit
+      }
+      ++checked;
+    }
+    EXPECT_GT(checked, 40);
+  }
+}
+
+TEST(WeightedQuantile, WorkedByHand) {
+  // y 1 2 4 with weights 0.2 0.5 0.3: C = 0.1 0.45 0.85
+  const std::vector<double> y = {4.0, 1.0, 2.0}, w = {0.3, 0.2, 0.5};
+  const std::vector<std::uint8_t> order = {1, 2, 0};
+  EXPECT_EQ(weighted_quantile(y, w, order, 0.05), 1.0);
+  EXPECT_NEAR(weighted_quantile(y, w, order, 0.10), 1.0, 1e-15);
+  EXPECT_NEAR(weighted_quantile(y, w, order, 0.25), 1.0 + 0.15 / 0.35, 1e-14);
+  EXPECT_NEAR(weighted_quantile(y, w, order, 0.45), 2.0, 1e-14);
+  EXPECT_NEAR(weighted_quantile(y, w, order, 0.50), 2.0 + 2.0 * 0.05 / 0.40, 1e-14);
+  EXPECT_EQ(weighted_quantile(y, w, order, 0.95), 4.0);
+}
+
+TEST(DensityMedian, AgreesWithBisection) {
+  std::mt19937_64 generator(6);
+  std::normal_distribution<double> normal;
+  std::exponential_distribution<double> exponential;
+  for (int trial = 0; trial < 2000; ++trial) {
+    const std::size_t n = 2 + generator() % 60;
+    std::vector<double> y(n), w(n);
+    double total = 0.0;
+    for (std::size_t i = 0; i < n; ++i) {
+      y[i] = trial % 3 == 0   ? normal(generator)
+             : trial % 3 == 1 ? std::pow(normal(generator), 5)
+                              : exponential(generator);
+      total += w[i] = exponential(generator);
+    }
+    for (double& weight : w) weight /= total;
+    const auto [least, most] = std::minmax_element(y.begin(), y.end());
+    const double range = *most - *least;
+    const double bandwidth = range * std::pow(10.0, -2.0 * std::uniform_real_distribution<double>()(generator));
+    const auto excess = [&](long double m) {
+      long double sum = 0;
+      for (std::size_t i = 0; i < n; ++i) {
+        sum += w[i] * std::erf((m - y[i]) / (bandwidth * std::numbers::sqrt2_v<long double>));
+      }
+      return sum;
+    };
+    const double median = density_median(y, w, bandwidth);
+    // The root lies within 1e-12 of the range; where the density at it is too small for doubles to tell, the excess
+    // there is as good as none.
+    const bool bracketed = excess(median - 1e-12 * range) <= 0 && excess(median + 1e-12 * range) >= 0;
+    EXPECT_TRUE(bracketed || std::abs(excess(median)) < 4.0 * static_cast<double>(n) * kEpsilon)
+        << trial << ' ' << median;
+  }
+}
+
+TEST(Crps, IsTheDoubleSum) {
+  std::mt19937_64 generator(7);
+  std::normal_distribution<double> normal;
+  for (int trial = 0; trial < 300; ++trial) {
+    const std::size_t n = 1 + generator() % 80;
+    std::vector<double> y(n), w(n);
+    double total = 0.0;
+    for (std::size_t i = 0; i < n; ++i) {
+      y[i] = trial % 3 == 0 ? std::round(normal(generator)) : normal(generator);
+      total += w[i] = 0.01 + std::abs(normal(generator));
+    }
+    for (double& weight : w) weight /= total;
+    const double came = 2.0 * normal(generator);
+    long double first = 0, second = 0, squares = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      first += w[i] * std::abs(y[i] - came);
+      squares += w[i] * w[i];
+      for (std::size_t j = 0; j < n; ++j) second += 0.5L * w[i] * w[j] * std::abs(y[i] - y[j]);
+    }
+    const double tolerance = 4.0 * static_cast<double>(n) * kEpsilon * (1.0 + static_cast<double>(first + second));
+    EXPECT_NEAR(crps(y, w, came, false), static_cast<double>(first - second), tolerance);
+    if (n > 1) {
+      const double fair = static_cast<double>(first - second / (1 - squares));
+      EXPECT_NEAR(crps(y, w, came, true), fair, tolerance / static_cast<double>(1 - squares) * 2.0);
+    }
+  }
+}
+
+TEST(Crps, OfANormalIsTheIntegral) {
+  // CRPS = integral of (F(x) - [x >= came])^2 dx, by the midpoint rule on either side of the jump.
+  for (const double deviation : {0.2, 1.0, std::sqrt(0.5 * std::numbers::pi), 3.0}) {
+    for (const double came : {-2.5, -0.3, 0.0, 1.0, 4.0}) {
+      double integral = 0.0;
+      constexpr int kSteps = 20000;
+      const double low = -12.0 * deviation - 5.0, high = 12.0 * deviation + 5.0;
+      for (int i = 0; i < kSteps; ++i) {
+        const double left = (came - low) / kSteps, right = (high - came) / kSteps;
+        const double below = 0.5 * std::erfc(-(low + (i + 0.5) * left) / (deviation * std::numbers::sqrt2));
+        const double above = 0.5 * std::erfc((came + (i + 0.5) * right) / (deviation * std::numbers::sqrt2));
+        integral += left * below * below + right * above * above;
+      }
+      // The midpoint rule is off by about step^2/24 times the change of the slope across the jump, below 2/deviation.
+      const double step = (high - low) / kSteps;
+      EXPECT_NEAR(crps_normal(deviation, came), integral, step * step / deviation + 1e-12);
+    }
+  }
+  EXPECT_EQ(crps_normal(0.0, -2.0), 2.0);
+}
+
+TEST(Forecast, SameBytesFromSeveralThreads) {
+  std::mt19937_64 generator(8);
+  const PredictorSeries series = random_predictors(generator, 600, 0.02);
+  const ForecastData data = make_forecast_data(series, 5);
+  const auto all = [&] {
+    std::vector<double> numbers;
+    for (std::size_t t = 100; t < 600; t += 7) {
+      const ForecastQuery query = query_at(data, t);
+      const PredictorSet set = valid_set(query.z);
+      if (set == 0) continue;
+      const Forecast f = forecast(data, query, set);
+      numbers.insert(numbers.end(), {f.mean, f.median, f.n_eff, f.volatility, f.volatility_median});
+      numbers.insert(numbers.end(), f.quantile.begin(), f.quantile.end());
+    }
+    const ForecastRecord record = walk_forward(data, {}, series.mad, 3);
+    numbers.insert(numbers.end(), {record.crps, record.crps_climatology, record.skill, record.skill_t,
+                                   record.skill_random, record.hit_rate, record.pinball[0]});
+    const WeatherMaps maps = make_weather_maps(data, 590);
+    for (const float x : maps.mean) numbers.push_back(std::isnan(x) ? -9.0 : static_cast<double>(x));
+    for (const float x : maps.n_eff) numbers.push_back(static_cast<double>(x));
+    return numbers;
+  };
+  const std::vector<double> expected = all();
+  std::vector<std::vector<double>> got(4);
+  {
+    std::vector<std::jthread> threads;
+    for (auto& numbers : got) threads.emplace_back([&] { numbers = all(); });
+  }
+  for (const auto& numbers : got) EXPECT_EQ(numbers, expected);
+}
+
+}  // namespace
+}  // namespace greekgrid
