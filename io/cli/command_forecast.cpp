@@ -378,7 +378,16 @@ int run(const Options& options) {
   }
   if (stop_requested()) throw Stopped{};
   std::vector<const TickerForecast*> list;
-  for (const TickerForecast& f : made) list.push_back(&f);
+  std::size_t without = 0;
+  for (const TickerForecast& f : made) {
+    // Symbols that nobody asked for by name are left out where there is nothing to say of them.
+    if (f.status == TickerForecastStatus::kNoSessions && options.symbols.empty()) {
+      ++without;
+    } else {
+      list.push_back(&f);
+    }
+  }
+  if (without > 0) spdlog::info("{} symbols without a close are left out", without);
   if (options.ranking) {
     list = rank(std::move(list));
   } else {
