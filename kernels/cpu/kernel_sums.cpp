@@ -3,13 +3,13 @@
 // A value y is added to the sum of the positive or of the negative ones, never to both: points are taken by sign, and
 // sum k y and sum k |y| follow as difference and sum at half the work.
 
+#include "greekgrid/kernels/kernel_sums.hpp"
+
 #include <algorithm>
 #include <cassert>
 #include <cmath>
 #include <memory>
 #include <vector>
-
-#include "greekgrid/kernels/nearest.hpp"
 
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
 #undef HWY_TARGET_INCLUDE
@@ -30,8 +30,8 @@ inline constexpr double kLeastKernel = 1e-9;
 
 // The kernels of a block of points, by point, so that the nodes of one are read as vectors.
 struct KernelBlock {
-  alignas(64) float kernel[kMostAxes][kPointBlock][kKernelNodes];
-  alignas(64) float square[kMostAxes][kPointBlock][kKernelNodes];
+  alignas(64) float kernel[kKernelAxes][kPointBlock][kKernelNodes];
+  alignas(64) float square[kKernelAxes][kPointBlock][kKernelNodes];
   alignas(64) float magnitude[kPointBlock];
 };
 
@@ -119,7 +119,7 @@ void AddPoints(const KernelPointsView& points, const std::int32_t* index, std::s
     for (std::size_t s = 0; s < size; ++s) {
       const std::int32_t i = index[begin + s];
       block->magnitude[s] = static_cast<float>(std::abs(points.value[i]));
-      for (std::size_t axis = 0; axis < kMostAxes; ++axis) {
+      for (std::size_t axis = 0; axis < kKernelAxes; ++axis) {
         if (points.axis[axis] == nullptr) continue;
         Kernels(points.axis[axis][i], bandwidth, block->kernel[axis][s], block->square[axis][s]);
       }
