@@ -237,8 +237,9 @@ std::size_t NearestIn(const PointsView& points, const double* at, std::size_t k,
 }
 
 std::size_t Nearest(const PointsView& points, const double* at, std::size_t k, std::int32_t* index, double* distance2,
-                    NearestAnswer answer) {
+                    NearestAnswer answer, double within) {
   Kept kept;
+  kept.bound = std::nextafter(within, std::numeric_limits<double>::infinity());
   std::size_t result = 0;
   switch (points.axes) {
     case 1:
@@ -290,10 +291,11 @@ HWY_EXPORT(AscendingOrder);
 namespace greekgrid {
 
 std::size_t nearest(const PointsView& points, std::span<const double> at, std::span<std::int32_t> index,
-                    std::span<double> distance2, NearestAnswer answer) {
+                    std::span<double> distance2, NearestAnswer answer, double within) {
   assert(points.axes >= 1 && points.axes <= kMostAxes && at.size() == points.axes);
   assert(index.size() <= kMostNearest && !index.empty() && distance2.size() == index.size());
-  return HWY_DYNAMIC_DISPATCH(cpu::Nearest)(points, at.data(), index.size(), index.data(), distance2.data(), answer);
+  return HWY_DYNAMIC_DISPATCH(cpu::Nearest)(points, at.data(), index.size(), index.data(), distance2.data(), answer,
+                                            within);
 }
 
 void ascending_order(std::span<const std::int32_t> key, std::span<std::uint8_t> order) {

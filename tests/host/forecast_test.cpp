@@ -97,6 +97,14 @@ TEST(Nearest, IsTheSortedListToTheBit) {
     // Without an order: the same points.
     std::vector<std::int32_t> loose(k, -1);
     ASSERT_EQ(nearest(points, at, loose, distance2, NearestAnswer::kPoints), found);
+    if (found == k) {
+      // Whoever knows how far the last one is, or only that it is no farther than this, finds the same.
+      for (const double within : {expected[k - 1].distance2, 1.5 * expected[k - 1].distance2}) {
+        std::vector<std::int32_t> bounded(k, -1);
+        ASSERT_EQ(nearest(points, at, bounded, distance2, NearestAnswer::kOrderAndCount, within), expected.size());
+        ASSERT_EQ(bounded, index) << trial;
+      }
+    }
     std::sort(loose.begin(), loose.end());
     std::sort(index.begin(), index.end());
     ASSERT_EQ(loose, index) << trial;

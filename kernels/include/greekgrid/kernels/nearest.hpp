@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 
 namespace greekgrid {
@@ -27,7 +28,7 @@ struct PointsView {
 /// What a search is asked for.
 enum class NearestAnswer : std::uint8_t {
   kOrderAndCount,  ///< the points nearest first; returns the number M of points that were not left out
-  kPoints,         ///< the points in an order that only the arguments determine; returns min(K, M)
+  kPoints,         ///< the points in an order that only the arguments determine; returns how many, min(K, M)
 };
 
 /// The points with the smallest squared distance to a place, by (distance^2, then larger index).
@@ -37,9 +38,11 @@ enum class NearestAnswer : std::uint8_t {
 /// @param at        (axes) the place
 /// @param index     (K) of the points found, K <= kMostNearest
 /// @param distance2 (K)
+/// @param within    points with a larger distance^2 are not found; who knows K points within it finds the same sooner
 /// @return as `answer` says; the first min(K, M) entries are written
 std::size_t nearest(const PointsView& points, std::span<const double> at, std::span<std::int32_t> index,
-                    std::span<double> distance2, NearestAnswer answer);
+                    std::span<double> distance2, NearestAnswer answer,
+                    double within = std::numeric_limits<double>::infinity());
 
 /// The order that sorts up to kMostNearest distinct keys, none of them the largest std::int32_t: order[0] is the place
 /// of the smallest. By counting, so that the time does not depend on the keys.
