@@ -186,7 +186,8 @@ ForecastRecord walk_forward(const ForecastData& data, std::span<const double> iv
   }
 
   // The ensemble of sessions and their weights before these are normalised.
-  std::array<std::int32_t, kNeighbours> session, rank;
+  std::array<std::int32_t, kNeighbours> session, neighbour, rank;
+  PredictorSet last_set = 0;
   std::array<double, kNeighbours> distance2, raw;
   std::array<std::uint8_t, kNeighbours> order;
   Ensemble ensemble;
@@ -221,7 +222,22 @@ ForecastRecord walk_forward(const ForecastData& data, std::span<const double> iv
     forecast_detail::SetColumns columns = forecast_detail::columns_of(data, set, z);
     columns.column[0] = p_with_outcome.data();
     const PointsView points{columns.column, columns.count, nullptr, t - h + 1};
-    nearest(points, std::span(columns.at).first(columns.count), session, distance2, NearestAnswer::kPoints);
+    // The neighbours of the session before are candidates still, and near still: they bound the search.
+    double within = std::numeric_limits<double>::infinity();
+    if (last_set == set) {
+      within = 0.0;
+      for (const std::int32_t s : neighbour) {
+        double d2 = 0.0;
+        for (std::size_t p = 0; p < columns.count; ++p) {
+          const double difference = columns.column[p][s] - columns.at[p];
+          d2 += difference * difference;
+        }
+        within = std::max(within, d2);
+      }
+    }
+    last_set = set;
+    nearest(points, std::span(columns.at).first(columns.count), neighbour, distance2, NearestAnswer::kPoints, within);
+    session = neighbour;
     double h2 = 0.0;
     for (const double d2 : distance2) h2 = std::max(h2, d2);
     for (std::size_t i = 0; i < kNeighbours; ++i) {

@@ -3,11 +3,11 @@
 #include <limits>
 
 #include "greekgrid/host/forecast.hpp"
-#include "greekgrid/kernels/nearest.hpp"
+#include "greekgrid/kernels/kernel_sums.hpp"
 
 namespace greekgrid {
 
-static_assert(kMapNodes == kKernelNodes && kPairs.size() == kAxisPairs && kPredictors == kMostAxes);
+static_assert(kMapNodes == kKernelNodes && kPairs.size() == kAxisPairs && kPredictors == kKernelAxes);
 
 WeatherMaps make_weather_maps(const ForecastData& data, std::ptrdiff_t last) {
   constexpr std::size_t kMap = kMapNodes * kMapNodes;

@@ -3,13 +3,13 @@
 // A value y is added to the sum of the positive or of the negative ones, never to both: points are taken by sign, and
 // sum k y and sum k |y| follow as difference and sum at half the work.
 
+#include "greekgrid/kernels/kernel_sums.hpp"
+
 #include <algorithm>
 #include <cassert>
 #include <cmath>
 #include <memory>
 #include <vector>
-
-#include "greekgrid/kernels/nearest.hpp"
 
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
 #undef HWY_TARGET_INCLUDE
@@ -30,9 +30,10 @@ inline constexpr double kLeastKernel = 1e-9;
 
 // The kernels of a block of points, by point, so that the nodes of one are read as vectors.
 struct KernelBlock {
-  alignas(64) float kernel[kMostAxes][kPointBlock][kKernelNodes];
-  alignas(64) float square[kMostAxes][kPointBlock][kKernelNodes];
+  alignas(64) float kernel[kKernelAxes][kPointBlock][kKernelNodes];
+  alignas(64) float square[kKernelAxes][kPointBlock][kKernelNodes];
   alignas(64) float magnitude[kPointBlock];
+  alignas(64) double node[kKernelNodes];
 };
 
 }  // namespace greekgrid::cpu
@@ -50,7 +51,7 @@ constexpr int kRows = 4;
 constexpr int kRows = 2;
 #endif
 
-void Kernels(double z, double bandwidth, float* kernel, float* square) {
+void Kernels(double z, double bandwidth, const double* node, float* kernel, float* square) {
   const hn::CappedTag<double, 8> d;
   const hn::Rebind<float, decltype(d)> df;
   const std::size_t lanes = hn::Lanes(d);
@@ -62,8 +63,7 @@ void Kernels(double z, double bandwidth, float* kernel, float* square) {
   const auto factor = hn::Set(d, -0.5 / (bandwidth * bandwidth));
   const auto least = hn::Set(d, std::log(kLeastKernel));
   for (std::size_t i = 0; i < kKernelNodes; i += lanes) {
-    const auto node = hn::Sub(hn::Div(hn::Iota(d, static_cast<double>(i)), hn::Set(d, 31.5)), hn::Set(d, 1.0));
-    const auto x = hn::Sub(node, hn::Set(d, z));
+    const auto x = hn::Sub(hn::Load(d, node + i), hn::Set(d, z));
     const auto exponent = hn::Mul(hn::Mul(x, x), factor);
     const auto k = hn::IfThenElseZero(hn::Ge(exponent, least), hn::Exp(d, exponent));
     hn::StoreU(hn::DemoteTo(df, k), df, kernel + i);
@@ -119,9 +119,9 @@ void AddPoints(const KernelPointsView& points, const std::int32_t* index, std::s
     for (std::size_t s = 0; s < size; ++s) {
       const std::int32_t i = index[begin + s];
       block->magnitude[s] = static_cast<float>(std::abs(points.value[i]));
-      for (std::size_t axis = 0; axis < kMostAxes; ++axis) {
+      for (std::size_t axis = 0; axis < kKernelAxes; ++axis) {
         if (points.axis[axis] == nullptr) continue;
-        Kernels(points.axis[axis][i], bandwidth, block->kernel[axis][s], block->square[axis][s]);
+        Kernels(points.axis[axis][i], bandwidth, block->node, block->kernel[axis][s], block->square[axis][s]);
       }
     }
     float* out = sums;
@@ -158,6 +158,7 @@ void gaussian_pair_sums(const KernelPointsView& points, double bandwidth, std::s
     (points.value[i] < 0.0 ? negative : positive).push_back(static_cast<std::int32_t>(i));
   }
   const auto block = std::make_unique<cpu::KernelBlock>();
+  for (std::size_t i = 0; i < kKernelNodes; ++i) block->node[i] = static_cast<double>(i) / 31.5 - 1.0;
   HWY_DYNAMIC_DISPATCH(cpu::AddPoints)
   (points, positive.data(), positive.size(), bandwidth, KernelSum::kPositive, block.get(), sums.data());
   HWY_DYNAMIC_DISPATCH(cpu::AddPoints)

@@ -19,13 +19,15 @@
 namespace greekgrid::cpu {
 
 // Points scanned between two tightenings of the bound: few at first, when the bound is loose.
-inline constexpr std::size_t kFirstScan = 128, kLargestScan = 1024;
+inline constexpr std::size_t kFirstScan = 256, kLargestScan = 1024;
+// More than these are kept no longer than to the end of a block.
+inline constexpr std::size_t kLoose = 128;
 // The widest vector of doubles that the loops meet; a store of compressed lanes writes a whole one.
 inline constexpr std::size_t kSlack = 64;
 
 struct Kept {
-  alignas(64) std::array<double, kMostNearest + kLargestScan + kSlack> distance2;
-  alignas(64) std::array<std::int64_t, kMostNearest + kLargestScan + kSlack> index;
+  alignas(64) std::array<double, kLoose + kLargestScan + kSlack> distance2;
+  alignas(64) std::array<std::int64_t, kLoose + kLargestScan + kSlack> index;
   std::size_t count = 0;
   double bound = std::numeric_limits<double>::infinity();  // only nearer points are of interest
 };
@@ -36,7 +38,7 @@ inline void keep_by_sorting(Kept& kept, std::size_t k) {
     double distance2;
     std::int64_t index;
   };
-  std::array<Entry, kMostNearest + kLargestScan> entry;
+  std::array<Entry, kLoose + kLargestScan> entry;
   for (std::size_t i = 0; i < kept.count; ++i) entry[i] = {kept.distance2[i], kept.index[i]};
   const auto nearer = [](const Entry& a, const Entry& b) {
     return a.distance2 != b.distance2 ? a.distance2 < b.distance2 : a.index > b.index;
@@ -216,7 +218,7 @@ std::size_t NearestOf(const PointsView& points, const double* at, std::size_t k,
   for (std::size_t end = points.points; end > 0;) {
     const std::size_t begin = end > size ? end - size : 0;
     valid += Scan<kAxes, kRequired, kCount>(points, at, begin, end, kept);
-    if (kept.count > k) {
+    if (kept.count > k && (kept.count > kLoose || begin == 0)) {
       Tighten(kept, k);
     } else if (kept.count == k && std::isinf(kept.bound)) {
       kept.bound = *std::max_element(kept.distance2.begin(), kept.distance2.begin() + k);
@@ -235,8 +237,9 @@ std::size_t NearestIn(const PointsView& points, const double* at, std::size_t k,
 }
 
 std::size_t Nearest(const PointsView& points, const double* at, std::size_t k, std::int32_t* index, double* distance2,
-                    NearestAnswer answer) {
+                    NearestAnswer answer, double within) {
   Kept kept;
+  kept.bound = std::nextafter(within, std::numeric_limits<double>::infinity());
   std::size_t result = 0;
   switch (points.axes) {
     case 1:
@@ -288,10 +291,11 @@ HWY_EXPORT(AscendingOrder);
 namespace greekgrid {
 
 std::size_t nearest(const PointsView& points, std::span<const double> at, std::span<std::int32_t> index,
-                    std::span<double> distance2, NearestAnswer answer) {
+                    std::span<double> distance2, NearestAnswer answer, double within) {
   assert(points.axes >= 1 && points.axes <= kMostAxes && at.size() == points.axes);
   assert(index.size() <= kMostNearest && !index.empty() && distance2.size() == index.size());
-  return HWY_DYNAMIC_DISPATCH(cpu::Nearest)(points, at.data(), index.size(), index.data(), distance2.data(), answer);
+  return HWY_DYNAMIC_DISPATCH(cpu::Nearest)(points, at.data(), index.size(), index.data(), distance2.data(), answer,
+                                            within);
 }
 
 void ascending_order(std::span<const std::int32_t> key, std::span<std::uint8_t> order) {

@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <hwy/targets.h>
 
 #include <algorithm>
 #include <bit>
@@ -97,9 +98,58 @@ TEST(Nearest, IsTheSortedListToTheBit) {
     // Without an order: the same points.
     std::vector<std::int32_t> loose(k, -1);
     ASSERT_EQ(nearest(points, at, loose, distance2, NearestAnswer::kPoints), found);
+    if (found == k) {
+      // Whoever knows how far the last one is, or only that it is no farther than this, finds the same.
+      for (const double within : {expected[k - 1].distance2, 1.5 * expected[k - 1].distance2}) {
+        std::vector<std::int32_t> bounded(k, -1);
+        ASSERT_EQ(nearest(points, at, bounded, distance2, NearestAnswer::kOrderAndCount, within), expected.size());
+        ASSERT_EQ(bounded, index) << trial;
+      }
+    }
     std::sort(loose.begin(), loose.end());
     std::sort(index.begin(), index.end());
     ASSERT_EQ(loose, index) << trial;
+  }
+}
+
+// The loops of every instruction set of this processor.
+TEST(Nearest, SameBitsFromEveryInstructionSet) {
+  std::mt19937_64 generator(9);
+  const PredictorSeries series = random_predictors(generator, 1203, 0.1);
+  const ForecastData data = make_forecast_data(series, 5);
+  const auto found = [&] {
+    std::vector<std::int32_t> sessions;
+    std::vector<double> distances;
+    std::array<std::int32_t, kNeighbours> index;
+    std::array<double, kNeighbours> distance2;
+    for (std::size_t axes = 1; axes <= kMostAxes; ++axes) {
+      PointsView points{{}, axes, data.outcome.data(), data.outcome.size()};
+      for (std::size_t a = 0; a < axes; ++a) points.axis[a] = data.z[a].data();
+      for (double x = -1.0; x <= 1.0; x += 0.0625) {
+        const std::vector<double> at(axes, x);
+        nearest(points, at, index, distance2, NearestAnswer::kOrderAndCount);
+        sessions.insert(sessions.end(), index.begin(), index.end());
+        distances.insert(distances.end(), distance2.begin(), distance2.end());
+      }
+    }
+    return std::pair(sessions, distances);
+  };
+  const auto expected = found();
+  std::vector<std::int32_t> key(kNeighbours);
+  for (auto& k : key) k = static_cast<std::int32_t>(generator() % 100000) - 50000;
+  for (const std::int64_t set : hwy::SupportedAndGeneratedTargets()) {
+    hwy::SetSupportedTargetsForTest(set);
+    EXPECT_EQ(found(), expected) << hwy::TargetName(set);
+    std::vector<std::uint8_t> order(key.size());
+    ascending_order(key, order);
+    for (std::size_t i = 1; i < order.size(); ++i) EXPECT_LT(key[order[i - 1]], key[order[i]]);
+    const WeatherMaps maps = make_weather_maps(data, 1000);
+    hwy::SetSupportedTargetsForTest(0);
+    const WeatherMaps best = make_weather_maps(data, 1000);
+    // Each within (96 + N/96 + 4) roundings of the truth.
+    for (std::size_t i = 0; i < maps.mass.size(); ++i) {
+      EXPECT_NEAR(maps.mass[i], best.mass[i], 2.0 * 111.0 * 0x1p-24 * static_cast<double>(best.mass[i]));
+    }
   }
 }
 

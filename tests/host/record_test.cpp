@@ -248,6 +248,16 @@ TEST(Record, OfWhiteNoiseShowsNoSkill) {
   }
 }
 
+// Outcomes that rise with time: late candidates are the better ones, so a draw that weighs them more beats equal
+// weights, which a draw without weights cannot.
+TEST(Record, RandomCandidatesAreWeighedByAge) {
+  std::mt19937_64 generator(6);
+  const PredictorSeries series = random_predictors(generator, 2000);
+  ForecastData data = make_forecast_data(series, 5);
+  for (std::size_t s = 0; s + 5 < 2000; ++s) data.outcome[s] = 0.001 * static_cast<double>(s);
+  EXPECT_GT(walk_forward(data, {}, series.mad, 1).skill_random, 0.1);
+}
+
 TEST(Record, FindsARelationThatIsThere) {
   std::mt19937_64 generator(5);
   std::normal_distribution<double> normal;

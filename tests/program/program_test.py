@@ -1010,6 +1010,105 @@ def case_average_volume(folder):
     assert row["hedge_up_volume_share"] is None and row["hedge_up_volume_share_status"] == "no_average_volume"
 
 
+def random_walk(path, symbol, days, seed, jump=None):
+    """A daily CSV of closes and volumes; `jump` (index, factor) divides every later close and multiplies every later volume."""
+    import random
+    rng, close, rows = random.Random(seed), 100.0, ["date,symbol,close,volume"]
+    for n, day in enumerate(days):
+        close *= math.exp(rng.gauss(0.0, 0.01))
+        factor = jump[1] if jump and n >= jump[0] else 1.0
+        rows.append(f"{day},{symbol},{close / factor:.6f},{rng.randint(900, 1100) * factor:.0f}")
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def weekdays(first, count):
+    day = datetime.date.fromisoformat(first)
+    while count > 0:
+        if day.weekday() < 5:
+            yield day
+            count -= 1
+        day += datetime.timedelta(1)
+
+
+def case_forecast(folder):
+    days = list(weekdays("2019-01-01", 900))
+    store = folder / "history.h5"
+
+    def history(*files):
+        run("history", *files, "-o", store)
+        dates = run("export", store, "--variables", "close", "--what", "root")[0]
+        return len(dates.splitlines()) - 1
+
+    def forecasts(*args):
+        return json.loads(run("forecast", store, "--format", "json", *args)[0])
+
+    plain = random_walk(folder / "a.csv", "AAA", days, 1)
+    sessions = history(plain)
+    assert sessions > 850
+    whole = forecasts()[0]
+    assert whole["status"] == "ok" and whole["predictors"] == "PV" and whole["d"] is None and len(whole["neighbours_5"]) == 42
+    assert abs(sum(n["weight"] for n in whole["neighbours_5"]) - 1.0) < 1e-12
+    mean = sum(n["weight"] * n["outcome"] for n in whole["neighbours_5"])
+    assert abs(mean - whole["mean_5"]) < 1e-12 and whole["quantile_05_5"] < whole["quantile_50_5"] < whole["quantile_95_5"]
+    assert whole["forecasts_5"] > 300 and whole["skill_5"] < 0.05
+    # As of an earlier session: what a history that ends there says, to the last bit. Nothing later is looked at.
+    asked = "2022-01-14"
+    earlier = forecasts("--date", asked)[0]
+    cut = folder / "cut.csv"
+    cut.write_text("".join(line for line in plain.read_text().splitlines(keepends=True) if line[:10] <= asked or line[0] == "d"))
+    history(cut)
+    assert forecasts()[0] == earlier and earlier["session"] <= asked and earlier != whole
+    # A split changes no return, so no forecast; one that is refused by a correction does.
+    history(random_walk(folder / "split.csv", "AAA", days, 1, jump=(700, 4.0)))
+    split = forecasts()[0]
+    for name in ("p", "v", "z_p", "z_v", "mean_5", "median_21", "skill_5"):
+        assert abs(split[name] - whole[name]) < 1e-4, (name, split[name], whole[name])
+    assert "split 4 : 1" in run("forecast", store, "--symbols", "AAA")[0]
+    no_split = folder / "splits.csv"
+    no_split.write_text(f"symbol,date,factor\nAAA,{days[700]},1\n")
+    refused = forecasts("--corrections", no_split)[0]
+    assert abs(refused["mean_5"] - whole["mean_5"]) > 1e-4 or abs(refused["skill_5"] - whole["skill_5"]) > 1e-4
+    # Several symbols: the table, the ranking, threads, a short history.
+    short = random_walk(folder / "b.csv", "BBB", days[:60], 2)
+    more = [random_walk(folder / f"{n}.csv", f"C{n}", days, 10 + n) for n in range(5)]
+    history(plain, short, *more)
+    rows = forecasts("--no-record")
+    assert [row["symbol"] for row in rows] == ["AAA", "BBB", "C0", "C1", "C2", "C3", "C4"]
+    assert rows[1]["status"] == "insufficient_history" and rows[1]["mean_5"] is None and rows[0]["skill_5"] is None
+    assert rows[0]["mean_5"] == whole["mean_5"]
+    assert run("forecast", store, "--format", "json", "--threads", 1)[0] == run("forecast", store, "--format", "json", "--threads", 2)[0]
+    ranked = [row["median_5"] for row in forecasts("--ranking")]
+    up, down = [m for m in ranked if m > 0], [m for m in ranked if m < 0]
+    assert ranked == up + down and up == sorted(up, reverse=True) and down == sorted(down) and len(ranked) == 6
+    by_mean = [row["mean_5"] for row in forecasts("--sort", "mean_5:asc") if row["mean_5"] is not None]
+    assert by_mean == sorted(by_mean) and len(by_mean) == 6
+    table, _ = run("forecast", store)
+    assert "insufficient" not in table and table.count("\n") >= 8 and "BBB" in table
+    as_csv = list(csv.DictReader(io.StringIO(run("forecast", store, "--format", "csv")[0])))
+    assert float(as_csv[0]["mean_5"]) == whole["mean_5"] and as_csv[1]["mean_5"] == ""
+    card, _ = run("forecast", store, "--symbols", "AAA")
+    assert "record over" in card and "42 sessions" in card and "always up" in card
+    bad = folder / "bad.csv"
+    bad.write_text("symbol,date,factor\nAAA,2019-01-04,zero\n")
+    for args, code, message in ((("--symbols", "NOPE"), 3, "no symbol NOPE"), (("--date", "2022"), 2, "--date 2022"),
+                                (("--corrections", bad), 3, "bad.csv:2"), (("--iv30", "VIX"), 3, "no symbol VIX"),
+                                (("--sort", "spam"), 2, "no such column")):
+        out, err = run("forecast", store, *args, code=code)
+        assert out == "" and message in err, (args, err)
+
+
+def case_forecast_of_the_index(folder):
+    """The record on the S&P 500: no skill is the honest answer, and what a leak would lift above zero."""
+    dix = need(DATA / "history" / "DIX_to_20241231.csv")
+    run("history", dix, "-o", folder / "h.h5")
+    row = json.loads(run("forecast", folder / "h.h5", "--gex", "--format", "json")[0])[0]
+    assert row["predictors"] == "PVGD" and row["session"] == "2024-12-31" and row["forecasts_5"] > 3000
+    # Forgetting the embargo gives +0.02 and +0.10.
+    assert -0.08 < row["skill_5"] < -0.04 and -0.13 < row["skill_21"] < -0.08, (row["skill_5"], row["skill_21"])
+    assert abs(sum(row["pit_5"]) - 1.0) < 1e-12 and row["pit_5"][0] > 0.1 < row["pit_5"][9]
+
+
 def case_export(folder):
     need_modules("numpy", "h5py")
     import h5py
