@@ -1107,6 +1107,8 @@ def case_forecast_of_the_index(folder):
     # Forgetting the embargo gives +0.02 and +0.10.
     assert -0.08 < row["skill_5"] < -0.04 and -0.13 < row["skill_21"] < -0.08, (row["skill_5"], row["skill_21"])
     assert abs(sum(row["pit_5"]) - 1.0) < 1e-12 and row["pit_5"][0] > 0.1 < row["pit_5"][9]
+
+
 def case_published_ranges(folder):
     """The published example: a close of 6012.29, a straddle of 63 points, strikes of delta 0.25 at 57.77 and 49.44 points and of delta
     0.15 another 34.82 and 24.28 beyond. A chain quoted at the volatilities that these deltas ask for gives the same block."""
