@@ -415,7 +415,7 @@ Command add_forecast(CLI::App& app) {
   command->add_option("--symbols", options->symbols, "Only these, separated by commas; one alone is shown as a card")
       ->delimiter(',');
   command->add_option("--date", options->date,
-                      "As of this session, YYYY-MM-DD: nothing later is looked at (default: the last)");
+                      "As of the session of that day, YYYY-MM-DD: nothing later is looked at (default: the last)");
   command->add_option("--corrections", options->corrections, "Split corrections, CSV: symbol,date,factor");
   command->add_flag("--gex", options->gex, "The history's gex series stands in for G");
   command->add_option("--iv30", options->iv30, "Symbol whose closes are a 30-day volatility in per cent, such as VIX");
