@@ -13,6 +13,7 @@
 
 #include "commands.hpp"
 #include "greekgrid/host/night_run.hpp"
+#include "greekgrid/host/step_forward.hpp"
 #include "greekgrid/host/ticker_forecast.hpp"
 #include "greekgrid/io/corrections_file.hpp"
 #include "greekgrid/io/history_file.hpp"
@@ -26,7 +27,7 @@ constexpr std::array<const char*, kPredictors> kLetters = {"P", "V", "G", "D"};
 constexpr std::array<const char*, kPairs.size()> kPairNames = {"PV", "PG", "PD", "VG", "VD", "GD"};
 
 struct Options {
-  std::string file, corrections, date, sort = "symbol", format, iv30;
+  std::string file, corrections, date, sort = "symbol", format, iv30, step_forward;
   std::vector<std::string> symbols;
   std::size_t limit = 0;
   int threads = 0;
@@ -305,6 +306,132 @@ std::string records(const std::vector<const TickerForecast*>& list, const std::s
   return format_csv(cells);
 }
 
+// Hypothetical closes of one symbol: rows of all columns for CSV and JSON, every half MAD on the page.
+struct StepColumn {
+  std::string name;
+  std::function<double(const StepForward&, std::size_t)> value;
+};
+
+const std::vector<StepColumn>& step_columns() {
+  static const std::vector<StepColumn> all = [] {
+    std::vector<StepColumn> list = {
+        {"next_close_mad", [](const StepForward& s, std::size_t c) { return s.axis.x(c); }},
+        {"next_close", [](const StepForward& s, std::size_t c) { return s.close[c]; }},
+        {"mad", [](const StepForward& s, std::size_t c) { return s.mad[c]; }},
+    };
+    for (std::size_t k = 0; k < kPredictors; ++k) {
+      const std::string letter(1, "pvgd"[k]);
+      list.push_back({letter, [k](const StepForward& s, std::size_t c) { return s.value[k][c]; }});
+      list.push_back({"z_" + letter, [k](const StepForward& s, std::size_t c) { return s.z[k][c]; }});
+    }
+    for (std::size_t h = 0; h < kHorizons.size(); ++h) {
+      const std::string tail = "_" + std::to_string(kHorizons[h]);
+      const auto of = [&](const std::string& name, auto get) {
+        list.push_back({name + tail, [h, get](const StepForward& s, std::size_t c) {
+                          const Forecast& f = s.forecast[h][c];
+                          return f.status == ForecastStatus::kOk ? get(f) : std::numeric_limits<double>::quiet_NaN();
+                        }});
+      };
+      of("mean", [](const Forecast& f) { return f.mean; });
+      of("median", [](const Forecast& f) { return f.median; });
+      of("volatility", [](const Forecast& f) { return f.volatility; });
+      for (std::size_t q = 0; q < kForecastProbabilities.size(); ++q) {
+        of(fmt::format("quantile_{:02.0f}", 100.0 * kForecastProbabilities[q]),
+           [q](const Forecast& f) { return f.quantile[q]; });
+      }
+      of("n_eff", [](const Forecast& f) { return f.n_eff; });
+    }
+    return list;
+  }();
+  return all;
+}
+
+StepForward steps_of(const TickerForecast& f, const std::string& mode) {
+  StepInputs inputs;
+  inputs.sessions = &f.sessions;
+  inputs.predictors = &f.predictors;
+  return step_forward(inputs, mode == "replace" ? StepMode::kReplace : StepMode::kAppend);
+}
+
+std::string step_page(const TickerForecast& f, const StepForward& s) {
+  std::string text = fmt::format(
+      "{} after {}, close {:.2f}: {} closes from {:+.2f} to {:+.2f} MAD of {:.3f} %, {}\n", f.symbol, session_text(f),
+      f.sessions.close[f.t()], s.axis.size(), s.axis.x(0), s.axis.x(s.axis.size() - 1), 100.0 * f.predictors.mad[f.t()],
+      s.mode == StepMode::kAppend ? "each as the next session's" : "each in place of its own");
+  if (s.g_held) text += "G is that of the session itself";
+  if (s.d_held) text += std::string(s.g_held ? ", and so is D" : "D is that of the session itself");
+  if (s.g_held || s.d_held) text += "\n";
+  std::vector<std::vector<std::string>> rows = {
+      {"  MAD", "close", "P", "V", "G", "D", "mean5", "median5", "vol5", "n_eff", "mean21", "median21"}};
+  for (std::size_t c = 0; c < s.axis.size(); ++c) {
+    if ((s.axis.first + static_cast<int>(c)) % 10 != 0) continue;
+    std::vector<std::string> line = {fmt::format("  {:+.1f}", s.axis.x(c))};
+    if (s.status[c] != CloseStatus::kOk) {
+      line.emplace_back("nonpositive");
+      line.resize(rows[0].size());
+    } else {
+      line.push_back(number_text(s.close[c], ".2f"));
+      for (std::size_t k = 0; k < kPredictors; ++k) line.push_back(number_text(s.z[k][c], "+.2f"));
+      for (std::size_t h = 0; h < kHorizons.size(); ++h) {
+        const Forecast& now = s.forecast[h][c];
+        const bool ok = now.status == ForecastStatus::kOk;
+        const auto number = [&](double value, const char* format) {
+          return ok ? number_text(value, format) : std::string("-");
+        };
+        line.push_back(number(now.mean, "+.3f"));
+        line.push_back(number(now.median, "+.3f"));
+        if (h > 0) continue;
+        line.push_back(number(now.volatility, ".3f"));
+        line.push_back(number(now.n_eff, ".1f"));
+      }
+    }
+    rows.push_back(std::move(line));
+  }
+  text += format_table(rows, 1);
+  for (std::size_t h = 0; h < kHorizons.size(); ++h) {
+    const StepForward::Extremes e = s.extremes(h);
+    if (!e.known) continue;
+    text += fmt::format(
+        "best close for {} sessions {:+.2f} MAD (mean {:+.3f}, {:.1f} effective), worst {:+.2f} ({:+.3f}, {:.1f})\n",
+        kHorizons[h], e.best, s.forecast[h][e.best_at].mean, s.forecast[h][e.best_at].n_eff, e.worst,
+        s.forecast[h][e.worst_at].mean, s.forecast[h][e.worst_at].n_eff);
+  }
+  return text + "P, V, G, D: standing among the values so far. The curve jumps where neighbours change places.\n";
+}
+
+std::string step_records(const std::vector<const TickerForecast*>& list, const std::vector<StepForward>& steps,
+                         const std::string& format) {
+  const auto status = [](CloseStatus s) { return s == CloseStatus::kOk ? "ok" : "nonpositive_close"; };
+  if (format == "json") {
+    nlohmann::ordered_json out = nlohmann::ordered_json::array();
+    for (std::size_t k = 0; k < steps.size(); ++k) {
+      for (std::size_t c = 0; c < steps[k].close.size(); ++c) {
+        nlohmann::ordered_json entry = {
+            {"symbol", list[k]->symbol}, {"session", session_text(*list[k])}, {"status", status(steps[k].status[c])}};
+        for (const StepColumn& column : step_columns()) {
+          const double value = column.value(steps[k], c);
+          entry[column.name] = std::isfinite(value) ? nlohmann::ordered_json(value) : nlohmann::ordered_json();
+        }
+        out.push_back(std::move(entry));
+      }
+    }
+    return out.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  }
+  std::vector<std::vector<std::string>> cells = {{"symbol", "session", "status"}};
+  for (const StepColumn& column : step_columns()) cells[0].push_back(column.name);
+  for (std::size_t k = 0; k < steps.size(); ++k) {
+    for (std::size_t c = 0; c < steps[k].close.size(); ++c) {
+      std::vector<std::string> line = {list[k]->symbol, session_text(*list[k]), status(steps[k].status[c])};
+      for (const StepColumn& column : step_columns()) {
+        const double value = column.value(steps[k], c);
+        line.push_back(std::isfinite(value) ? fmt::format("{:.17g}", value) : "");
+      }
+      cells.push_back(std::move(line));
+    }
+  }
+  return format_csv(cells);
+}
+
 // The ranking page: 50 bullish and 50 bearish by the five-session median, ties by symbol.
 std::vector<const TickerForecast*> rank(std::vector<const TickerForecast*> list) {
   constexpr std::size_t kEach = 50;
@@ -344,7 +471,7 @@ void sort_forecasts(std::vector<const TickerForecast*>& list, const std::string&
 int run(const Options& options) {
   const Calendar calendar;
   TickerForecastOptions wanted;
-  wanted.record = !options.no_record;
+  wanted.record = !options.no_record && options.step_forward.empty();
   wanted.gamma_from_gex = options.gex;
   wanted.iv30_symbol = options.iv30;
   if (!options.date.empty()) wanted.date = parse_date(options.date, "--date");
@@ -395,6 +522,18 @@ int run(const Options& options) {
   }
   if (options.limit > 0 && list.size() > options.limit) list.resize(options.limit);
   const std::string format = !options.format.empty() ? options.format : options.symbols.size() == 1 ? "card" : "table";
+  if (!options.step_forward.empty()) {
+    std::erase_if(list, [](const TickerForecast* f) { return f->status == TickerForecastStatus::kNoSessions; });
+    std::vector<StepForward> steps(list.size());
+    oneapi::tbb::parallel_for(std::size_t{0}, list.size(),
+                              [&](std::size_t k) { steps[k] = steps_of(*list[k], options.step_forward); });
+    if (format == "csv" || format == "json") {
+      print(step_records(list, steps, format));
+    } else {
+      for (std::size_t k = 0; k < list.size(); ++k) print((k > 0 ? "\n" : "") + step_page(*list[k], steps[k]));
+    }
+    return kDone;
+  }
   if (format == "table") {
     print(table(list, wanted.record));
   } else if (format == "card") {
@@ -420,6 +559,11 @@ Command add_forecast(CLI::App& app) {
   command->add_flag("--gex", options->gex, "The history's gex series stands in for G");
   command->add_option("--iv30", options->iv30, "Symbol whose closes are a 30-day volatility in per cent, such as VIX");
   command->add_flag("--no-record", options->no_record, "Forecasts alone, without their walk-forward evaluation");
+  command
+      ->add_option(
+          "--step-forward", options->step_forward,
+          "Hypothetical closes from -10 to +5 MAD instead: append (of the next session) or replace (of its own)")
+      ->check(CLI::IsMember({"append", "replace"}));
   command->add_flag("--ranking", options->ranking,
                     "The 50 most bullish and the 50 most bearish by the median of 5 sessions");
   command->add_option("--sort", options->sort, "symbol, or a column: largest first, COLUMN:asc smallest first")

@@ -1089,6 +1089,22 @@ def case_forecast(folder):
     assert float(as_csv[0]["mean_5"]) == whole["mean_5"] and as_csv[1]["mean_5"] == ""
     card, _ = run("forecast", store, "--symbols", "AAA")
     assert "record over" in card and "42 sessions" in card and "always up" in card
+    # Hypothetical closes: another one in place of the last changes nothing where it is the same.
+    for mode in ("append", "replace"):
+        steps = json.loads(run("forecast", store, "--symbols", "AAA", "--step-forward", mode, "--format", "json")[0])
+        at = [row["next_close_mad"] for row in steps]
+        assert at[0] <= -10.0 and at[-1] >= 5.0 and all(abs(b - a - 0.05) < 1e-12 for a, b in zip(at, at[1:]))
+        zero = steps[at.index(0.0)]
+        assert zero["next_close"] == whole["close"] and zero["status"] == "ok"
+        if mode == "replace":
+            for name in ("p", "v", "z_p", "z_v", "mean_5", "median_5", "quantile_95_21", "mean_21"):
+                assert abs(zero[name] - whole[name]) <= 1e-12, (name, zero[name], whole[name])
+        else:
+            assert zero["p"] != whole["p"]
+    table = list(csv.DictReader(io.StringIO(run("forecast", store, "--symbols", "AAA,BBB", "--step-forward", "append", "--format", "csv")[0])))
+    assert {row["symbol"] for row in table} == {"AAA", "BBB"} and {row["mean_5"] for row in table if row["symbol"] == "BBB"} == {""}
+    page, _ = run("forecast", store, "--symbols", "AAA", "--step-forward", "append")
+    assert "best close for 5 sessions" in page and "+5.0" in page and "G is that of the session" in page
     bad = folder / "bad.csv"
     bad.write_text("symbol,date,factor\nAAA,2019-01-04,zero\n")
     for args, code, message in ((("--symbols", "NOPE"), 3, "no symbol NOPE"), (("--date", "2022"), 2, "--date 2022"),
