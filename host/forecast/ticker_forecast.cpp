@@ -60,7 +60,8 @@ TickerForecast make_ticker_forecast(const DailyHistory& history, std::size_t sym
   if (options.date) cut_after(out.sessions, *options.date);
   if (out.sessions.sessions() == 0) return out;
   std::vector<double> g, iv30;
-  if (options.gamma_from_gex) g = at_sessions(history, symbol, &DailyHistory::gex, out.sessions.date, 1.0);
+  g = at_sessions(history, symbol, options.gamma_from_gex ? &DailyHistory::gex : &DailyHistory::g, out.sessions.date,
+                  1.0);
   if (!options.iv30_symbol.empty()) {
     const auto found = std::lower_bound(history.symbol.begin(), history.symbol.end(), options.iv30_symbol);
     if (found != history.symbol.end() && *found == options.iv30_symbol) {

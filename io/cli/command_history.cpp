@@ -10,11 +10,14 @@
 
 #include "commands.hpp"
 #include "greekgrid/host/night_run.hpp"
+#include "greekgrid/host/percent_gamma.hpp"
 #include "greekgrid/io/chain_file.hpp"
 #include "greekgrid/io/history_file.hpp"
 #include "greekgrid/io/history_ingest.hpp"
 #include "greekgrid/io/ingest.hpp"
+#include "greekgrid/io/night_table.hpp"
 #include "greekgrid/io/publish.hpp"
+#include "greekgrid/io/ranking_file.hpp"
 #include "output.hpp"
 #include "process.hpp"
 #include "sources.hpp"
@@ -50,6 +53,16 @@ Part read_part(const std::string& file, const Options& options, HistoryFormat fo
   part.file = file;
   part.name = fs::path(file).filename().string();
   std::error_code ignored;
+  if (fs::is_regular_file(file, ignored) && is_hdf5_file(file) && list_groups(file).schema == "greekgrid.chains") {
+    const OptionChain chain = read_chain_file(file);
+    part.format = "chains.h5";
+    part.history = percent_gamma_history(chain, calendar);
+    part.history.source = {{part.name, file_sha256(file)}};
+    part.rows_in = static_cast<std::int64_t>(chain.tickers());
+    part.refused = chain.tickers() - part.history.symbols();
+    if (part.refused > 0) spdlog::warn("{}: {} tickers without a spot or open interest have no G", file, part.refused);
+    return part;
+  }
   if (fs::is_regular_file(file, ignored) && is_hdf5_file(file)) {
     part.format = "history.h5";
     part.history = read_history_file(file);
@@ -172,7 +185,9 @@ Command add_history(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand(
       "history", "Daily prices, volumes, FINRA short volume and DIX-style series to one history.h5, or into it");
-  command->add_option("files", options->files, "Daily series, plain or gzip, and history.h5 files; earlier ones win")
+  command
+      ->add_option("files", options->files,
+                   "Daily series, plain or gzip, chains.h5 for their G, and history.h5 files; earlier ones win")
       ->required();
   command->add_option("-o,--output", options->target, "Target history.h5; to extend it name it among the files too")
       ->required();

@@ -32,7 +32,8 @@ constexpr std::array<Description, kDailyQuantities.size()> kDescriptions{
     Description{"shares sold short exempt off exchange", "shares"},
     Description{"shares traded off exchange", "shares"},
     Description{"dark index", "1"},
-    Description{"gamma exposure in the unit of its publisher", "1"}};
+    Description{"gamma exposure in the unit of its publisher", "1"},
+    Description{"call share of percent gamma: 0.5 is balanced", "1"}};
 
 std::string iso_date(Instant midnight) {
   return h5::iso_from_instant(midnight).substr(0, 10);

@@ -1125,6 +1125,56 @@ def case_forecast_of_the_index(folder):
     assert abs(sum(row["pit_5"]) - 1.0) < 1e-12 and row["pit_5"][0] > 0.1 < row["pit_5"][9]
 
 
+def case_history_of_chains(folder):
+    """G of a session from a chain's open interest, beside the prices of a history."""
+    need_modules("numpy", "h5py")
+    import h5py
+    import math
+    from statistics import NormalDist
+    chains, store = folder / "chains.h5", folder / "history.h5"
+    run("ingest", priced_chain(folder / "a.csv", "2026-07-10", 101.0, -0.1), "-o", chains)
+    (folder / "p.csv").write_text("date,symbol,close,volume\n2026-07-09,AAA,100,5\n2026-07-10,AAA,101,5\n")
+    out, _ = run("history", folder / "p.csv", chains, "-o", store)
+    assert "chains.h5" in out and "1 symbols, 2 rows" in out, out
+    with h5py.File(chains) as f, h5py.File(store) as h:
+        normal, now, spot = NormalDist(), f.attrs["quote_time"], 101.0
+        calls = puts = 0.0
+        settled = f["settlement"][:][f["contract_expiry"][:]]
+        quoted = datetime.datetime.fromisoformat((now.decode() if isinstance(now, bytes) else str(now)).replace("Z", "+00:00")).timestamp()
+        for strike, right, interest, m, at in zip(f["strike"][:], f["right"][:], f["open_interest"][:], f["multiplier"][:], settled):
+            width = 0.2 * math.sqrt((at - quoted) / 31536000.0)
+            n = lambda s: normal.cdf(math.log(s / strike) / width + 0.5 * width)
+            if right > 0:
+                calls += interest * m * (n(1.01 * spot) - n(spot))
+            else:
+                puts += interest * m * (n(spot) - n(0.99 * spot))
+        assert math.isnan(h["g"][0]) and abs(h["g"][1] - calls / (calls + puts)) < 1e-12, (h["g"][:], calls, puts)
+        assert h["close"][1] == 101.0
+    # The same chain again says nothing new; another open interest of the day contradicts it.
+    out, _ = run("history", store, chains, "-o", store)
+    assert "0 refused or contradicted" in out, out
+
+
+def case_open_interest_of_sessions(folder):
+    """G of every session that the clearing house's files hold."""
+    need_modules("numpy", "h5py")
+    import h5py
+    import numpy
+    source = need(DATA / "occ_open_interest" / "SPY_history.json")
+    days = [f"2026-08-{day}" for day in ("10", "11", "12", "13", "14", "17", "18", "19", "20", "21")]
+    files = []
+    for day in days:
+        target = folder / f"{day}.h5"
+        done = subprocess.run([PROGRAM, "ingest", source, "--session", day, "-o", target], capture_output=True, text=True)
+        if done.returncode == 0:
+            files.append(target)
+    assert len(files) >= 8, (len(files), done.stderr)
+    run("history", *files, "-o", folder / "h.h5")
+    with h5py.File(folder / "h.h5") as h:
+        g = h["g"][:]
+    assert len(g) == len(files) and ((g > 0.1) & (g < 0.9)).all() and numpy.unique(g).size == len(g), g
+
+
 def case_published_ranges(folder):
     """The published example: a close of 6012.29, a straddle of 63 points, strikes of delta 0.25 at 57.77 and 49.44 points and of delta
     0.15 another 34.82 and 24.28 beyond. A chain quoted at the volatilities that these deltas ask for gives the same block."""

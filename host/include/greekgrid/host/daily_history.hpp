@@ -33,6 +33,7 @@ struct DailyHistory {
   std::vector<double> off_exchange_volume;     // (N) shares, of the same facilities
   std::vector<double> dix;                     // (N) 1, dark index
   std::vector<double> gex;                     // (N) 1, gamma exposure in its publisher's unit
+  std::vector<double> g;                       // (N) 1, call share of percent gamma of a chain
 
   std::size_t symbols() const { return symbol.size(); }
   std::size_t rows() const { return date.size(); }
@@ -44,7 +45,7 @@ struct DailyQuantity {
   std::vector<double> DailyHistory::*column;
   bool is_volume;  ///< counted, so never negative and compared exactly
 };
-inline constexpr std::array<DailyQuantity, 10> kDailyQuantities{
+inline constexpr std::array<DailyQuantity, 11> kDailyQuantities{
     DailyQuantity{"open", &DailyHistory::open, false},
     DailyQuantity{"high", &DailyHistory::high, false},
     DailyQuantity{"low", &DailyHistory::low, false},
@@ -54,7 +55,8 @@ inline constexpr std::array<DailyQuantity, 10> kDailyQuantities{
     DailyQuantity{"short_exempt_volume", &DailyHistory::short_exempt_volume, true},
     DailyQuantity{"off_exchange_volume", &DailyHistory::off_exchange_volume, true},
     DailyQuantity{"dix", &DailyHistory::dix, false},
-    DailyQuantity{"gex", &DailyHistory::gex, false}};
+    DailyQuantity{"gex", &DailyHistory::gex, false},
+    DailyQuantity{"g", &DailyHistory::g, false}};
 
 /// Whether two values of a quantity say the same: volumes exactly, the others to single precision (2^-23 relative),
 /// because publishers print what they hold in single precision to different decimals.

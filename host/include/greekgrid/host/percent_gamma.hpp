@@ -7,6 +7,8 @@
 #include <span>
 
 #include "greekgrid/host/calendar.hpp"
+#include "greekgrid/host/chain.hpp"
+#include "greekgrid/host/daily_history.hpp"
 
 namespace greekgrid {
 
@@ -35,5 +37,9 @@ struct PercentGamma {
 /// Source: the call share of percent gamma of the public description of the four predictors.
 /// @param spot USD, > 0
 PercentGamma percent_gamma(const PercentGammaBook& book, double spot, Instant at);
+
+/// G of every ticker of a chain that has a spot and contracts of both kinds to speak of, as rows of one session: the
+/// last whose open is not after the quotes. `source` and other quantities are empty.
+DailyHistory percent_gamma_history(const OptionChain& chain, const Calendar& calendar);
 
 }  // namespace greekgrid
