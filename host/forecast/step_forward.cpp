@@ -73,7 +73,7 @@ StepForward step_forward(const StepInputs& inputs, StepMode mode) {
     const double close = base * (1.0 + r);
     out.close[c] = close;
     if (!(close > 0.0)) {
-      out.status[c] = CloseStatus::kNonpositiveClose;
+      out.status[c] = std::isfinite(mad) ? CloseStatus::kNonpositiveClose : CloseStatus::kNoMad;
       continue;
     }
     double change = r;

@@ -15,6 +15,7 @@
 #include "greekgrid/host/night_run.hpp"
 #include "greekgrid/host/step_forward.hpp"
 #include "greekgrid/host/ticker_forecast.hpp"
+#include "greekgrid/io/chain_file.hpp"
 #include "greekgrid/io/corrections_file.hpp"
 #include "greekgrid/io/history_file.hpp"
 #include "output.hpp"
@@ -27,7 +28,7 @@ constexpr std::array<const char*, kPredictors> kLetters = {"P", "V", "G", "D"};
 constexpr std::array<const char*, kPairs.size()> kPairNames = {"PV", "PG", "PD", "VG", "VD", "GD"};
 
 struct Options {
-  std::string file, corrections, date, sort = "symbol", format, iv30, step_forward;
+  std::string file, corrections, date, sort = "symbol", format, iv30, step_forward, chain;
   std::vector<std::string> symbols;
   std::size_t limit = 0;
   int threads = 0;
@@ -346,11 +347,33 @@ const std::vector<StepColumn>& step_columns() {
   return all;
 }
 
-StepForward steps_of(const TickerForecast& f, const std::string& mode) {
+// @param chain the open interest that G is made of; without the symbol G is held
+StepForward steps_of(const TickerForecast& f, const std::string& mode, const OptionChain& chain,
+                     const Calendar& calendar) {
   StepInputs inputs;
   inputs.sessions = &f.sessions;
   inputs.predictors = &f.predictors;
+  std::vector<Instant> settlement;
+  const std::string key = share_class_key(f.symbol);
+  for (std::size_t u = 0; u < chain.tickers(); ++u) {
+    if (share_class_key(chain.ticker[u]) != key) continue;
+    const auto begin = static_cast<std::size_t>(chain.contract_begin[u]);
+    const auto count = static_cast<std::size_t>(chain.contract_count[u]);
+    for (std::size_t i = begin; i < begin + count; ++i) {
+      settlement.push_back(chain.settlement[static_cast<std::size_t>(chain.contract_expiry[i])]);
+    }
+    const auto part = [&](const auto& column) { return std::span(column).subspan(begin, count); };
+    inputs.book = PercentGammaBook{part(chain.strike), part(chain.right), part(chain.open_interest),
+                                   part(chain.multiplier), settlement};
+    inputs.now = chain.quote_time;
+    inputs.next_close = calendar.closes_after(chain.quote_time, 1).front();
+  }
   return step_forward(inputs, mode == "replace" ? StepMode::kReplace : StepMode::kAppend);
+}
+
+const char* close_status(CloseStatus status) {
+  constexpr std::array<const char*, 3> names = {"ok", "nonpositive_close", "no_mad"};
+  return names[static_cast<std::size_t>(status)];
 }
 
 std::string step_page(const TickerForecast& f, const StepForward& s) {
@@ -367,7 +390,7 @@ std::string step_page(const TickerForecast& f, const StepForward& s) {
     if ((s.axis.first + static_cast<int>(c)) % 10 != 0) continue;
     std::vector<std::string> line = {fmt::format("  {:+.1f}", s.axis.x(c))};
     if (s.status[c] != CloseStatus::kOk) {
-      line.emplace_back("nonpositive");
+      line.emplace_back(close_status(s.status[c]));
       line.resize(rows[0].size());
     } else {
       line.push_back(number_text(s.close[c], ".2f"));
@@ -401,13 +424,13 @@ std::string step_page(const TickerForecast& f, const StepForward& s) {
 
 std::string step_records(const std::vector<const TickerForecast*>& list, const std::vector<StepForward>& steps,
                          const std::string& format) {
-  const auto status = [](CloseStatus s) { return s == CloseStatus::kOk ? "ok" : "nonpositive_close"; };
   if (format == "json") {
     nlohmann::ordered_json out = nlohmann::ordered_json::array();
     for (std::size_t k = 0; k < steps.size(); ++k) {
       for (std::size_t c = 0; c < steps[k].close.size(); ++c) {
-        nlohmann::ordered_json entry = {
-            {"symbol", list[k]->symbol}, {"session", session_text(*list[k])}, {"status", status(steps[k].status[c])}};
+        nlohmann::ordered_json entry = {{"symbol", list[k]->symbol},
+                                        {"session", session_text(*list[k])},
+                                        {"status", close_status(steps[k].status[c])}};
         for (const StepColumn& column : step_columns()) {
           const double value = column.value(steps[k], c);
           entry[column.name] = std::isfinite(value) ? nlohmann::ordered_json(value) : nlohmann::ordered_json();
@@ -421,7 +444,7 @@ std::string step_records(const std::vector<const TickerForecast*>& list, const s
   for (const StepColumn& column : step_columns()) cells[0].push_back(column.name);
   for (std::size_t k = 0; k < steps.size(); ++k) {
     for (std::size_t c = 0; c < steps[k].close.size(); ++c) {
-      std::vector<std::string> line = {list[k]->symbol, session_text(*list[k]), status(steps[k].status[c])};
+      std::vector<std::string> line = {list[k]->symbol, session_text(*list[k]), close_status(steps[k].status[c])};
       for (const StepColumn& column : step_columns()) {
         const double value = column.value(steps[k], c);
         line.push_back(std::isfinite(value) ? fmt::format("{:.17g}", value) : "");
@@ -524,9 +547,11 @@ int run(const Options& options) {
   const std::string format = !options.format.empty() ? options.format : options.symbols.size() == 1 ? "card" : "table";
   if (!options.step_forward.empty()) {
     std::erase_if(list, [](const TickerForecast* f) { return f->status == TickerForecastStatus::kNoSessions; });
+    const OptionChain chain = options.chain.empty() ? OptionChain() : read_chain_file(options.chain);
     std::vector<StepForward> steps(list.size());
-    oneapi::tbb::parallel_for(std::size_t{0}, list.size(),
-                              [&](std::size_t k) { steps[k] = steps_of(*list[k], options.step_forward); });
+    oneapi::tbb::parallel_for(std::size_t{0}, list.size(), [&](std::size_t k) {
+      steps[k] = steps_of(*list[k], options.step_forward, chain, calendar);
+    });
     if (format == "csv" || format == "json") {
       print(step_records(list, steps, format));
     } else {
@@ -564,6 +589,8 @@ Command add_forecast(CLI::App& app) {
           "--step-forward", options->step_forward,
           "Hypothetical closes from -10 to +5 MAD instead: append (of the next session) or replace (of its own)")
       ->check(CLI::IsMember({"append", "replace"}));
+  command->add_option("--chain", options->chain,
+                      "With --step-forward: chains.h5 whose open interest gives each close its G (default: G stays)");
   command->add_flag("--ranking", options->ranking,
                     "The 50 most bullish and the 50 most bearish by the median of 5 sessions");
   command->add_option("--sort", options->sort, "symbol, or a column: largest first, COLUMN:asc smallest first")

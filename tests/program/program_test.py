@@ -1155,6 +1155,12 @@ def case_history_of_chains(folder):
     assert "0 refused or contradicted" in out, out
 
 
+def spot_of(chains):
+    import h5py
+    with h5py.File(chains) as f:
+        return float(f["spot"][0])
+
+
 def case_open_interest_of_sessions(folder):
     """G of every session that the clearing house's files hold."""
     need_modules("numpy", "h5py")
@@ -1172,6 +1178,20 @@ def case_open_interest_of_sessions(folder):
     run("history", *files, "-o", folder / "h.h5")
     with h5py.File(folder / "h.h5") as h:
         g = h["g"][:]
+    # In place of the last close G is that of the last session; in the next session what expires has rolled off.
+    closes = folder / "p.csv"
+    before = list(weekdays("2026-01-05", 154))  # to 2026-08-06
+    closes.write_text("date,symbol,close\n" + "".join(f"{day},SPY,{700 + (n * 7919) % 13}\n" for n, day in enumerate(before)) +
+                      "".join(f"{file.stem},SPY,{spot_of(file)!r}\n" for file in files))
+    run("history", *files, closes, "-o", folder / "h.h5")
+    step = {}
+    for mode in ("replace", "append"):
+        rows = json.loads(run("forecast", folder / "h.h5", "--symbols", "SPY", "--step-forward", mode, "--chain", files[-1], "--format", "json")[0])
+        step[mode] = next(row for row in rows if row["next_close_mad"] == 0.0)
+        held = json.loads(run("forecast", folder / "h.h5", "--symbols", "SPY", "--step-forward", mode, "--format", "json")[0])
+        assert {row["g"] for row in held} == {g[-1]} and len({row["g"] for row in rows}) > 200
+    assert abs(step["replace"]["g"] - g[-1]) < 1e-12 and abs(step["append"]["g"] - g[-1]) > 1e-6
+    assert step["replace"]["status"] == "ok" and step["replace"]["next_close"] == spot_of(files[-1])
     assert len(g) == len(files) and ((g > 0.1) & (g < 0.9)).all() and numpy.unique(g).size == len(g), g
 
 

@@ -33,7 +33,11 @@ struct StepAxis {
 StepAxis step_axis(const PredictorSeries& predictors, std::size_t t);
 
 /// Why a hypothetical close has no numbers.
-enum class CloseStatus : std::int8_t { kOk = 0, kNonpositiveClose = 1 };
+enum class CloseStatus : std::int8_t {
+  kOk = 0,
+  kNonpositiveClose = 1,
+  kNoMad = 2,  ///< session t has no mean absolute return: the closes are not known themselves
+};
 
 /// What is known at session t, the last of the series.
 struct StepInputs {
