@@ -38,10 +38,7 @@ PercentGamma percent_gamma(const PercentGammaBook& book, double spot, Instant at
 }
 
 DailyHistory percent_gamma_history(const OptionChain& chain, const Calendar& calendar) {
-  Session session = calendar.session_on_or_before(new_york_date(chain.quote_time));
-  if (session.open > chain.quote_time) {
-    session = calendar.session_on_or_before(Date(std::chrono::sys_days(session.date) - std::chrono::days(1)));
-  }
+  const Session session = calendar.session_begun_by(chain.quote_time);
   const Instant date = std::chrono::sys_days(session.date).time_since_epoch() / std::chrono::seconds(1);
   DailyHistory history;
   std::vector<Instant> settlement;

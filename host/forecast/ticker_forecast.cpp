@@ -62,7 +62,9 @@ TickerForecast make_ticker_forecast(const DailyHistory& history, std::size_t sym
   std::vector<double> g, iv30;
   g = at_sessions(history, symbol, options.gamma_from_gex ? &DailyHistory::gex : &DailyHistory::g, out.sessions.date,
                   1.0);
-  if (!options.iv30_symbol.empty()) {
+  if (options.iv30_symbol.empty()) {
+    iv30 = at_sessions(history, symbol, &DailyHistory::iv30, out.sessions.date, 1.0);
+  } else {
     const auto found = std::lower_bound(history.symbol.begin(), history.symbol.end(), options.iv30_symbol);
     if (found != history.symbol.end() && *found == options.iv30_symbol) {
       iv30 = at_sessions(history, static_cast<std::size_t>(found - history.symbol.begin()), &DailyHistory::close,

@@ -222,6 +222,12 @@ Session Calendar::session_on_or_before(Date date) const {
   }
 }
 
+Session Calendar::session_begun_by(Instant instant) const {
+  const Session session = session_on_or_before(new_york_date(instant));
+  if (session.open <= instant) return session;
+  return session_on_or_before(Date(std::chrono::sys_days(session.date) - std::chrono::days(1)));
+}
+
 Session Calendar::session_on_or_after(Date date) const {
   for (sys_days day = sys_days{date};; day += days{1}) {
     if (const std::optional<Session> found = session(Date{day})) return *found;

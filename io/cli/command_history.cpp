@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <limits>
 #include <map>
 #include <memory>
 
@@ -15,12 +17,14 @@
 #include "greekgrid/io/history_file.hpp"
 #include "greekgrid/io/history_ingest.hpp"
 #include "greekgrid/io/ingest.hpp"
+#include "greekgrid/io/night_file.hpp"
 #include "greekgrid/io/night_table.hpp"
 #include "greekgrid/io/publish.hpp"
 #include "greekgrid/io/ranking_file.hpp"
 #include "output.hpp"
 #include "process.hpp"
 #include "sources.hpp"
+#include "tables.hpp"
 
 namespace greekgrid::cli {
 namespace {
@@ -47,13 +51,50 @@ std::string date_text(Instant midnight) {
   return utc_text(midnight).substr(0, 10);
 }
 
+/// A night's own series: gamma index under its first position model and iv30, as rows of its session.
+DailyHistory night_history(const std::string& file, const Calendar& calendar) {
+  const NightSummary night = read_night_summary(file);
+  const std::vector<TableColumn> c = read_rows(file, "volatility", {{"ticker", "iv30"}, {}});
+  const Session session = calendar.session_begun_by(night.header.quote_time);
+  const Instant date = std::chrono::sys_days(session.date).time_since_epoch() / std::chrono::seconds(1);
+  DailyHistory history;
+  for (std::size_t u = 0; u < night.header.ticker.size(); ++u) {
+    const std::string& ticker = night.header.ticker[u];
+    double index = std::numeric_limits<double>::quiet_NaN(), iv30 = index;
+    for (const LevelRow& row : night.level) {
+      if (row.ticker == ticker && row.position == night.header.position.front())
+        index = row[LevelName::kGammaIndex].value;
+    }
+    if (u < cells(c[0].variable) && text_at(c[0], u) == ticker) iv30 = number_at(c[1], u);
+    if (!std::isfinite(index) && !std::isfinite(iv30)) continue;
+    history.symbol.push_back(ticker);
+    history.row_begin.push_back(static_cast<std::int64_t>(history.rows()));
+    history.row_count.push_back(1);
+    history.date.push_back(date);
+    for (const DailyQuantity& quantity : kDailyQuantities) {
+      const bool is_index = quantity.column == &DailyHistory::gamma_index,
+                 is_iv = quantity.column == &DailyHistory::iv30;
+      (history.*quantity.column).push_back(is_index ? index : is_iv ? iv30 : std::numeric_limits<double>::quiet_NaN());
+    }
+  }
+  return history;
+}
+
 Part read_part(const std::string& file, const Options& options, HistoryFormat format, const Calendar& calendar,
                Diagnostics& rejects) {
   Part part;
   part.file = file;
   part.name = fs::path(file).filename().string();
   std::error_code ignored;
-  if (fs::is_regular_file(file, ignored) && is_hdf5_file(file) && list_groups(file).schema == "greekgrid.chains") {
+  const std::string schema = fs::is_regular_file(file, ignored) && is_hdf5_file(file) ? list_groups(file).schema : "";
+  if (schema == "greekgrid.night") {
+    part.format = "night.h5";
+    part.history = night_history(file, calendar);
+    part.history.source = {{part.name, file_sha256(file)}};
+    part.rows_in = static_cast<std::int64_t>(part.history.rows());
+    return part;
+  }
+  if (schema == "greekgrid.chains") {
     const OptionChain chain = read_chain_file(file);
     part.format = "chains.h5";
     part.history = percent_gamma_history(chain, calendar);
@@ -63,7 +104,7 @@ Part read_part(const std::string& file, const Options& options, HistoryFormat fo
     if (part.refused > 0) spdlog::warn("{}: {} tickers without a spot or open interest have no G", file, part.refused);
     return part;
   }
-  if (fs::is_regular_file(file, ignored) && is_hdf5_file(file)) {
+  if (!schema.empty()) {
     part.format = "history.h5";
     part.history = read_history_file(file);
     part.rows_in = static_cast<std::int64_t>(part.history.rows());
@@ -187,7 +228,8 @@ Command add_history(CLI::App& app) {
       "history", "Daily prices, volumes, FINRA short volume and DIX-style series to one history.h5, or into it");
   command
       ->add_option("files", options->files,
-                   "Daily series, plain or gzip, chains.h5 for their G, and history.h5 files; earlier ones win")
+                   "Daily series, plain or gzip, chains.h5 for their G, night.h5 for gamma index and iv30, and "
+                   "history.h5 files; earlier ones win")
       ->required();
   command->add_option("-o,--output", options->target, "Target history.h5; to extend it name it among the files too")
       ->required();

@@ -33,7 +33,9 @@ constexpr std::array<Description, kDailyQuantities.size()> kDescriptions{
     Description{"shares traded off exchange", "shares"},
     Description{"dark index", "1"},
     Description{"gamma exposure in the unit of its publisher", "1"},
-    Description{"call share of percent gamma: 0.5 is balanced", "1"}};
+    Description{"call share of percent gamma: 0.5 is balanced", "1"},
+    Description{"gamma index of a night's first position model", "1e9 USD"},
+    Description{"implied volatility of 30 days at the forward, of a night", "vol"}};
 
 std::string iso_date(Instant midnight) {
   return h5::iso_from_instant(midnight).substr(0, 10);

@@ -816,12 +816,12 @@ def add_groups(night):
 
 
 def priced_chain(path, day, spot, skew):
-    """Two expirations of AAA quoted around Black-Scholes prices of a smile 0.2 + skew ln(K / 100), at a day's close."""
+    """Three expirations of AAA quoted around Black-Scholes prices of a smile 0.2 + skew ln(K / 100), at a day's close."""
     import math
     def cdf(x):
         return 0.5 * (1.0 + math.erf(x / math.sqrt(2.0)))
     rows = []
-    for expiry in ("2026-08-21", "2026-09-18"):
+    for expiry in ("2026-07-31", "2026-08-21", "2026-09-18"):
         tau = (datetime.date.fromisoformat(expiry) - datetime.date.fromisoformat(day)).days / 365.0
         for strike in range(80, 121, 2):
             sigma = 0.2 + skew * math.log(strike / 100.0)
@@ -1150,6 +1150,16 @@ def case_history_of_chains(folder):
                 puts += interest * m * (n(spot) - n(0.99 * spot))
         assert math.isnan(h["g"][0]) and abs(h["g"][1] - calls / (calls + puts)) < 1e-12, (h["g"][:], calls, puts)
         assert h["close"][1] == 101.0
+    # A night of the same session adds its gamma index and iv30; named again it says nothing new.
+    night = folder / "night.h5"
+    run("run", chains, "-o", night, "--config", small_config(folder))
+    level = json.loads(run("levels", night, "--format", "json")[0])[0]
+    for _ in range(2):
+        out, _ = run("history", store, night, "-o", store)
+        assert "night.h5" in out and "0 refused or contradicted" in out, out
+    with h5py.File(store) as h, h5py.File(night) as f:
+        assert len(h["g"]) == 2 and not math.isnan(h["g"][1]) and h["close"][1] == 101.0
+        assert h["gamma_index"][1] == level["gamma_index"] and h["iv30"][1] == f["volatility/iv30"][0] and math.isnan(h["iv30"][0])
     # The same chain again says nothing new; another open interest of the day contradicts it.
     out, _ = run("history", store, chains, "-o", store)
     assert "0 refused or contradicted" in out, out

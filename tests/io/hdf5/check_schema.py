@@ -45,7 +45,7 @@ CHAINS_OPTIONAL = {("/", "dealer_position"): (("contract",), "f8", "1")}
 HISTORY = {
     "symbol": (("symbol",), "str", None), **same("row_begin row_count", ("symbol",), "i8", "1"),
     "row": (("row",), "i8", "1"), "date": (("row",), "i8", TIME),
-    **same("open high low close", ("row",), "f8", "USD"), **same("dix gex g", ("row",), "f8", "1"),
+    **same("open high low close", ("row",), "f8", "USD"), **same("dix gex g", ("row",), "f8", "1"), "gamma_index": (("row",), "f8", "1e9 USD"), "iv30": (("row",), "f8", "vol"),
     **same("volume short_volume short_exempt_volume off_exchange_volume", ("row",), "f8", "shares"),
 }
 

@@ -48,6 +48,8 @@ class Calendar {
   std::optional<Session> session(Date date) const;
   /// The last session with date <= the given one.
   Session session_on_or_before(Date date) const;
+  /// The last session whose open is not after an instant: the one that quotes of the instant belong to.
+  Session session_begun_by(Instant instant) const;
   /// The first session with date >= the given one.
   Session session_on_or_after(Date date) const;
   /// The session after the given date.

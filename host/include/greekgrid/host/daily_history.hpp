@@ -34,6 +34,8 @@ struct DailyHistory {
   std::vector<double> dix;                     // (N) 1, dark index
   std::vector<double> gex;                     // (N) 1, gamma exposure in its publisher's unit
   std::vector<double> g;                       // (N) 1, call share of percent gamma of a chain
+  std::vector<double> gamma_index;             // (N) 1e9 USD, of a night's first position model
+  std::vector<double> iv30;                    // (N) vol, of a night
 
   std::size_t symbols() const { return symbol.size(); }
   std::size_t rows() const { return date.size(); }
@@ -45,7 +47,7 @@ struct DailyQuantity {
   std::vector<double> DailyHistory::*column;
   bool is_volume;  ///< counted, so never negative and compared exactly
 };
-inline constexpr std::array<DailyQuantity, 11> kDailyQuantities{
+inline constexpr std::array<DailyQuantity, 13> kDailyQuantities{
     DailyQuantity{"open", &DailyHistory::open, false},
     DailyQuantity{"high", &DailyHistory::high, false},
     DailyQuantity{"low", &DailyHistory::low, false},
@@ -56,7 +58,9 @@ inline constexpr std::array<DailyQuantity, 11> kDailyQuantities{
     DailyQuantity{"off_exchange_volume", &DailyHistory::off_exchange_volume, true},
     DailyQuantity{"dix", &DailyHistory::dix, false},
     DailyQuantity{"gex", &DailyHistory::gex, false},
-    DailyQuantity{"g", &DailyHistory::g, false}};
+    DailyQuantity{"g", &DailyHistory::g, false},
+    DailyQuantity{"gamma_index", &DailyHistory::gamma_index, false},
+    DailyQuantity{"iv30", &DailyHistory::iv30, false}};
 
 /// Whether two values of a quantity say the same: volumes exactly, the others to single precision (2^-23 relative),
 /// because publishers print what they hold in single precision to different decimals.

@@ -21,7 +21,7 @@ struct TickerForecastOptions {
   bool record = true;           ///< walk-forward evaluation over the whole history up to the session
   bool maps = false;            ///< weather maps of both horizons
   bool gamma_from_gex = false;  ///< the history's gex series stands in for G
-  /// Symbol whose closes, in per cent, are the implied volatility of 30 days; none if empty.
+  /// Symbol whose closes, in per cent, are the implied volatility of 30 days; if empty the history's own iv30.
   std::string iv30_symbol;
 };
 
