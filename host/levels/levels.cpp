@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <numbers>
 #include <optional>
 
 #include "exposure_line.hpp"
@@ -524,14 +525,22 @@ class Search {
     }
   }
 
-  // sum |n| m gamma of each model at spot and an instant.
+  // sum |n| m gamma of each model at spot and an instant before every settlement; the closed form of gamma alone, as
+  // all Greeks would cost more than the search.
   std::vector<double> gross_gamma(const BookView& book, Instant at) const {
     std::vector<double> gross(in_.positions, 0.0);
-    const std::vector<double> greeks = base_greeks(book, at, in_.iv_floor);
-    for (std::size_t w = 0; w < in_.positions; ++w) {
-      for (std::size_t i = 0; i < book.contracts(); ++i) {
-        gross[w] +=
-            std::abs(book.weight[w * book.contracts() + i] * greeks[index(Greek::kGamma) * book.contracts() + i]);
+    const double spot = book.spot * std::exp(book.spot_basis);
+    for (std::size_t e = 0; e < book.expiries(); ++e) {
+      const double tau = static_cast<double>(book.settlement[e] - at) / kSecondsPerYear, q = book.dividend_yield[e];
+      for (auto i = static_cast<std::size_t>(book.expiry_begin[e]);
+           i < static_cast<std::size_t>(book.expiry_begin[e + 1]); ++i) {
+        const double deviation = std::max(in_.iv_floor, book.implied_volatility[i]) * std::sqrt(tau);
+        const double d1 = (std::log(spot / book.strike[i]) + (book.rate[e] - q) * tau) / deviation + 0.5 * deviation;
+        const double gamma = std::exp(-q * tau - 0.5 * d1 * d1 + 2.0 * book.spot_basis) /
+                             (std::sqrt(2.0 * std::numbers::pi) * spot * deviation);
+        for (std::size_t w = 0; w < in_.positions; ++w) {
+          gross[w] += std::abs(book.weight[w * book.contracts() + i]) * gamma;
+        }
       }
     }
     return gross;
