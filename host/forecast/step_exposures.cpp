@@ -8,7 +8,6 @@
 namespace greekgrid {
 namespace {
 
-constexpr std::size_t kStencil = 8;       // -3 .. 4 around the point below
 constexpr std::size_t kMost = 1U << 14U;  // spots of a line
 
 }  // namespace
@@ -31,15 +30,7 @@ std::vector<double> step_exposures(Backend& backend, GreekSet greeks, const Book
   for (std::size_t c = 0; c < close.size(); ++c) {
     const double at = (std::log(close[c] / book.spot) - line.begin) / line.step;
     const auto below = std::clamp<std::size_t>(static_cast<std::size_t>(at), 3, line.spots - 5);
-    const double u = at - static_cast<double>(below);
-    double weight[kStencil];
-    for (std::size_t a = 0; a < kStencil; ++a) {
-      weight[a] = 1.0;
-      for (std::size_t b = 0; b < kStencil; ++b) {
-        if (b == a) continue;
-        weight[a] *= (u - (static_cast<double>(b) - 3.0)) / (static_cast<double>(a) - static_cast<double>(b));
-      }
-    }
+    const auto weight = lagrange(at - static_cast<double>(below));
     for (std::size_t row = 0; row < rows; ++row) {
       const double* from = &values[row * line.spots + below - 3];
       double value = 0.0;

@@ -1,6 +1,7 @@
 #include "exposure_line.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <memory>
 
@@ -14,7 +15,6 @@ constexpr double kStepsPerSmileWidth = 1.0;
 constexpr double kNarrowestVertex = 1.6e-3;  // log-moneyness
 constexpr int kCoarsest = 8;                 // 2^8 steps
 constexpr std::size_t kMargin = 4;           // points beyond either end that the interpolation reads
-constexpr std::size_t kStencil = 8;          // its points: -3 .. 4 around the one below
 
 // The deviation of an expiry's narrowest contract over the grid's instants and shifts, in ln S.
 double narrowest(const BookView& book, std::size_t e, std::size_t positions, const GridView& grid) {
@@ -48,7 +48,15 @@ int coarseness(double width, double step) {
       std::min(static_cast<double>(kCoarsest), std::floor(std::log2(width / (kStepsPerDeviation * step)))));
 }
 
-// Lagrange weights at `at` in [0, 1) between points 0 and 1 of -3 .. 4.
+struct Run {
+  std::unique_ptr<BookPart> part;
+  int coarseness = 0;
+  SpotLine line;  // as evaluated
+  std::vector<double> exposure;
+};
+
+}  // namespace
+
 std::array<double, kStencil> lagrange(double at) {
   std::array<double, kStencil> weights{};
   for (std::size_t a = 0; a < kStencil; ++a) {
@@ -61,15 +69,6 @@ std::array<double, kStencil> lagrange(double at) {
   }
   return weights;
 }
-
-struct Run {
-  std::unique_ptr<BookPart> part;
-  int coarseness = 0;
-  SpotLine line;  // as evaluated
-  std::vector<double> exposure;
-};
-
-}  // namespace
 
 BookPart::BookPart(const BookView& book, std::size_t positions, std::size_t first, std::size_t last) : view(book) {
   const auto begin = static_cast<std::size_t>(book.expiry_begin[first]);

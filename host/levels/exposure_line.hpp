@@ -3,7 +3,7 @@
 /// @file
 /// Exposures along a fine line of spots. Private to host/levels.
 
-#include <cmath>
+#include <array>
 #include <cstddef>
 #include <span>
 #include <vector>
@@ -31,6 +31,12 @@ struct SpotLine {
 /// @param alive_after expiries that settle at or before it are left out
 std::vector<double> evaluate_line(Backend& backend, GreekSet greeks, const BookView& book, std::size_t positions,
                                   const GridView& grid, const SpotLine& line, std::int64_t alive_after);
+
+/// Points that carry a value from a coarser line: -3 .. 4 around the one below.
+inline constexpr std::size_t kStencil = 8;
+
+/// Their Lagrange weights at `at` in [0, 1] between points 0 and 1.
+std::array<double, kStencil> lagrange(double at);
 
 /// A part of a book: the expiries [first, last), with the weights of one position model.
 struct BookPart {

@@ -163,25 +163,34 @@ std::vector<Change> sign_changes(std::size_t n, Sign sign) {
   return changes;
 }
 
+// Looks closely at brackets: the exposure of each one's model at kZoom spots across it and `margin` of its width on
+// either side, (bracket, spot). The jobs say where the spots are.
+std::vector<ExposureJob> zoom(Backend& sampler, Greek greek, const BookView& book, const GridView& grid,
+                              const std::vector<Bracket>& brackets, double margin, std::vector<double>& values) {
+  values.resize(brackets.size() * kZoom);
+  std::vector<ExposureJob> jobs;
+  for (std::size_t k = 0; k < brackets.size(); ++k) {
+    const double width = brackets[k].high - brackets[k].low;
+    BookView one = book;
+    one.weight = book.weight.subspan(brackets[k].position * book.contracts(), book.contracts());
+    GridView close = grid;
+    close.log_spot_begin = brackets[k].low - margin * width;
+    close.log_spot_step = (1.0 + 2.0 * margin) * width / static_cast<double>(kZoom - 1);
+    close.spots = kZoom;
+    jobs.push_back({one, close, 1, std::span(values).subspan(k * kZoom, kZoom)});
+  }
+  if (!jobs.empty()) sampler.evaluate({greek}, jobs);
+  return jobs;
+}
+
 // Narrows brackets of sign changes of sum w greek over spot, all of one book at once, by evaluating within them. Ends
 // are looked at half a bracket further out: interpolation may have put a sign change into the wrong one of two
 // neighbours. A bracket without a change on closer look gives nothing.
 std::vector<std::optional<Root>> narrow(Backend& sampler, Greek greek, const BookView& book, const GridView& grid,
                                         const std::vector<Bracket>& brackets) {
   std::vector<std::optional<Root>> roots(brackets.size());
-  std::vector<double> values(brackets.size() * kZoom);
-  std::vector<ExposureJob> jobs;
-  for (std::size_t k = 0; k < brackets.size(); ++k) {
-    const double width = brackets[k].high - brackets[k].low;
-    BookView one = book;
-    one.weight = book.weight.subspan(brackets[k].position * book.contracts(), book.contracts());
-    GridView zoom = grid;
-    zoom.log_spot_begin = brackets[k].low - 0.5 * width;
-    zoom.log_spot_step = 2.0 * width / static_cast<double>(kZoom - 1);
-    zoom.spots = kZoom;
-    jobs.push_back({one, zoom, 1, std::span(values).subspan(k * kZoom, kZoom)});
-  }
-  if (!jobs.empty()) sampler.evaluate({greek}, jobs);
+  std::vector<double> values;
+  const std::vector<ExposureJob> jobs = zoom(sampler, greek, book, grid, brackets, 0.5, values);
   for (std::size_t k = 0; k < brackets.size(); ++k) {
     const double* v = &values[k * kZoom];
     // Of several changes the one nearest to the middle of the bracket, where it was first seen.
@@ -551,19 +560,8 @@ class Search {
   std::vector<std::optional<Root>> narrow_extremum(Greek greek, const BookView& book, const GridView& grid,
                                                    const std::vector<Bracket>& brackets) {
     std::vector<std::optional<Root>> roots(brackets.size());
-    std::vector<double> values(brackets.size() * kZoom);
-    std::vector<ExposureJob> jobs;
-    for (std::size_t k = 0; k < brackets.size(); ++k) {
-      const double width = brackets[k].high - brackets[k].low;
-      BookView one = book;
-      one.weight = book.weight.subspan(brackets[k].position * book.contracts(), book.contracts());
-      GridView zoom = grid;
-      zoom.log_spot_begin = brackets[k].low - width;
-      zoom.log_spot_step = 3.0 * width / static_cast<double>(kZoom - 1);
-      zoom.spots = kZoom;
-      jobs.push_back({one, zoom, 1, std::span(values).subspan(k * kZoom, kZoom)});
-    }
-    if (!jobs.empty()) sampler_.evaluate({greek}, jobs);
+    std::vector<double> values;
+    const std::vector<ExposureJob> jobs = zoom(sampler_, greek, book, grid, brackets, 1.0, values);
     for (std::size_t k = 0; k < brackets.size(); ++k) {
       const double* v = &values[k * kZoom];
       const double begin = jobs[k].grid.log_spot_begin, step = jobs[k].grid.log_spot_step;

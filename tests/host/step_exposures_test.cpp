@@ -9,51 +9,28 @@
 #include <random>
 
 #include "greekgrid/kernels/formulas/black_scholes.hpp"
+#include "greekgrid_test/books.hpp"
 
 namespace greekgrid {
 namespace {
 
 constexpr Instant kNow = 1'700'000'000, kDay = 86400;
 
-struct Book {
-  std::vector<std::int64_t> settlement, expiry_begin = {0};
-  std::vector<double> rate, dividend_yield, strike, volatility, weight;
-  std::vector<std::int8_t> right;
-
-  void expiry(double days, std::mt19937& random, int contracts) {
-    std::uniform_real_distribution<double> k(70.0, 130.0), v(0.12, 0.6), n(-500.0, 500.0);
-    settlement.push_back(kNow + static_cast<Instant>(days * static_cast<double>(kDay)));
-    rate.push_back(0.04);
-    dividend_yield.push_back(0.01);
-    for (int i = 0; i < contracts; ++i) {
-      strike.push_back(k(random));
-      right.push_back(i % 2 == 0 ? std::int8_t{1} : std::int8_t{-1});
-      volatility.push_back(v(random));
-      weight.push_back(n(random));
-    }
-    expiry_begin.push_back(static_cast<std::int64_t>(strike.size()));
+void add_expiry(test::Book& book, double days, std::mt19937& random, int contracts) {
+  std::uniform_real_distribution<double> k(70.0, 130.0), v(0.12, 0.6), n(-500.0, 500.0);
+  book.add_expiry(kNow + static_cast<Instant>(days * static_cast<double>(kDay)), 0.04, 0.01);
+  for (int i = 0; i < contracts; ++i) {
+    const double strike = k(random), sigma = v(random);
+    book.add(strike, i % 2 == 0 ? 1 : -1, sigma, {n(random)});
   }
-  BookView view() const {
-    BookView book;
-    book.spot = 100.0;
-    book.spot_basis = 0.001;
-    book.settlement = settlement;
-    book.rate = rate;
-    book.dividend_yield = dividend_yield;
-    book.expiry_begin = expiry_begin;
-    book.strike = strike;
-    book.right = right;
-    book.implied_volatility = volatility;
-    book.weight = weight;
-    return book;
-  }
-};
+}
 
 TEST(StepExposures, AreThoseOfTheClosedFormsAtEveryClose) {
   std::mt19937 random(11);
-  Book held;
-  held.expiry(0.9, random, 20);  // settles before the close
-  for (const double days : {2.0, 3.0, 10.0, 45.0, 400.0}) held.expiry(days, random, 40);
+  test::Book held;
+  held.spot_basis = 0.001;
+  add_expiry(held, 0.9, random, 20);  // settles before the close
+  for (const double days : {2.0, 3.0, 10.0, 45.0, 400.0}) add_expiry(held, days, random, 40);
   const BookView book = held.view();
   const Instant at[] = {kNow + kDay};
   const double shifts[] = {-0.05, 0.0, 0.1};
@@ -95,7 +72,7 @@ TEST(StepExposures, AreThoseOfTheClosedFormsAtEveryClose) {
 }
 
 TEST(StepExposures, AnEmptyBookIsZero) {
-  const Book none;
+  const test::Book none;
   const Instant at[] = {kNow};
   const double shift[] = {0.0};
   GridView grid;
