@@ -35,6 +35,7 @@ TEST(StepExposures, AreThoseOfTheClosedFormsAtEveryClose) {
   const Instant at[] = {kNow + kDay};
   const double shifts[] = {-0.05, 0.0, 0.1};
   GridView grid;
+  grid.quote_time = kNow;
   grid.time = at;
   grid.iv_shift = shifts;
   grid.iv_floor = 0.01;
@@ -76,6 +77,7 @@ TEST(StepExposures, AnEmptyBookIsZero) {
   const Instant at[] = {kNow};
   const double shift[] = {0.0};
   GridView grid;
+  grid.quote_time = kNow;
   grid.time = at;
   grid.iv_shift = shift;
   grid.iv_floor = 0.01;
