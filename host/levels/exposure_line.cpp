@@ -16,8 +16,10 @@ constexpr double kNarrowestVertex = 1.6e-3;  // log-moneyness
 constexpr int kCoarsest = 8;                 // 2^8 steps
 constexpr std::size_t kMargin = 4;           // points beyond either end that the interpolation reads
 
-// The deviation of an expiry's narrowest contract over the grid's instants and shifts, in ln S.
-double narrowest(const BookView& book, std::size_t e, std::size_t positions, const GridView& grid) {
+// The deviation of an expiry's narrowest contract over the grid's instants and shifts, in ln S, between ln(S / S0) =
+// low and high.
+double narrowest(const BookView& book, std::size_t e, std::size_t positions, const GridView& grid, double low,
+                 double high) {
   double sigma = std::numeric_limits<double>::infinity();
   const std::size_t n = book.contracts();
   for (auto i = static_cast<std::size_t>(book.expiry_begin[e]); i < static_cast<std::size_t>(book.expiry_begin[e + 1]);
@@ -25,6 +27,9 @@ double narrowest(const BookView& book, std::size_t e, std::size_t positions, con
     bool weighted = false;
     for (std::size_t w = 0; w < positions; ++w) weighted = weighted || book.weight[w * n + i] != 0.0;
     if (weighted) sigma = std::min(sigma, book.implied_volatility[i]);
+  }
+  if (grid.effective_rule() == IvRule::kRelativeBeta) {
+    sigma *= 1.0 - std::max(grid.iv_rule_parameter * low, grid.iv_rule_parameter * high);
   }
   const double tau0 = static_cast<double>(book.settlement[e] - grid.quote_time) / kSecondsPerYear;
   const double scale =
@@ -84,11 +89,11 @@ BookPart::BookPart(const BookView& book, std::size_t positions, std::size_t firs
   if (!book.smile.empty()) view.smile = book.smile.subspan(first, last - first);
 }
 
-double narrowest_deviation(const BookView& book, std::size_t positions, const GridView& grid,
-                           std::int64_t alive_after) {
+double narrowest_deviation(const BookView& book, std::size_t positions, const GridView& grid, std::int64_t alive_after,
+                           double low, double high) {
   double width = std::numeric_limits<double>::infinity();
   for (std::size_t e = 0; e < book.expiries(); ++e) {
-    if (book.settlement[e] > alive_after) width = std::min(width, narrowest(book, e, positions, grid));
+    if (book.settlement[e] > alive_after) width = std::min(width, narrowest(book, e, positions, grid, low, high));
   }
   return width;
 }
@@ -99,15 +104,16 @@ LineEvaluation::LineEvaluation(GreekSet greeks, const BookView& book, std::size_
       grid_(grid),
       positions_(positions),
       rows_(greeks.size() * positions * grid.time.size() * grid.iv_shift.size()) {
+  const double end = line.x(line.spots - 1);
   for (std::size_t e = 0; e < book.expiries();) {
     if (book.settlement[e] <= alive_after) {
       ++e;
       continue;
     }
-    const int level = coarseness(narrowest(book, e, positions, grid), line.step);
+    const int level = coarseness(narrowest(book, e, positions, grid, line.begin, end), line.step);
     std::size_t last = e + 1;
     while (last < book.expiries() && book.settlement[last] > alive_after &&
-           coarseness(narrowest(book, last, positions, grid), line.step) == level) {
+           coarseness(narrowest(book, last, positions, grid, line.begin, end), line.step) == level) {
       ++last;
     }
     Run run;

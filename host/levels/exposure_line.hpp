@@ -46,7 +46,9 @@ std::vector<double> evaluate_line(Backend& backend, GreekSet greeks, const BookV
 
 /// The deviation of a book's narrowest contract with a weight over the grid's instants and shifts, or the smile's
 /// vertex where a rule follows it, in ln S; of the expiries that settle after `alive_after`, infinite without any.
-double narrowest_deviation(const BookView& book, std::size_t positions, const GridView& grid, std::int64_t alive_after);
+/// Between ln(S / S0) = low and high.
+double narrowest_deviation(const BookView& book, std::size_t positions, const GridView& grid, std::int64_t alive_after,
+                           double low, double high);
 
 /// What evaluate_line() does, in steps, so that the jobs of many lines can go to a backend in one call. The book's and
 /// the grid's arrays must live until sum() has returned.
