@@ -49,11 +49,11 @@ struct StepTable {
 /// Contracts that settle at or before the instant of a mode contribute nothing. Closes are evenly apart in price, the
 /// backends' spots in its logarithm: expiries are evaluated on lines of spots no coarser than an eighth of their
 /// narrowest deviation and carried to the closes by Lagrange interpolation through eight points, below 3e-7 of the
-/// largest magnitude over the closes beside the backend's own error, as long as the narrowest deviation is above 3e-4
-/// of spot and the floor of volatility does not begin to bind between closes, where exposures have a corner. Flips lie
-/// within 0.8 .. 1.2 of spot or among the closes; exposures of less than 5e-6 of the largest (1e-4 under rules that
-/// move volatility) have no sign there. Their error is about s/500, s the narrowest deviation in ln S. Walls are those
-/// of Backend::gamma_walls.
+/// largest magnitude over the closes (1e-6 under rules that follow a smile) beside the backend's own error, as long as
+/// the narrowest deviation is above 3e-4 of spot and the floor of volatility does not begin to bind between closes,
+/// where exposures have a corner. Flips lie within 0.8 .. 1.2 of spot or among the closes; exposures of less than 5e-6
+/// of the largest (1e-4 under rules that move volatility) have no sign there. Their error is about s/500, s the
+/// narrowest deviation in ln S. Walls are those of Backend::gamma_walls.
 /// @param sampler of double precision: flips under rules that move volatility are differences of DX
 /// @throws BackendError
 std::vector<StepTable> make_step_tables(Backend& backend, Backend& sampler, std::span<const StepTableInputs> tickers);
