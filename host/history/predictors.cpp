@@ -209,6 +209,30 @@ PredictorSeries compute_predictors(const SessionSeries& series, const SessionInp
   return out;
 }
 
+SessionPredictors session_predictors(const SessionSeries& series, const PredictorSeries& predictors, std::size_t t) {
+  SessionPredictors row;
+  row.sessions = static_cast<std::int64_t>(t) + 1;
+  row.date = series.date.at(t);
+  row.close = series.close.at(t);
+  row.mad = predictors.mad.at(t);
+  const std::vector<double>* old[] = {&predictors.p_old, &predictors.v_old, &predictors.g_old, &predictors.d_old};
+  for (std::size_t k = 0; k < kPredictors; ++k) {
+    row.x[k] = predictors.x[k].at(t);
+    row.z[k] = predictors.z[k].at(t);
+    row.status[k] = predictors.status[k].at(t);
+    row.old[k] = old[k]->at(t);
+    row.old_status[k] = predictors.old_status[k].at(t);
+  }
+  row.v_raw = predictors.v_raw.at(t);
+  row.rv20 = predictors.rv20.at(t);
+  row.atr5 = predictors.atr5.at(t);
+  row.iv30 = predictors.iv30.at(t);
+  row.premium = predictors.premium.at(t);
+  row.premium_score = predictors.premium_score.at(t);
+  row.premium_regime = predictors.premium_regime.at(t);
+  return row;
+}
+
 std::vector<double> expanding_rank(std::span<const double> x) {
   std::vector<std::pair<double, std::size_t>> order;
   order.reserve(x.size());
