@@ -140,6 +140,9 @@ inline constexpr std::size_t kLeastRanked = 252;  ///< values that a standing or
 /// @throws std::invalid_argument where a column of the series or an input that is not empty is not (T)
 PredictorSeries compute_predictors(const SessionSeries& series, const SessionInputs& inputs = {});
 
+/// r and MAD alone; the other columns are empty.
+PredictorSeries compute_returns(const SessionSeries& series);
+
 /// The row of session t. @throws std::out_of_range beyond the series
 SessionPredictors session_predictors(const SessionSeries& series, const PredictorSeries& predictors, std::size_t t);
 
