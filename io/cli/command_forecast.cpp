@@ -58,6 +58,7 @@ const std::vector<Column>& columns() {
     number("p_old", &PredictorSeries::p_old);
     number("v_raw", &PredictorSeries::v_raw);
     number("v_old", &PredictorSeries::v_old);
+    number("g_old", &PredictorSeries::g_old);
     number("d_old", &PredictorSeries::d_old);
     number("rv20", &PredictorSeries::rv20);
     number("atr5", &PredictorSeries::atr5);
@@ -169,6 +170,7 @@ std::string card(const TickerForecast& f, bool record) {
   }
   rows.push_back({"  P_old", number_text(p.p_old[t], "+.4f"), ""});
   rows.push_back({"  V_old", number_text(p.v_old[t], "+.4f"), ""});
+  rows.push_back({"  G_old", number_text(p.g_old[t], ".4f"), ""});
   rows.push_back({"  D_old", number_text(p.d_old[t], "+.4f"), ""});
   text += format_table(rows, 1);
   text += fmt::format("realised volatility of 20 days {} points, of 30 days implied {}, premium score {}\n",
@@ -357,14 +359,7 @@ StepForward steps_of(const TickerForecast& f, const std::string& mode, const Opt
   const std::string key = share_class_key(f.symbol);
   for (std::size_t u = 0; u < chain.tickers(); ++u) {
     if (share_class_key(chain.ticker[u]) != key) continue;
-    const auto begin = static_cast<std::size_t>(chain.contract_begin[u]);
-    const auto count = static_cast<std::size_t>(chain.contract_count[u]);
-    for (std::size_t i = begin; i < begin + count; ++i) {
-      settlement.push_back(chain.settlement[static_cast<std::size_t>(chain.contract_expiry[i])]);
-    }
-    const auto part = [&](const auto& column) { return std::span(column).subspan(begin, count); };
-    inputs.book = PercentGammaBook{part(chain.strike), part(chain.right), part(chain.open_interest),
-                                   part(chain.multiplier), settlement};
+    inputs.book = percent_gamma_book(chain, u, settlement);
     inputs.now = chain.quote_time;
     inputs.next_close = calendar.closes_after(chain.quote_time, 1).front();
   }
