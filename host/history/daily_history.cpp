@@ -123,16 +123,13 @@ DailyMerge merge_histories(std::span<const DailyHistory* const> parts, bool repl
     for (std::size_t k = 0; k < places.size();) {
       const Place& place = places[k];
       const DailyHistory& part = *parts[place.part];
-      // Rows that no other part speaks of are taken together: a store is long, and what comes to it a day.
+      // A run of one part is taken at once: a store is long, and what comes to it a day. Of its rows the last alone can
+      // have a date that other parts speak of too: they come next.
       std::size_t end = k;
-      while (end < places.size() && places[end].part == place.part && places[end].row == place.row + (end - k) &&
-             (end + 1 == places.size() || places[end + 1].date != places[end].date)) {
-        ++end;
-      }
-      const std::size_t alone = std::max<std::size_t>(end - k, 1);
-      append_rows(out, part, place.row, alone);
-      merge.rows_taken[place.part] += static_cast<std::int64_t>(alone);
-      for (k += alone; k < places.size() && places[k].date == out.date.back(); ++k) {
+      while (end < places.size() && places[end].part == place.part) ++end;
+      append_rows(out, part, place.row, end - k);
+      merge.rows_taken[place.part] += static_cast<std::int64_t>(end - k);
+      for (k = end; k < places.size() && places[k].date == out.date.back(); ++k) {
         merge_into_last_row(merge, *parts[places[k].part], places[k], replace);
       }
     }

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <thread>
 
 #include "greekgrid/io/chain_file.hpp"
@@ -209,8 +210,18 @@ void expect_all_rows(const fs::path& store) {
 TEST(AppendToHistory, ThreadsLoseNothingOfOneAnother) {
   const fs::path store = test::scratch_dir("append") / "h.h5";
   std::vector<std::thread> writers;
-  for (int w = 0; w < kWriters; ++w) writers.emplace_back(append_some, store, w);
+  std::atomic<int> failed{0};
+  for (int w = 0; w < kWriters; ++w) {
+    writers.emplace_back([&, w] {
+      try {
+        append_some(store, w);
+      } catch (const std::exception&) {
+        ++failed;
+      }
+    });
+  }
   for (std::thread& writer : writers) writer.join();
+  EXPECT_EQ(failed, 0);
   expect_all_rows(store);
 }
 
@@ -270,6 +281,31 @@ TEST(FileLock, EndsWithItsOwner) {
   ::waitpid(child, nullptr, 0);
   EXPECT_FALSE(fs::exists(left));
   for (const int end : pipe) ::close(end);
+}
+
+// The readers of this program are forked: a child that lives on with the descriptor keeps nobody waiting.
+TEST(FileLock, IsNotInheritedByChildren) {
+  const fs::path file = test::scratch_dir("lock") / "h.h5";
+  auto lock = std::make_unique<FileLock>(file);
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    ::pause();
+    ::_exit(1);
+  }
+  std::atomic<bool> taken{false};
+  std::thread waiter([&] {
+    const FileLock next(file);
+    taken = true;
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  EXPECT_FALSE(taken);
+  lock.reset();
+  for (int tenth = 0; tenth < 100 && !taken; ++tenth) std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  EXPECT_TRUE(taken);
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  waiter.join();
 }
 
 // A store made before a column was known is refused by the name of what it lacks.
