@@ -1,6 +1,5 @@
 #include "greekgrid/host/percent_gamma.hpp"
 
-#include <chrono>
 #include <cmath>
 #include <limits>
 
@@ -37,33 +36,28 @@ PercentGamma percent_gamma(const PercentGammaBook& book, double spot, Instant at
   return sum;
 }
 
-DailyHistory percent_gamma_history(const OptionChain& chain, const Calendar& calendar) {
-  const Session session = calendar.session_begun_by(chain.quote_time);
-  const Instant date = std::chrono::sys_days(session.date).time_since_epoch() / std::chrono::seconds(1);
+PercentGammaBook percent_gamma_book(const OptionChain& chain, std::size_t u, std::vector<Instant>& settlement) {
+  const auto begin = static_cast<std::size_t>(chain.contract_begin[u]);
+  const auto count = static_cast<std::size_t>(chain.contract_count[u]);
+  settlement.clear();
+  for (std::size_t i = begin; i < begin + count; ++i) {
+    settlement.push_back(chain.settlement[static_cast<std::size_t>(chain.contract_expiry[i])]);
+  }
+  const auto part = [&](const auto& column) { return std::span(column).subspan(begin, count); };
+  return {part(chain.strike), part(chain.right), part(chain.open_interest), part(chain.multiplier), settlement};
+}
+
+DailyHistory percent_gamma_history(const OptionChain& chain, const Calendar& calendar, Instant knowledge_time) {
+  const Date date = calendar.session_begun_by(chain.quote_time).date;
   DailyHistory history;
   std::vector<Instant> settlement;
   for (std::size_t u = 0; u < chain.tickers(); ++u) {
-    const auto begin = static_cast<std::size_t>(chain.contract_begin[u]);
-    const auto count = static_cast<std::size_t>(chain.contract_count[u]);
-    if (!(chain.spot[u] > 0.0) || count == 0) continue;
-    settlement.clear();
-    for (std::size_t i = begin; i < begin + count; ++i) {
-      settlement.push_back(chain.settlement[static_cast<std::size_t>(chain.contract_expiry[i])]);
-    }
-    const auto part = [&](const auto& column) { return std::span(column).subspan(begin, count); };
-    const double g = percent_gamma({part(chain.strike), part(chain.right), part(chain.open_interest),
-                                    part(chain.multiplier), settlement},
-                                   chain.spot[u], chain.quote_time)
-                         .share();
+    if (!(chain.spot[u] > 0.0)) continue;
+    const PercentGammaBook book = percent_gamma_book(chain, u, settlement);
+    const double g = percent_gamma(book, chain.spot[u], chain.quote_time).share();
     if (!std::isfinite(g)) continue;
-    history.symbol.push_back(chain.ticker[u]);
-    history.row_begin.push_back(static_cast<std::int64_t>(history.rows()));
-    history.row_count.push_back(1);
-    history.date.push_back(date);
-    for (const DailyQuantity& quantity : kDailyQuantities) {
-      (history.*quantity.column)
-          .push_back(quantity.column == &DailyHistory::g ? g : std::numeric_limits<double>::quiet_NaN());
-    }
+    append_symbol_row(history, chain.ticker[u], date, knowledge_time);
+    history.g.back() = g;
   }
   return history;
 }

@@ -30,7 +30,7 @@ void cut(std::vector<Value>& values, std::size_t size) {
 
 // The sessions up to a day: what is later has changed nothing of them.
 void cut_after(SessionSeries& series, Date date) {
-  const Instant last = std::chrono::sys_days(date).time_since_epoch() / std::chrono::seconds(1);
+  const Instant last = midnight_of(date);
   const auto size =
       static_cast<std::size_t>(std::upper_bound(series.date.begin(), series.date.end(), last) - series.date.begin());
   for (auto* column :
@@ -62,10 +62,14 @@ TickerForecast make_ticker_forecast(const DailyHistory& history, std::size_t sym
   out.event = sessions.event;
   out.date = sessions.date;
   if (sessions.sessions() == 0) return out;
-  std::vector<double> g, iv30;
-  g = at_sessions(history, symbol, options.gamma_from_gex ? &DailyHistory::gex : &DailyHistory::g, sessions.date, 1.0);
+  const auto own = [&](std::vector<double> DailyHistory::*column) {
+    return at_sessions(history, symbol, column, sessions.date, 1.0);
+  };
+  const std::vector<double> g = own(options.gamma_from_gex ? &DailyHistory::gex : &DailyHistory::g);
+  const std::vector<double> g_old = own(&DailyHistory::g_old);
+  std::vector<double> iv30;
   if (options.iv30_symbol.empty()) {
-    iv30 = at_sessions(history, symbol, &DailyHistory::iv30, sessions.date, 1.0);
+    iv30 = own(&DailyHistory::iv30);
   } else {
     const auto found = std::lower_bound(history.symbol.begin(), history.symbol.end(), options.iv30_symbol);
     if (found != history.symbol.end() && *found == options.iv30_symbol) {
@@ -73,7 +77,7 @@ TickerForecast make_ticker_forecast(const DailyHistory& history, std::size_t sym
                          sessions.date, 0.01);
     }
   }
-  PredictorSeries predictors = compute_predictors(sessions, {g, {}, iv30});
+  PredictorSeries predictors = compute_predictors(sessions, {g, g_old, iv30});
   const std::size_t t = sessions.sessions() - 1;
   out.at = session_predictors(sessions, predictors, t);
   std::array<double, kPredictors> z{};

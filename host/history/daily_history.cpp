@@ -15,17 +15,67 @@ Date date_of(Instant midnight) {
   return Date{std::chrono::sys_days{std::chrono::days{midnight / kDaySeconds}}};
 }
 
-Instant midnight_of(Date date) {
-  return Instant{std::chrono::sys_days{date}.time_since_epoch().count()} * kDaySeconds;
-}
-
 /// One row of one part, in the order of a symbol's rows.
 struct Place {
   Instant date;
   std::size_t part, row;
 };
 
+void append_rows(DailyHistory& out, const DailyHistory& part, std::size_t first, std::size_t count) {
+  const auto append = [first, count](auto& to, const auto& from) {
+    const auto begin = from.begin() + static_cast<std::ptrdiff_t>(first);
+    to.insert(to.end(), begin, begin + static_cast<std::ptrdiff_t>(count));
+  };
+  append(out.date, part.date);
+  append(out.knowledge_time, part.knowledge_time);
+  for (const DailyQuantity& quantity : kDailyQuantities) append(out.*quantity.column, part.*quantity.column);
+}
+
+/// Takes what another part says of the day of the last row.
+void merge_into_last_row(DailyMerge& merge, const DailyHistory& part, const Place& place, bool replace) {
+  DailyHistory& out = merge.history;
+  bool taken = false;
+  for (std::size_t q = 0; q < kDailyQuantities.size(); ++q) {
+    const DailyQuantity& quantity = kDailyQuantities[q];
+    const double value = (part.*quantity.column)[place.row];
+    double& kept = (out.*quantity.column).back();
+    if (std::isnan(value)) continue;
+    if (!std::isnan(kept) && same_daily_value(quantity, kept, value)) {
+      ++merge.repeated[place.part];
+      continue;
+    }
+    if (!std::isnan(kept)) {
+      merge.contradiction.push_back({place.part, place.row, q, kept, value});
+      if (!replace) continue;
+    }
+    kept = value;
+    taken = true;
+  }
+  if (!taken) return;
+  ++merge.rows_taken[place.part];
+  out.knowledge_time.back() = std::max(out.knowledge_time.back(), part.knowledge_time[place.row]);
+}
+
 }  // namespace
+
+Instant midnight_of(Date date) {
+  return Instant{std::chrono::sys_days{date}.time_since_epoch().count()} * kDaySeconds;
+}
+
+Instant finra_knowledge_time(Date session) {
+  return new_york_instant(session, 18, 0);
+}
+
+void append_symbol_row(DailyHistory& history, const std::string& symbol, Date date, Instant knowledge_time) {
+  history.symbol.push_back(symbol);
+  history.row_begin.push_back(static_cast<std::int64_t>(history.rows()));
+  history.row_count.push_back(1);
+  history.date.push_back(midnight_of(date));
+  history.knowledge_time.push_back(knowledge_time);
+  for (const DailyQuantity& quantity : kDailyQuantities) {
+    (history.*quantity.column).push_back(std::numeric_limits<double>::quiet_NaN());
+  }
+}
 
 bool same_daily_value(const DailyQuantity& quantity, double a, double b) {
   if (a == b) return true;
@@ -37,6 +87,12 @@ DailyMerge merge_histories(std::span<const DailyHistory* const> parts, bool repl
   DailyMerge merge;
   DailyHistory& out = merge.history;
   merge.repeated.assign(parts.size(), 0);
+  merge.rows_taken.assign(parts.size(), 0);
+  std::size_t most = 0;
+  for (const DailyHistory* part : parts) most += part->rows();
+  out.date.reserve(most);
+  out.knowledge_time.reserve(most);
+  for (const DailyQuantity& quantity : kDailyQuantities) (out.*quantity.column).reserve(most);
 
   struct Slice {
     std::size_t part, symbol;
@@ -44,10 +100,6 @@ DailyMerge merge_histories(std::span<const DailyHistory* const> parts, bool repl
   std::unordered_map<std::string_view, std::vector<Slice>> slices;
   for (std::size_t p = 0; p < parts.size(); ++p) {
     for (std::size_t u = 0; u < parts[p]->symbols(); ++u) slices[parts[p]->symbol[u]].push_back({p, u});
-    for (const ChainSource& source : parts[p]->source) {
-      const auto same = [&](const ChainSource& s) { return s.name == source.name && s.sha256 == source.sha256; };
-      if (std::none_of(out.source.begin(), out.source.end(), same)) out.source.push_back(source);
-    }
   }
   std::vector<std::string_view> names;
   names.reserve(slices.size());
@@ -68,29 +120,27 @@ DailyMerge merge_histories(std::span<const DailyHistory* const> parts, bool repl
     });
     out.symbol.emplace_back(name);
     out.row_begin.push_back(static_cast<std::int64_t>(out.rows()));
-    for (const Place& place : places) {
+    for (std::size_t k = 0; k < places.size();) {
+      const Place& place = places[k];
       const DailyHistory& part = *parts[place.part];
-      const bool first = out.rows() == static_cast<std::size_t>(out.row_begin.back()) || out.date.back() != place.date;
-      if (first) out.date.push_back(place.date);
-      for (std::size_t q = 0; q < kDailyQuantities.size(); ++q) {
-        const DailyQuantity& quantity = kDailyQuantities[q];
-        const double value = (part.*quantity.column)[place.row];
-        std::vector<double>& column = out.*quantity.column;
-        if (first) {
-          column.push_back(value);
-        } else if (std::isnan(column.back())) {
-          column.back() = value;
-        } else if (!std::isnan(value)) {
-          if (same_daily_value(quantity, column.back(), value)) {
-            ++merge.repeated[place.part];
-          } else {
-            merge.contradiction.push_back({place.part, place.row, q, column.back(), value});
-            if (replace) column.back() = value;
-          }
-        }
+      // A run of one part is taken at once: a store is long, and what comes to it a day. Of its rows the last alone can
+      // have a date that other parts speak of too: they come next.
+      std::size_t end = k;
+      while (end < places.size() && places[end].part == place.part) ++end;
+      append_rows(out, part, place.row, end - k);
+      merge.rows_taken[place.part] += static_cast<std::int64_t>(end - k);
+      for (k = end; k < places.size() && places[k].date == out.date.back(); ++k) {
+        merge_into_last_row(merge, *parts[places[k].part], places[k], replace);
       }
     }
     out.row_count.push_back(static_cast<std::int64_t>(out.rows()) - out.row_begin.back());
+  }
+  for (std::size_t p = 0; p < parts.size(); ++p) {
+    if (merge.rows_taken[p] == 0) continue;
+    for (const ChainSource& source : parts[p]->source) {
+      const auto same = [&](const ChainSource& s) { return s.name == source.name && s.sha256 == source.sha256; };
+      if (std::none_of(out.source.begin(), out.source.end(), same)) out.source.push_back(source);
+    }
   }
   return merge;
 }

@@ -353,16 +353,13 @@ StepForward steps_of(const TickerForecast& f, const std::string& mode, const Opt
   const std::string key = share_class_key(f.symbol);
   for (std::size_t u = 0; u < chain.tickers(); ++u) {
     if (share_class_key(chain.ticker[u]) != key) continue;
-    const auto begin = static_cast<std::size_t>(chain.contract_begin[u]);
-    const auto count = static_cast<std::size_t>(chain.contract_count[u]);
-    for (std::size_t i = begin; i < begin + count; ++i) {
-      settlement.push_back(chain.settlement[static_cast<std::size_t>(chain.contract_expiry[i])]);
-    }
-    const auto part = [&](const auto& column) { return std::span(column).subspan(begin, count); };
-    inputs.book = PercentGammaBook{part(chain.strike), part(chain.right), part(chain.open_interest),
-                                   part(chain.multiplier), settlement};
+    inputs.book = percent_gamma_book(chain, u, settlement);
     inputs.now = chain.quote_time;
-    inputs.next_close = calendar.closes_after(chain.quote_time, 1).front();
+    inputs.next_close =
+        calendar
+            .next_session(
+                Date{std::chrono::floor<std::chrono::days>(std::chrono::sys_seconds{std::chrono::seconds{f.at.date}})})
+            .close;
   }
   return step_forward(inputs, mode == "replace" ? StepMode::kReplace : StepMode::kAppend);
 }

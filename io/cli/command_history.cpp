@@ -9,11 +9,13 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "commands.hpp"
 #include "greekgrid/host/night_run.hpp"
 #include "greekgrid/host/percent_gamma.hpp"
 #include "greekgrid/io/chain_file.hpp"
+#include "greekgrid/io/file_lock.hpp"
 #include "greekgrid/io/history_file.hpp"
 #include "greekgrid/io/history_ingest.hpp"
 #include "greekgrid/io/ingest.hpp"
@@ -51,12 +53,38 @@ std::string date_text(Instant midnight) {
   return utc_text(midnight).substr(0, 10);
 }
 
-/// A night's own series: gamma index under its first position model and iv30, as rows of its session.
+/// Call gamma over put gamma, 1, of every ticker of a night: sums of open interest x multiplier x gamma at market
+/// volatility, whoever is long. NaN where puts have none.
+std::vector<double> gamma_ratios(const std::string& file, const std::vector<std::string>& tickers) {
+  const std::vector<TableColumn> slice =
+      read_rows(file, "contract", {{"ticker", "contract_begin", "contract_count"}, {}});
+  const std::vector<TableColumn> c =
+      read_rows(file, "contract", {{"right", "open_interest", "multiplier", "gamma"}, {}});
+  if (cells(slice[0].variable) != tickers.size()) throw InputError(file + ": its contracts are of other tickers");
+  std::vector<double> ratio;
+  for (std::size_t u = 0; u < tickers.size(); ++u) {
+    const double begin = number_at(slice[1], u), end = begin + number_at(slice[2], u);
+    if (text_at(slice[0], u) != tickers[u] || !(begin >= 0.0 && end >= begin) ||
+        end > static_cast<double>(cells(c[0].variable))) {
+      throw InputError(file + ": the contracts of " + tickers[u] + " are not where it says (the file is damaged)");
+    }
+    double call = 0.0, put = 0.0;
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+      const double gamma = number_at(c[1], i) * number_at(c[2], i) * number_at(c[3], i);
+      if (gamma > 0.0) (number_at(c[0], i) > 0.0 ? call : put) += gamma;
+    }
+    ratio.push_back(put > 0.0 ? call / put : std::numeric_limits<double>::quiet_NaN());
+  }
+  return ratio;
+}
+
+/// A night's own series: G_old, gamma index under its first position model and iv30, as rows of its session.
 DailyHistory night_history(const std::string& file, const Calendar& calendar) {
   const NightSummary night = read_night_summary(file);
   const std::vector<TableColumn> c = read_rows(file, "volatility", {{"ticker", "iv30"}, {}});
-  const Session session = calendar.session_begun_by(night.header.quote_time);
-  const Instant date = std::chrono::sys_days(session.date).time_since_epoch() / std::chrono::seconds(1);
+  const std::vector<double> g_old = gamma_ratios(file, night.header.ticker);
+  const Date date = calendar.session_begun_by(night.header.quote_time).date;
+  const Instant known = knowledge_time_of(night.header.quote_time, night.header.open_interest_knowledge_time, file);
   DailyHistory history;
   for (std::size_t u = 0; u < night.header.ticker.size(); ++u) {
     const std::string& ticker = night.header.ticker[u];
@@ -66,16 +94,11 @@ DailyHistory night_history(const std::string& file, const Calendar& calendar) {
         index = row[LevelName::kGammaIndex].value;
     }
     if (u < cells(c[0].variable) && text_at(c[0], u) == ticker) iv30 = number_at(c[1], u);
-    if (!std::isfinite(index) && !std::isfinite(iv30)) continue;
-    history.symbol.push_back(ticker);
-    history.row_begin.push_back(static_cast<std::int64_t>(history.rows()));
-    history.row_count.push_back(1);
-    history.date.push_back(date);
-    for (const DailyQuantity& quantity : kDailyQuantities) {
-      const bool is_index = quantity.column == &DailyHistory::gamma_index,
-                 is_iv = quantity.column == &DailyHistory::iv30;
-      (history.*quantity.column).push_back(is_index ? index : is_iv ? iv30 : std::numeric_limits<double>::quiet_NaN());
-    }
+    if (!std::isfinite(index) && !std::isfinite(iv30) && !std::isfinite(g_old[u])) continue;
+    append_symbol_row(history, ticker, date, known);
+    history.g_old.back() = g_old[u];
+    history.gamma_index.back() = index;
+    history.iv30.back() = iv30;
   }
   return history;
 }
@@ -97,7 +120,8 @@ Part read_part(const std::string& file, const Options& options, HistoryFormat fo
   if (schema == "greekgrid.chains") {
     const OptionChain chain = read_chain_file(file);
     part.format = "chains.h5";
-    part.history = percent_gamma_history(chain, calendar);
+    part.history = percent_gamma_history(chain, calendar,
+                                         knowledge_time_of(chain.quote_time, chain.open_interest_knowledge_time, file));
     part.history.source = {{part.name, file_sha256(file)}};
     part.rows_in = static_cast<std::int64_t>(chain.tickers());
     part.refused = chain.tickers() - part.history.symbols();
@@ -157,19 +181,20 @@ int run_history(const Options& options) {
   // A store that is read whole before it is replaced may be extended in place; every other input is safe from the
   // target.
   std::vector<std::string> inputs;
-  bool in_place = false;
-  for (const std::string& file : options.files) {
+  std::optional<std::size_t> place;  // of the store among the files
+  for (std::size_t k = 0; k < options.files.size(); ++k) {
     std::error_code error;
-    if (!options.target.empty() && fs::equivalent(file, options.target, error) && is_hdf5_file(file)) {
-      in_place = true;
-    } else {
-      inputs.push_back(file);
+    if (options.target.empty() || !fs::equivalent(options.files[k], options.target, error) ||
+        !is_hdf5_file(options.files[k])) {
+      inputs.push_back(options.files[k]);
+    } else if (!place) {
+      place = k;
     }
   }
   check_targets({{"-o", options.target}, {"--rejects", report}}, inputs);
   for (const std::string& target : {options.target, report}) const PendingFile probe(target);
   std::error_code ignored;
-  if (!in_place && fs::exists(options.target, ignored)) {
+  if (!place && fs::exists(options.target, ignored)) {
     spdlog::warn("{}: replaced, not extended (to extend it name it among the files)", options.target);
   }
 
@@ -177,21 +202,41 @@ int run_history(const Options& options) {
   const Calendar calendar;
   Diagnostics rejects;
   std::vector<Part> parts;
-  for (const std::string& file : options.files) {
-    parts.push_back(read_part(file, options, *format, calendar, rejects));
+  parts.reserve(options.files.size());
+  std::vector<const DailyHistory*> histories;
+  for (std::size_t k = 0; k < options.files.size(); ++k) {
+    if (k == place) {  // read when nobody else can change it any more
+      Part& store = parts.emplace_back();
+      store.file = options.files[k];
+      store.name = fs::path(store.file).filename().string();
+      store.format = "history.h5";
+    } else {
+      parts.push_back(read_part(options.files[k], options, *format, calendar, rejects));
+      histories.push_back(&parts.back().history);
+    }
     if (stop_requested()) throw Stopped{};
   }
-  std::vector<const DailyHistory*> histories;
-  for (const Part& part : parts) histories.push_back(&part.history);
-  DailyMerge merge = merge_histories(histories, options.replace);
-  report_contradictions(merge, parts, options.replace, rejects);
-  if (stop_requested()) throw Stopped{};
-  if (merge.history.rows() == 0) {
-    write_reject_report(rejects, report);
-    throw InputError(options.files.front() + ": no usable row left (" + std::to_string(rejects.size()) +
-                     " refused) see " + report);
+  DailyMerge merge;
+  bool written = true;
+  if (place) {
+    HistoryAppend append = append_to_history(options.target, histories, options.replace, *place);
+    Part& store = parts[*place];
+    store.history = std::move(append.before);
+    store.rows_in = static_cast<std::int64_t>(store.history.rows());
+    merge = std::move(append.merge);
+    written = append.written;
+  } else {
+    merge = merge_histories(histories, options.replace);
+    if (stop_requested()) throw Stopped{};
+    if (merge.history.rows() == 0) {
+      write_reject_report(rejects, report);
+      throw InputError(options.files.front() + ": no usable row left (" + std::to_string(rejects.size()) +
+                       " refused) see " + report);
+    }
+    const FileLock lock(options.target);
+    write_history_file(merge.history, options.target);
   }
-  write_history_file(merge.history, options.target);
+  report_contradictions(merge, parts, options.replace, rejects);
   write_reject_report(rejects, report);
 
   std::vector<std::int64_t> contradicted(parts.size());
@@ -211,12 +256,13 @@ int run_history(const Options& options) {
   const auto [first, last] = std::minmax_element(history.date.begin(), history.date.end());
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   print(format_table(table, 2) +
-        fmt::format("{}: {} symbols, {} rows, {} to {}\n"
+        fmt::format("{}: {} symbols, {} rows, {} to {}{}\n"
                     "{} sessions missing in {} symbols, {} jumps (possible splits), {} rows repeat the day before\n"
                     "{} refused or contradicted ({}), {:.2f} s, peak memory {}\n",
                     options.target, history.symbols(), history.rows(), date_text(*first), date_text(*last),
-                    check.missing_sessions, check.symbols_with_gaps, check.jump.size(), check.stale_rows,
-                    rejects.size(), report, seconds, bytes_text(static_cast<double>(peak_memory_bytes()))));
+                    written ? "" : " (nothing new: left as it is)", check.missing_sessions, check.symbols_with_gaps,
+                    check.jump.size(), check.stale_rows, rejects.size(), report, seconds,
+                    bytes_text(static_cast<double>(peak_memory_bytes()))));
   return kDone;
 }
 
@@ -228,10 +274,14 @@ Command add_history(CLI::App& app) {
       "history", "Daily prices, volumes, FINRA short volume and DIX-style series to one history.h5, or into it");
   command
       ->add_option("files", options->files,
-                   "Daily series, plain or gzip, chains.h5 for their G, night.h5 for gamma index and iv30, and "
+                   "Daily series, plain or gzip, chains.h5 for their G, night.h5 for G_old, gamma index and iv30, and "
                    "history.h5 files; earlier ones win")
       ->required();
-  command->add_option("-o,--output", options->target, "Target history.h5; to extend it name it among the files too")
+  command
+      ->add_option(
+          "-o,--output", options->target,
+          "Target history.h5; to extend it name it among the files too. It is then left alone where nothing is new, "
+          "and locked while it is extended: of several programs each waits for the others")
       ->required();
   command->add_option("--format", options->format, "auto, finra, dix, daily-csv")->capture_default_str();
   command->add_option("--symbol", options->symbol,

@@ -55,6 +55,8 @@ std::string of_history(const std::string& file, const DailyHistory& history) {
   std::string text = fmt::format("{}: daily history\ndates           {} to {}\n", file, date(*first), date(*last)) +
                      sources(history.source) +
                      fmt::format("symbols         {}\nrows            {}\n", history.symbols(), history.rows());
+  text += fmt::format("known           until {}\n",
+                      utc_text(*std::max_element(history.knowledge_time.begin(), history.knowledge_time.end())));
   for (const DailyQuantity& quantity : kDailyQuantities) {
     const std::vector<double>& column = history.*quantity.column;
     std::size_t values = 0, symbols = 0;

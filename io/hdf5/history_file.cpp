@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <stdexcept>
+#include <string_view>
 
 #include "archive.hpp"
 #include "child_reader.hpp"
 #include "file_reader.hpp"
+#include "greekgrid/io/file_lock.hpp"
 #include "greekgrid/io/publish.hpp"
 #include "shared_values.hpp"
 #include "table.hpp"
@@ -34,6 +37,7 @@ constexpr std::array<Description, kDailyQuantities.size()> kDescriptions{
     Description{"dark index", "1"},
     Description{"gamma exposure in the unit of its publisher", "1"},
     Description{"call share of percent gamma: 0.5 is balanced", "1"},
+    Description{"call gamma over put gamma at market volatility: 1 is balanced, of a night", "1"},
     Description{"gamma index of a night's first position model", "1e9 USD"},
     Description{"implied volatility of 30 days at the forward, of a night", "vol"}};
 
@@ -67,41 +71,56 @@ void write_variables(hid_t root, const DailyHistory& history) {
   table.column({"row_begin", symbol, "first row of the symbol", "1", ""}, history.row_begin);
   table.column({"row_count", symbol, "number of rows of the symbol", "1", ""}, history.row_count);
   table.column({"date", row, "date of the session, at 00:00 UTC", h5::kTimeUnits, ""}, history.date);
+  table.column({"knowledge_time", row, "instant from which on every value of the row was known", h5::kTimeUnits, ""},
+               history.knowledge_time);
   for (std::size_t q = 0; q < kDailyQuantities.size(); ++q) {
     table.column({std::string(kDailyQuantities[q].name), row, kDescriptions[q].long_name, kDescriptions[q].units, ""},
                  history.*kDailyQuantities[q].column);
   }
 }
 
-DailyHistory read_variables(const h5::FileReader& file) {
+/// Variables that a row has beside its date.
+std::vector<std::string> names_of_rows() {
+  std::vector<std::string> names = {"knowledge_time"};
+  for (const DailyQuantity& quantity : kDailyQuantities) names.emplace_back(quantity.name);
+  return names;
+}
+
+/// Hands the variables over one by one: a store is large, and this way the child holds one column at a time.
+void hand_over_variables(const h5::FileReader& file, h5::ArchiveWriter& out) {
   file.require_schema(kSchema);
-  DailyHistory history;
-  history.source = h5::read_sources(file);
-  const std::size_t symbols = file.length("/symbol"), rows = file.length("/row");
-  history.symbol = file.strings("/symbol", symbols);
-  history.row_begin = file.values<std::int64_t>("/row_begin", {symbols});
-  history.row_count = file.values<std::int64_t>("/row_count", {symbols});
-  history.date = file.values<Instant>("/date", {rows});
-  for (const DailyQuantity& quantity : kDailyQuantities) {
-    history.*quantity.column = file.values<double>("/" + std::string(quantity.name), {rows});
+  for (const std::string& name : names_of_rows()) {
+    if (!file.has("/" + name)) {
+      throw h5::Error("variable " + name +
+                      " is missing (another version of the program made the file) make it again from its sources");
+    }
   }
-  return history;
+  const std::size_t symbols = file.length("/symbol"), rows = file.length("/row");
+  out(h5::read_sources(file), file.strings("/symbol", symbols));
+  for (const char* name : {"/row_begin", "/row_count"}) out(file.values<std::int64_t>(name, {symbols}));
+  for (const char* name : {"/date", "/knowledge_time"}) out(file.values<Instant>(name, {rows}));
+  for (const DailyQuantity& quantity : kDailyQuantities) {
+    out(file.values<double>("/" + std::string(quantity.name), {rows}));
+  }
 }
 
-template <class Archive, class History>
-void transfer_history(Archive& archive, History& history) {
-  archive(history.source, history.symbol, history.row_begin, history.row_count, history.date);
-  for (const DailyQuantity& quantity : kDailyQuantities) archive(history.*quantity.column);
+void take_variables(h5::ArchiveReader& in, DailyHistory& history) {
+  in(history.source, history.symbol, history.row_begin, history.row_count, history.date, history.knowledge_time);
+  for (const DailyQuantity& quantity : kDailyQuantities) in(history.*quantity.column);
 }
 
-void require(bool holds, const std::string& variable, std::size_t row, const char* rule) {
-  if (!holds) throw h5::Error(variable + "[" + std::to_string(row) + "] is wrong (" + rule + ")");
+[[noreturn]] void refuse(std::string_view variable, std::size_t row, const char* rule) {
+  throw h5::Error(std::string(variable) + "[" + std::to_string(row) + "] is wrong (" + rule + ")");
+}
+
+inline void require(bool holds, std::string_view variable, std::size_t row, const char* rule) {
+  if (!holds) refuse(variable, row, rule);
 }
 
 void validate_shape(const DailyHistory& history) {
   if (history.rows() == 0) throw h5::Error("holds no row (nothing could be read from it)");
   bool same = history.row_begin.size() == history.symbols() && history.row_count.size() == history.symbols() &&
-              history.symbols() > 0;
+              history.symbols() > 0 && history.knowledge_time.size() == history.rows();
   for (const DailyQuantity& quantity : kDailyQuantities) {
     same = same && (history.*quantity.column).size() == history.rows();
   }
@@ -124,6 +143,8 @@ void validate(const DailyHistory& history) {
       require(h5::is_instant(history.date[i]) && history.date[i] % kDaySeconds == 0, "date", i,
               "not midnight of a day between the years 1970 and 9999");
       require(row == next || history.date[i - 1] < history.date[i], "date", i, "not ascending");
+      require(h5::is_instant(history.knowledge_time[i]) && history.knowledge_time[i] >= history.date[i],
+              "knowledge_time", i, "before the row's date, or beyond the year 9999");
     }
     next += history.row_count[u];
   }
@@ -131,8 +152,8 @@ void validate(const DailyHistory& history) {
   for (const DailyQuantity& quantity : kDailyQuantities) {
     const std::vector<double>& column = history.*quantity.column;
     for (std::size_t i = 0; i < column.size(); ++i) {
-      require(!std::isinf(column[i]), std::string(quantity.name), i, "infinite");
-      require(!quantity.is_volume || !(column[i] < 0.0), std::string(quantity.name), i, "negative");
+      require(!std::isinf(column[i]), quantity.name, i, "infinite");
+      require(!quantity.is_volume || !(column[i] < 0.0), quantity.name, i, "negative");
     }
   }
 }
@@ -163,14 +184,35 @@ DailyHistory read_history_file(const std::filesystem::path& path) {
   h5::read_in_child(
       path,
       [](hid_t file, std::uint64_t file_size, h5::ArchiveWriter& out) {
-        const DailyHistory read = read_variables(h5::FileReader(file, file_size));
-        transfer_history(out, read);
+        hand_over_variables(h5::FileReader(file, file_size), out);
       },
       [&](h5::ArchiveReader& in) {
-        transfer_history(in, history);
+        take_variables(in, history);
         validate(history);
       });
   return history;
+}
+
+HistoryAppend append_to_history(const std::filesystem::path& store, std::span<const DailyHistory* const> parts,
+                                bool replace, std::size_t place) {
+  if (place > parts.size())
+    throw std::invalid_argument("a store has no place beyond the parts that are merged with it");
+  const FileLock lock(store);
+  HistoryAppend out;
+  std::error_code error;
+  if (std::filesystem::exists(store, error) || error) out.before = read_history_file(store);
+  std::vector<const DailyHistory*> all(parts.begin(), parts.end());
+  all.insert(all.begin() + static_cast<std::ptrdiff_t>(place), &out.before);
+  out.merge = merge_histories(all, replace);
+  const std::vector<std::int64_t>& taken = out.merge.rows_taken;
+  out.written = place > 0 || std::any_of(taken.begin() + 1, taken.end(), [](std::int64_t rows) { return rows > 0; });
+  if (out.written) write_history_file(out.merge.history, store);
+  return out;
+}
+
+HistoryAppend append_to_history(const std::filesystem::path& store, const DailyHistory& tonight, bool replace) {
+  const DailyHistory* parts[] = {&tonight};
+  return append_to_history(store, parts, replace);
 }
 
 }  // namespace greekgrid

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -77,7 +78,7 @@ class DailyRows {
   std::vector<Row> row_;
   std::vector<std::string> symbol_;
   std::unordered_map<std::string, std::uint32_t, Hash, std::equal_to<>> index_;
-  std::unordered_map<DayNumber, bool> session_;
+  std::unordered_map<DayNumber, std::optional<Instant>> known_;  ///< from when on rows of a day are; none: no session
 };
 
 /// A symbol as stored: trimmed, without "^" or "_" in front, capitals if it has no capital; empty if it is none. What

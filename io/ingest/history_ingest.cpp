@@ -135,12 +135,14 @@ void DailyRows::add(std::int64_t line, std::string_view symbol, DayNumber day, c
   if (std::all_of(values.begin(), values.end(), [](double v) { return std::isnan(v); })) {
     return refuse(line, "row", "no_value", "", symbol);
   }
-  const auto [known, is_unknown] = session_.try_emplace(day, false);
-  if (is_unknown) {
+  const auto [known, is_first] = known_.try_emplace(day);
+  if (is_first) {
     const Date date = date_of(day);
     // The years that the calendar knows.
     const int year = static_cast<int>(date.year());
-    known->second = year >= 1990 && year <= 2035 && calendar_.is_session(date);
+    if (const auto session = year >= 1990 && year <= 2035 ? calendar_.session(date) : std::nullopt) {
+      known->second = out_.format == HistoryFormat::kFinra ? finra_knowledge_time(date) : session->close;
+    }
   }
   if (!known->second) return refuse(line, date_field, "not_a_session", date_text, symbol);
   auto found = index_.find(symbol);
@@ -182,6 +184,7 @@ HistorySource DailyRows::finish() {
     }
     ++history.row_count.back();
     history.date.push_back(Instant{row.day} * kDaySeconds);
+    history.knowledge_time.push_back(*known_.at(row.day));
     for (std::size_t q = 0; q < kDailyQuantities.size(); ++q) {
       (history.*kDailyQuantities[q].column).push_back(row.value[q]);
     }
@@ -225,6 +228,17 @@ HistorySource parse_history_bytes(std::string_view bytes, std::string_view name,
                                   const HistoryOptions& options) {
   return ingest_detail::parse_source(ingest_detail::SourceText::from_memory(bytes, std::string(name)), calendar,
                                      options);
+}
+
+Instant knowledge_time_of(Instant quote_time, const std::string& open_interest_knowledge_time,
+                          const std::string& label) {
+  if (open_interest_knowledge_time.empty()) return quote_time;
+  const std::optional<Instant> known = ingest_detail::parse_iso_instant(open_interest_knowledge_time);
+  if (!known) {
+    throw InputError(label + ": open_interest_knowledge_time '" + ingest_detail::shown(open_interest_knowledge_time) +
+                     "' is no instant (ISO 8601 with a zone is) make the file again");
+  }
+  return std::max(quote_time, *known);
 }
 
 }  // namespace greekgrid

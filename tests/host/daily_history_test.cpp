@@ -15,8 +15,7 @@ using ::testing::IsEmpty;
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 Instant midnight(int year, unsigned month, unsigned day) {
-  const Date date{std::chrono::year{year}, std::chrono::month{month}, std::chrono::day{day}};
-  return Instant{std::chrono::sys_days{date}.time_since_epoch().count()} * 86400;
+  return midnight_of(Date{std::chrono::year{year}, std::chrono::month{month}, std::chrono::day{day}});
 }
 
 struct Day {
@@ -31,6 +30,7 @@ void add(DailyHistory& history, const std::string& symbol, const std::vector<Day
   history.row_count.push_back(static_cast<std::int64_t>(days.size()));
   for (const Day& day : days) {
     history.date.push_back(day.date);
+    history.knowledge_time.push_back(day.date + 20 * 3600);
     for (const DailyQuantity& quantity : kDailyQuantities) (history.*quantity.column).push_back(kNan);
     history.close.back() = day.close;
     history.volume.back() = day.volume;
@@ -56,6 +56,7 @@ TEST(DailyHistory, MergesInTheOrderGiven) {
   EXPECT_THAT(merge.history.close, ElementsAre(10.0, 11.0, 12.0, 2.0, 1.0));
   EXPECT_THAT(merge.history.volume, ElementsAre(7.0, 6.0, 5.0, 2.0, 1.0));
   EXPECT_EQ(merge.history.source.size(), 2U);
+  EXPECT_THAT(merge.rows_taken, ElementsAre(3, 3)) << "two rows and a volume, not the close that it contradicts";
   EXPECT_THAT(merge.repeated, ElementsAre(0, 2)) << "a close to single precision and a volume";
   ASSERT_EQ(merge.contradiction.size(), 1U);
   EXPECT_EQ(merge.contradiction[0].part, 1U);
@@ -64,6 +65,132 @@ TEST(DailyHistory, MergesInTheOrderGiven) {
   EXPECT_EQ(merge.contradiction[0].earlier, 12.0);
   EXPECT_EQ(merge.contradiction[0].later, 12.5);
   EXPECT_EQ(merge_histories(parts, true).history.close[2], 12.5);
+}
+
+/// The instants of a merge whose parts, one row of one symbol each, are known one hour after the other.
+std::vector<Instant> known_after(std::vector<Day> days, bool replace) {
+  std::vector<DailyHistory> part(days.size());
+  std::vector<const DailyHistory*> parts;
+  for (std::size_t p = 0; p < days.size(); ++p) {
+    add(part[p], "A", {days[p]});
+    part[p].knowledge_time[0] += static_cast<Instant>(p) * 3600;
+    parts.push_back(&part[p]);
+  }
+  const DailyMerge once = merge_histories(parts, replace);
+  // The same in several calls.
+  DailyHistory grown;
+  for (const DailyHistory* next : parts) {
+    const DailyHistory* two[] = {&grown, next};
+    grown = merge_histories(two, replace).history;
+  }
+  EXPECT_EQ(once.history.knowledge_time, grown.knowledge_time);
+  std::vector<Instant> hours;
+  for (const Instant known : once.history.knowledge_time) hours.push_back((known - kMonday) / 3600 - 20);
+  return hours;
+}
+
+TEST(DailyHistory, ARowIsKnownWithTheLastPartThatItTookAValueFrom) {
+  const Day close{kMonday, 10.0, kNan}, volume{kMonday, kNan, 5.0}, other{kMonday, 11.0, kNan};
+  EXPECT_THAT(known_after({close, volume}, false), ElementsAre(1)) << "filled";
+  EXPECT_THAT(known_after({close, close, volume, volume}, false), ElementsAre(2)) << "what repeats adds nothing";
+  EXPECT_THAT(known_after({close, other}, false), ElementsAre(0)) << "the earlier value stays, and so does its instant";
+  EXPECT_THAT(known_after({close, other}, true), ElementsAre(1)) << "replaced";
+  // Values of a part that was known before those that are there leave the later instant.
+  DailyHistory late, early;
+  add(late, "A", {close});
+  add(early, "A", {volume});
+  late.knowledge_time[0] += 7200;
+  const DailyHistory* parts[] = {&late, &early};
+  EXPECT_EQ(merge_histories(parts, false).history.knowledge_time[0], late.knowledge_time[0]);
+}
+
+TEST(DailyHistory, SourcesAreThoseThatAValueWasTakenFrom) {
+  DailyHistory a, b;
+  add(a, "A", {{kMonday, 10.0, kNan}});
+  add(b, "A", {{kMonday, 11.0, kNan}});
+  a.source = {{"a", "1"}};
+  b.source = {{"b", "2"}};
+  const DailyHistory* parts[] = {&a, &b};
+  const DailyMerge kept = merge_histories(parts, false), replaced = merge_histories(parts, true);
+  EXPECT_THAT(kept.rows_taken, ElementsAre(1, 0));
+  EXPECT_EQ(kept.history.source.size(), 1U);
+  EXPECT_EQ(kept.contradiction.size(), 1U);
+  EXPECT_THAT(replaced.rows_taken, ElementsAre(1, 1));
+  EXPECT_EQ(replaced.history.source.size(), 2U);
+}
+
+// Runs of rows that one part alone has are taken at once: the same as row by row, whatever comes between.
+TEST(DailyHistory, MergesInterleavedDays) {
+  std::vector<DailyHistory> part(3);
+  std::vector<std::vector<Day>> days(part.size());
+  for (int day = 0; day < 200; ++day) {
+    bool any = false;
+    for (std::size_t p = 0; p < part.size(); ++p) {
+      // Long runs of each part, days that two or three share, and every part alone for some.
+      if ((day / (7 + 6 * static_cast<int>(p)) + static_cast<int>(p)) % 2 != 0 && (any || p + 1 < part.size()))
+        continue;
+      days[p].push_back({kMonday + day * 86400, 100.0 * static_cast<double>(p + 1) + day, kNan});
+      any = true;
+    }
+  }
+  std::vector<const DailyHistory*> parts;
+  for (std::size_t p = 0; p < part.size(); ++p) {
+    add(part[p], "A", days[p]);
+    add(part[p], "B" + std::to_string(p), days[p]);
+    parts.push_back(&part[p]);
+  }
+  const DailyMerge merge = merge_histories(parts, false);
+  EXPECT_THAT(merge.history.symbol, ElementsAre("A", "B0", "B1", "B2"));
+  std::size_t row = 0, contradictions = 0;
+  for (int day = 0; day < 200; ++day) {
+    std::size_t speakers = 0;
+    double first = kNan;
+    for (const std::vector<Day>& own : days) {
+      for (const Day& d : own) {
+        if (d.date != kMonday + day * 86400) continue;
+        if (speakers++ == 0) first = d.close;
+      }
+    }
+    if (speakers == 0) continue;
+    contradictions += speakers - 1;
+    ASSERT_EQ(merge.history.date[row], kMonday + day * 86400);
+    ASSERT_EQ(merge.history.knowledge_time[row], merge.history.date[row] + 20 * 3600);
+    ASSERT_EQ(merge.history.close[row++], first) << day;
+  }
+  EXPECT_EQ(merge.history.row_count[0], static_cast<std::int64_t>(row));
+  EXPECT_EQ(merge.contradiction.size(), contradictions);
+  EXPECT_GT(contradictions, 50U);
+  for (std::size_t p = 0; p < part.size(); ++p) {
+    const auto begin = merge.history.close.begin() + merge.history.row_begin[p + 1];
+    const std::vector<double> own(part[p].close.end() - part[p].row_count[1], part[p].close.end());
+    EXPECT_EQ(std::vector<double>(begin, begin + merge.history.row_count[p + 1]), own);
+  }
+}
+
+TEST(DailyHistory, AppendsOneRowOfOneSymbol) {
+  DailyHistory history;
+  const Date monday{std::chrono::year{2026}, std::chrono::month{8}, std::chrono::day{17}};
+  append_symbol_row(history, "A", monday, kMonday + 5);
+  history.close.back() = 3.0;
+  append_symbol_row(history, "B", monday, kMonday + 6);
+  EXPECT_THAT(history.symbol, ElementsAre("A", "B"));
+  EXPECT_THAT(history.row_begin, ElementsAre(0, 1));
+  EXPECT_THAT(history.row_count, ElementsAre(1, 1));
+  EXPECT_THAT(history.date, ElementsAre(1786924800, 1786924800));
+  EXPECT_THAT(history.knowledge_time, ElementsAre(kMonday + 5, kMonday + 6));
+  for (const DailyQuantity& quantity : kDailyQuantities) {
+    ASSERT_EQ((history.*quantity.column).size(), 2U) << quantity.name;
+    EXPECT_EQ(std::isnan((history.*quantity.column)[0]), quantity.name != "close");
+  }
+}
+
+// FINRA publishes by 18:00 in New York, in winter 23:00 UTC and in summer 22:00.
+TEST(DailyHistory, KnowsFinraVolumesInTheEvening) {
+  const auto day = [](unsigned month) {
+    return Date{std::chrono::year{2026}, std::chrono::month{month}, std::chrono::day{17}};
+  };
+  EXPECT_EQ(finra_knowledge_time(day(2)), midnight(2026, 2, 17) + 23 * 3600);
+  EXPECT_EQ(finra_knowledge_time(day(8)), midnight(2026, 8, 17) + 22 * 3600);
 }
 
 TEST(DailyHistory, VolumesAreComparedExactly) {
@@ -96,8 +223,7 @@ TEST(DailyHistory, RanksByDollarVolumeOfTheLastSessions) {
   Session session =
       calendar.session_on_or_before(Date{std::chrono::year{2026}, std::chrono::month{8}, std::chrono::day{19}});
   for (int i = 0; i < 80; ++i) {
-    days.insert(days.begin(),
-                {Instant{std::chrono::sys_days{session.date}.time_since_epoch().count()} * 86400, 2.0, 10.0});
+    days.insert(days.begin(), {midnight_of(session.date), 2.0, 10.0});
     session = calendar.session_on_or_before(Date{std::chrono::sys_days{session.date} - std::chrono::days{1}});
   }
   const auto changed = [&](std::size_t begin, std::size_t end, double close) {

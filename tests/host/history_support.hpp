@@ -20,12 +20,8 @@ namespace greekgrid::test {
 
 inline constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-inline Instant midnight(Date date) {
-  return Instant{std::chrono::sys_days{date}.time_since_epoch().count()} * 86400;
-}
-
 inline Instant midnight(int year, unsigned month, unsigned day) {
-  return midnight(Date{std::chrono::year{year}, std::chrono::month{month}, std::chrono::day{day}});
+  return midnight_of(Date{std::chrono::year{year}, std::chrono::month{month}, std::chrono::day{day}});
 }
 
 /// Rows of one symbol at the first `count` sessions from 1991-01-02 on; every quantity is missing.
@@ -37,8 +33,9 @@ inline DailyHistory blank_history(std::size_t count, const std::string& symbol =
   history.row_count = {static_cast<std::int64_t>(count)};
   for (std::chrono::sys_days day = std::chrono::year{1991} / 1 / 2; history.date.size() < count;
        day += std::chrono::days{1}) {
-    if (calendar.is_session(Date{day})) history.date.push_back(midnight(Date{day}));
+    if (calendar.is_session(Date{day})) history.date.push_back(midnight_of(Date{day}));
   }
+  for (const Instant date : history.date) history.knowledge_time.push_back(date + 21 * 3600);
   for (const DailyQuantity& quantity : kDailyQuantities) (history.*quantity.column).assign(count, kNan);
   return history;
 }

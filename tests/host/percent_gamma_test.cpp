@@ -89,5 +89,43 @@ TEST(PercentGamma, EqualBooksAroundSpotAreNearlyBalanced) {
   EXPECT_NEAR(percent_gamma(contracts.book(), 100.0, kNow).share(), 0.5, 0.01);
 }
 
+// Two tickers of a chain, told apart by their slices; the third has no spot.
+TEST(PercentGamma, RowsOfAChain) {
+  OptionChain chain;
+  const Calendar calendar;
+  const Date date{std::chrono::year{2026}, std::chrono::month{8}, std::chrono::day{19}};
+  chain.quote_time = calendar.session(date)->close;
+  chain.ticker = {"A", "B", "C"};
+  chain.spot = {100.0, 50.0, kNaN};
+  chain.contract_begin = {0, 2, 4};
+  chain.contract_count = {2, 2, 2};
+  chain.settlement = {chain.quote_time + 30 * kDay, chain.quote_time + 60 * kDay};
+  chain.contract_expiry = {0, 1, 1, 0, 0, 1};
+  chain.strike = {100.0, 101.0, 50.0, 49.0, 10.0, 10.0};
+  chain.right = {1, -1, 1, -1, 1, -1};
+  chain.multiplier.assign(6, 100.0);
+  chain.open_interest = {10.0, 20.0, 30.0, 10.0, 1.0, 1.0};
+  std::vector<Instant> settlement;
+  const PercentGammaBook book = percent_gamma_book(chain, 1, settlement);
+  EXPECT_EQ(std::vector<double>(book.strike.begin(), book.strike.end()), (std::vector<double>{50.0, 49.0}));
+  EXPECT_EQ(std::vector<double>(book.open_interest.begin(), book.open_interest.end()),
+            (std::vector<double>{30.0, 10.0}));
+  EXPECT_EQ(book.right[1], -1);
+  EXPECT_EQ(settlement, (std::vector<Instant>{chain.settlement[1], chain.settlement[0]}));
+
+  const Instant known = chain.quote_time + 17 * 3600;
+  const DailyHistory history = percent_gamma_history(chain, calendar, known);
+  EXPECT_EQ(history.symbol, (std::vector<std::string>{"A", "B"}));
+  EXPECT_EQ(history.date, std::vector<Instant>(2, midnight_of(date)));
+  EXPECT_EQ(history.knowledge_time, std::vector<Instant>(2, known));
+  EXPECT_EQ(history.g[1], percent_gamma(book, 50.0, chain.quote_time).share());
+  EXPECT_TRUE(std::isnan(history.g_old[0]) && std::isnan(history.close[1]));
+  // The book of another ticker takes the place of the last one.
+  const PercentGammaBook first = percent_gamma_book(chain, 0, settlement);
+  EXPECT_EQ(settlement, chain.settlement);
+  EXPECT_EQ(history.g[0], percent_gamma(first, 100.0, chain.quote_time).share());
+  EXPECT_NE(history.g[0], history.g[1]);
+}
+
 }  // namespace
 }  // namespace greekgrid

@@ -499,6 +499,36 @@ def case_history(folder):
         with h5py.File(folder / "c.h5") as file:
             assert file["close"][0] == close
 
+    # A store that nothing new is said of is not written again, one that something is said of is.
+    kept = store.stat()
+    out, _ = run("history", store, prices, short, "-o", store)
+    assert "nothing new" in out and store.stat().st_mtime_ns == kept.st_mtime_ns and store.stat().st_ino == kept.st_ino, out
+    rejects = list(csv.DictReader(report.open()))
+    assert [r["rule"] for r in rejects] == ["short_above_total"], rejects
+    run("history", store, later, "-o", store)
+    assert store.stat().st_ino == kept.st_ino
+    out, _ = run("history", store, later, "-o", store, "--replace")
+    assert "nothing new" not in out and store.stat().st_ino != kept.st_ino, out
+
+    # Programs that extend a store at once wait for one another.
+    days = ["2021-01-06", "2021-01-07", "2021-01-08", "2021-01-11", "2021-01-12"]
+    for day in days:
+        (folder / f"{day}.csv").write_text(daily_csv(["AAA", "ZZZ"], [day]))
+    running = [subprocess.Popen([PROGRAM, "history", store, folder / f"{day}.csv", "-o", store, "--rejects", folder / f"{day}.rejects"],
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for day in days]
+    for process in running:
+        _, err = process.communicate()
+        assert process.returncode == 0, err
+    info, _ = run("info", store)
+    assert "rows            15\n" in info and "symbols         4" in info, info
+    # Known with FINRA's file of the first day, the evening; later days with their closes.
+    table, _ = run("export", store, "--what", "root", "--variables", "date,knowledge_time")
+    known = {(r["symbol"], r["date"][:10]): r["knowledge_time"] for r in csv.DictReader(table.splitlines())}
+    assert known["AAA", "2021-01-04"] == "2021-01-04T23:00:00Z" and known["AAA", "2021-01-05"] == "2021-01-05T21:00:00Z", known
+    assert known["SPX", "2021-01-04"] == "2021-01-04T21:00:00Z" and known["ZZZ", "2021-01-12"] == "2021-01-12T21:00:00Z", known
+    assert "known           until 2021-01-12T21:00:00Z" in info, info
+    assert not list(folder.glob(".*.lock"))
+
     # Another file of that name is replaced, with a word about it.
     _, err = run("history", prices, "-o", steps)
     assert "replaced, not extended" in err, err
@@ -1159,7 +1189,23 @@ def case_history_of_chains(folder):
         assert "night.h5" in out and "0 refused or contradicted" in out, out
     with h5py.File(store) as h, h5py.File(night) as f:
         assert len(h["g"]) == 2 and not math.isnan(h["g"][1]) and h["close"][1] == 101.0
+        n = {name: f[f"contract/{name}"][:] for name in ("right", "open_interest", "multiplier", "gamma")}
+        gamma = n["open_interest"] * n["multiplier"] * n["gamma"]
+        ratio = gamma[n["right"] > 0].sum() / gamma[n["right"] < 0].sum()
+        assert math.isnan(h["g_old"][0]) and abs(h["g_old"][1] / ratio - 1.0) < 1e-12, (h["g_old"][:], ratio)
+        assert abs(ratio - 1.0) > 1e-3 and n["right"].size > 10, ratio
+        # Under the model that calls are long and puts short a ratio of 1 is an index of 0.
+        assert f["position"].asstr()[0] == "naive" and (ratio > 1.0) == (level["gamma_index"] > 0.0), (ratio, level)
+        # The row is known with the open interest that the chain was priced with, or its quotes.
+        quoted, published = (datetime.datetime.fromisoformat(f.attrs[name].replace("Z", "+00:00")).timestamp() if f.attrs.get(name) else 0.0
+                             for name in ("quote_time", "open_interest_knowledge_time"))
+        assert h["knowledge_time"][1] == max(quoted, published) and h["knowledge_time"][0] == 1783627200, h["knowledge_time"][:]
         assert h["gamma_index"][1] == level["gamma_index"] and h["iv30"][1] == f["volatility/iv30"][0] and math.isnan(h["iv30"][0])
+        g_old = h["g_old"][1]
+    shown = json.loads(run("forecast", store, "--symbols", "AAA", "--format", "json")[0])[0]
+    assert shown["g_old"] == g_old, (shown["g_old"], g_old)
+    before = json.loads(run("forecast", store, "--symbols", "AAA", "--date", "2026-07-09", "--format", "json")[0])[0]
+    assert before["g_old"] is None, before["g_old"]
     # The same chain again says nothing new; another open interest of the day contradicts it.
     out, _ = run("history", store, chains, "-o", store)
     assert "0 refused or contradicted" in out, out

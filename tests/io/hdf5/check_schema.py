@@ -44,8 +44,8 @@ CHAINS_OPTIONAL = {("/", "dealer_position"): (("contract",), "f8", "1")}
 
 HISTORY = {
     "symbol": (("symbol",), "str", None), **same("row_begin row_count", ("symbol",), "i8", "1"),
-    "row": (("row",), "i8", "1"), "date": (("row",), "i8", TIME),
-    **same("open high low close", ("row",), "f8", "USD"), **same("dix gex g", ("row",), "f8", "1"), "gamma_index": (("row",), "f8", "1e9 USD"), "iv30": (("row",), "f8", "vol"),
+    "row": (("row",), "i8", "1"), **same("date knowledge_time", ("row",), "i8", TIME),
+    **same("open high low close", ("row",), "f8", "USD"), **same("dix gex g g_old", ("row",), "f8", "1"), "gamma_index": (("row",), "f8", "1e9 USD"), "iv30": (("row",), "f8", "vol"),
     **same("volume short_volume short_exempt_volume off_exchange_volume", ("row",), "f8", "shares"),
 }
 
@@ -366,6 +366,7 @@ class Checker:
         begin, count, date = (file[name][...] for name in ("row_begin", "row_count", "date"))
         self.require(np.array_equal(begin, np.cumsum(count) - count) and count.sum() == len(date), "/row_begin", "slices")
         self.require((date % 86400 == 0).all(), "/date", "midnight")
+        self.require((file["knowledge_time"][...] >= date).all(), "/knowledge_time", "not before the date")
         for b, n in zip(begin, count):
             self.require((np.diff(date[b:b + n]) > 0).all(), "/date", "ascending within a symbol")
 

@@ -283,6 +283,7 @@ inline DailyHistory sample_history(int symbols, int days) {
     history.row_count.push_back(days);
     for (int day = 0; day < days; ++day) {
       history.date.push_back(Instant{18700 + day} * 86400);
+      history.knowledge_time.push_back(history.date.back() + 75600 + 60 * u);
       for (const DailyQuantity& quantity : kDailyQuantities) {
         const bool missing = (u + day) % 3 == 0 && !(quantity.column == &DailyHistory::close);
         (history.*quantity.column).push_back(missing ? std::numeric_limits<double>::quiet_NaN() : u + 0.5 * day);

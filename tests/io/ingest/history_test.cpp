@@ -42,11 +42,12 @@ std::map<std::string, int> rules_of(const HistorySource& source) {
 void expect_adds_up(const HistorySource& source) {
   EXPECT_EQ(source.rows_in, static_cast<std::int64_t>(source.history.rows() + source.rejects.size()));
   EXPECT_EQ(source.line.size(), source.history.rows());
+  EXPECT_EQ(source.history.knowledge_time.size(), source.history.rows());
 }
 
 double value_at(const DailyHistory& history, const std::string& symbol, Date date,
                 std::vector<double> DailyHistory::*column) {
-  const Instant midnight = Instant{std::chrono::sys_days{date}.time_since_epoch().count()} * 86400;
+  const Instant midnight = midnight_of(date);
   for (std::size_t u = 0; u < history.symbols(); ++u) {
     if (history.symbol[u] != symbol) continue;
     for (std::int64_t row = history.row_begin[u]; row < history.row_begin[u] + history.row_count[u]; ++row) {
@@ -89,6 +90,31 @@ TEST(History, RefusesFinraRowsByRule) {
                           Pair("duplicate_row", 1), Pair("negative", 1), Pair("no_value", 1), Pair("non_finite", 1),
                           Pair("not_a_session", 1), Pair("short_above_total", 1)));
   EXPECT_EQ(source.rejects[0].row, 3);
+}
+
+// Prices with the close of the session, 13:00 on half days; FINRA's volumes in the evening of every day.
+TEST(History, RowsAreKnownWhenTheirSeriesWas) {
+  const auto known = [](std::string_view text) { return read(text).history.knowledge_time; };
+  const auto at = [](Date date, int hour) { return new_york_instant(date, hour, 0); };
+  const Date winter = test::ymd(2021, 1, 4), summer = test::ymd(2021, 7, 6), half = test::ymd(2021, 11, 26);
+  EXPECT_THAT(known("date,symbol,close\n2021-01-04,A,1\n2021-07-06,A,1\n2021-11-26,A,1\n"),
+              ElementsAre(at(winter, 16), at(summer, 16), at(half, 13)));
+  EXPECT_THAT(known("date,symbol,price,dix,gex\n2021-11-26,SPX,1,0.4,1\n"), ElementsAre(at(half, 13)));
+  EXPECT_THAT(known(kFinraHeader + "20211126|A|1|0|2|Q\n1\n" + kFinraHeader + "20210706|A|1|0|2|Q\n1\n"),
+              ElementsAre(at(summer, 18), at(half, 18)));
+}
+
+TEST(History, ChainsAndNightsAreKnownWithTheLaterOfQuotesAndOpenInterest) {
+  const Instant close = new_york_instant(test::ymd(2026, 8, 20), 16, 0), open = close + 17 * 3600 + 1800;
+  EXPECT_EQ(knowledge_time_of(close, "", "c.h5"), close);
+  EXPECT_EQ(knowledge_time_of(close, "2026-08-21T09:30:00-04:00", "c.h5"), open);
+  EXPECT_EQ(knowledge_time_of(close, "2026-08-20T09:30:00-04:00", "c.h5"), close);
+  try {
+    knowledge_time_of(close, "tomorrow", "c.h5");
+    ADD_FAILURE() << "no error";
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("c.h5: open_interest_knowledge_time 'tomorrow' is no instant"));
+  }
 }
 
 // A file that was cut may end in a number that was cut: none of its rows is believed.

@@ -18,6 +18,10 @@ namespace greekgrid {
 /// Days of many symbols: S symbols, N rows; the memory image of history.h5. Symbols are sorted by bytes; the rows of
 /// one are contiguous and strictly ascending in date. Values are as published: nothing is adjusted or filled, NaN is
 /// missing, and every row has at least one value.
+///
+/// A row is known from one instant on, the latest of what its values came with: prices, volumes of all venues and
+/// DIX-style values with the close of the session, FINRA's volumes with their publication, what a chain or a night says
+/// with its quotes and open interest. A question about the past asks for the rows known by then.
 struct DailyHistory {
   std::vector<ChainSource> source;  ///< files that rows came from, in the order given
 
@@ -26,6 +30,7 @@ struct DailyHistory {
   std::vector<std::int64_t> row_count;  // (S)
 
   std::vector<Instant> date;                   // (N) 00:00 UTC of the session's date: a label, no instant of trading
+  std::vector<Instant> knowledge_time;         // (N) from which on every value of the row was known, not before date
   std::vector<double> open, high, low, close;  // (N) USD
   std::vector<double> volume;                  // (N) shares, of all venues
   std::vector<double> short_volume;            // (N) shares sold short off exchange
@@ -34,6 +39,7 @@ struct DailyHistory {
   std::vector<double> dix;                     // (N) 1, dark index
   std::vector<double> gex;                     // (N) 1, gamma exposure in its publisher's unit
   std::vector<double> g;                       // (N) 1, call share of percent gamma of a chain
+  std::vector<double> g_old;                   // (N) 1, call over put gamma at market volatility, of a night
   std::vector<double> gamma_index;             // (N) 1e9 USD, of a night's first position model
   std::vector<double> iv30;                    // (N) vol, of a night
 
@@ -47,7 +53,7 @@ struct DailyQuantity {
   std::vector<double> DailyHistory::*column;
   bool is_volume;  ///< counted, so never negative and compared exactly
 };
-inline constexpr std::array<DailyQuantity, 13> kDailyQuantities{
+inline constexpr std::array<DailyQuantity, 14> kDailyQuantities{
     DailyQuantity{"open", &DailyHistory::open, false},
     DailyQuantity{"high", &DailyHistory::high, false},
     DailyQuantity{"low", &DailyHistory::low, false},
@@ -59,8 +65,21 @@ inline constexpr std::array<DailyQuantity, 13> kDailyQuantities{
     DailyQuantity{"dix", &DailyHistory::dix, false},
     DailyQuantity{"gex", &DailyHistory::gex, false},
     DailyQuantity{"g", &DailyHistory::g, false},
+    DailyQuantity{"g_old", &DailyHistory::g_old, false},
     DailyQuantity{"gamma_index", &DailyHistory::gamma_index, false},
     DailyQuantity{"iv30", &DailyHistory::iv30, false}};
+
+/// 00:00 UTC of a date, as rows are labelled.
+Instant midnight_of(Date date);
+
+/// Instant from which on FINRA's volumes of a session are known: 18:00 in New York on its day. Source: FINRA's page of
+/// the daily short sale volume files, which are posted no later than 6:00 pm ET of the trade date.
+Instant finra_knowledge_time(Date session);
+
+/// Appends a symbol with one row, every quantity missing, to a history of one row per symbol; the caller sets the
+/// values at the back of the columns. Symbols are to come in the order of their bytes.
+/// @param knowledge_time not before 00:00 UTC of the date
+void append_symbol_row(DailyHistory& history, const std::string& symbol, Date date, Instant knowledge_time);
 
 /// Whether two values of a quantity say the same: volumes exactly, the others to single precision (2^-23 relative),
 /// because publishers print what they hold in single precision to different decimals.
@@ -79,11 +98,13 @@ struct DailyMerge {
   DailyHistory history;
   std::vector<DailyContradiction> contradiction;  ///< by symbol, date, part, quantity
   std::vector<std::int64_t> repeated;             ///< by part: values that an earlier part had said already
+  std::vector<std::int64_t> rows_taken;           ///< by part: rows that it added, or filled or replaced a value of
 };
 
 /// Merges parts in the order given. A value that repeats an earlier one is fine; of two that differ the earlier stays,
-/// or the later with `replace`, and the pair is reported. Sources are listed once each. The same parts in one call or
-/// in several give the same history.
+/// or the later with `replace`, and the pair is reported. A row is known with the last of the parts it has a value
+/// from. Sources are listed once each, those of parts that nothing was taken from are not. The same parts in one call
+/// or in several give the same history. O(N log N), memory that of the result.
 DailyMerge merge_histories(std::span<const DailyHistory* const> parts, bool replace);
 
 /// A close so far from the one before that it may be a split.

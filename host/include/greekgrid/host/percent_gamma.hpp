@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "greekgrid/host/calendar.hpp"
 #include "greekgrid/host/chain.hpp"
@@ -24,6 +25,11 @@ struct PercentGammaBook {
   std::span<const Instant> settlement;    ///< (N)
 };
 
+/// The book of one ticker of a chain. Views of the chain and of `settlement`, which is filled: both must outlive it.
+/// @param u          index of the ticker
+/// @param settlement (N) out, of each contract
+PercentGammaBook percent_gamma_book(const OptionChain& chain, std::size_t u, std::vector<Instant>& settlement);
+
 /// Gammas of a 1 % move by right, shares: calls up, sum OI m [delta(1.01 S) - delta(S)], and puts down,
 /// sum OI m |delta(0.99 S) - delta(S)|.
 struct PercentGamma {
@@ -40,6 +46,7 @@ PercentGamma percent_gamma(const PercentGammaBook& book, double spot, Instant at
 
 /// G of every ticker of a chain that has a spot and contracts of both kinds to speak of, as rows of one session: the
 /// last whose open is not after the quotes. `source` and other quantities are empty.
-DailyHistory percent_gamma_history(const OptionChain& chain, const Calendar& calendar);
+/// @param knowledge_time from which on the chain's quotes and open interest were known
+DailyHistory percent_gamma_history(const OptionChain& chain, const Calendar& calendar, Instant knowledge_time);
 
 }  // namespace greekgrid

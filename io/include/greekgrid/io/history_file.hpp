@@ -3,7 +3,9 @@
 /// @file
 /// history.h5: daily prices and volumes of many symbols (netCDF-4 compatible HDF5).
 
+#include <cstddef>
 #include <filesystem>
+#include <span>
 
 #include "greekgrid/host/daily_history.hpp"
 #include "greekgrid/io/error.hpp"
@@ -16,5 +18,27 @@ void write_history_file(const DailyHistory& history, const std::filesystem::path
 
 /// Reads and validates history.h5, with the guard of read_chain_file. @throws InputError
 DailyHistory read_history_file(const std::filesystem::path& path);
+
+/// A store extended in place.
+struct HistoryAppend {
+  DailyHistory before;   ///< what the store said; empty where there was none
+  DailyMerge merge;      ///< of all parts, the store among them; its history is what the store says now
+  bool written = false;  ///< false: nothing new was said, the file was left alone
+};
+
+/// Reads a history.h5, merges parts into it and replaces it atomically. Nobody else changes the store meanwhile:
+/// callers in other processes or threads wait for one another (FileLock). A store that is missing is made. Where no row
+/// is added and no value filled or replaced, as by the same parts again, the file is left as it is. Costs a reading and
+/// a writing of the whole store: its size counts, not that of what is new.
+/// @param parts   merged in their order, see merge_histories()
+/// @param replace a value that differs from an earlier one replaces it
+/// @param place   how many of the parts come before the store: 0 and what the store says stands against them all. The
+///                numbers of parts in the result count the store. With any other place the file is always written.
+/// @throws InputError for a store that cannot be read, OutputError for one that cannot be locked or written,
+/// std::invalid_argument for a place beyond the parts
+HistoryAppend append_to_history(const std::filesystem::path& store, std::span<const DailyHistory* const> parts,
+                                bool replace, std::size_t place = 0);
+/// The same of one part, such as a night's.
+HistoryAppend append_to_history(const std::filesystem::path& store, const DailyHistory& tonight, bool replace);
 
 }  // namespace greekgrid

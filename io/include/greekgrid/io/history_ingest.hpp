@@ -33,7 +33,7 @@ struct HistoryOptions {
   std::string symbol;
 };
 
-/// One file, read.
+/// One file, read. Rows of FINRA's are known at finra_knowledge_time(), all others with the close of their session.
 struct HistorySource {
   std::string name;  ///< base name
   HistoryFormat format = HistoryFormat::kAuto;
@@ -54,5 +54,13 @@ HistorySource read_history_source(const std::filesystem::path& path, const Calen
 /// The same from memory; `name` appears in messages and, where the file has no symbols, names the symbol.
 HistorySource parse_history_bytes(std::string_view bytes, std::string_view name, const Calendar& calendar,
                                   const HistoryOptions& options);
+
+/// Instant from which on both the quotes and the open interest of a chain or a night were known: the later of the two,
+/// or that of the quotes where the other is not told.
+/// @param open_interest_knowledge_time ISO 8601 with zone, or empty
+/// @param label what messages call the file
+/// @throws InputError for a text that is no instant
+Instant knowledge_time_of(Instant quote_time, const std::string& open_interest_knowledge_time,
+                          const std::string& label);
 
 }  // namespace greekgrid
