@@ -183,9 +183,7 @@ int run_history(const Options& options) {
   std::vector<std::string> inputs;
   std::optional<std::size_t> place;  // of the store among the files
   for (std::size_t k = 0; k < options.files.size(); ++k) {
-    std::error_code error;
-    if (options.target.empty() || !fs::equivalent(options.files[k], options.target, error) ||
-        !is_hdf5_file(options.files[k])) {
+    if (options.target.empty() || !same_file(options.files[k], options.target) || !is_hdf5_file(options.files[k])) {
       inputs.push_back(options.files[k]);
     } else if (!place) {
       place = k;

@@ -14,10 +14,9 @@
 
 namespace greekgrid::cli {
 namespace fs = std::filesystem;
-namespace {
 
-// Files that exist are compared by what they are, the others by where they would be.
 bool same_file(const std::string& a, const std::string& b) {
+  // By name too: another program may replace the file between two looks at it.
   std::error_code error;
   if (fs::equivalent(a, b, error)) return true;
   const fs::path left = fs::weakly_canonical(a, error);
@@ -25,8 +24,6 @@ bool same_file(const std::string& a, const std::string& b) {
   const fs::path right = fs::weakly_canonical(b, error);
   return !error && left == right;
 }
-
-}  // namespace
 
 void add_source_options(CLI::App& command, SourceOptions& options) {
   std::string names;

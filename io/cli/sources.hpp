@@ -40,6 +40,9 @@ struct Target {
   std::string option, path;
 };
 
+/// Whether two paths name one file: those that exist are compared by what they are, the others by where they would be.
+bool same_file(const std::string& a, const std::string& b);
+
 /// Refuses an empty target, one that is also an input and two that are one file. @throws UsageError
 void check_targets(const std::vector<Target>& targets, const std::vector<std::string>& inputs);
 
