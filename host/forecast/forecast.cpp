@@ -55,6 +55,12 @@ ForecastData make_forecast_data(const PredictorSeries& predictors, int horizon) 
   return data;
 }
 
+HorizonData make_forecast_data(const PredictorSeries& predictors) {
+  HorizonData data;
+  for (std::size_t h = 0; h < kHorizons.size(); ++h) data[h] = make_forecast_data(predictors, kHorizons[h]);
+  return data;
+}
+
 PredictorSet valid_set(const std::array<double, kPredictors>& z) {
   PredictorSet set = 0;
   for (std::size_t p = 0; p < kPredictors; ++p) {

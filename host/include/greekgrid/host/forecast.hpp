@@ -39,6 +39,10 @@ struct ForecastData {
 /// @param predictors must outlive the result @param horizon sessions, >= 1
 ForecastData make_forecast_data(const PredictorSeries& predictors, int horizon);
 
+/// Every horizon of a ticker, in the order of kHorizons, from the same predictors.
+using HorizonData = std::array<ForecastData, kHorizons.size()>;
+HorizonData make_forecast_data(const PredictorSeries& predictors);
+
 /// Where a forecast stands.
 struct ForecastQuery {
   std::array<double, kPredictors> z{};  ///< NaN: not valid
@@ -139,10 +143,13 @@ struct WeatherMaps {
 /// Maps of the six pairs from the candidates s <= last that have both predictors and an outcome, kernel
 /// exp(-(g - z)^2/(2 0.15^2)) per axis, no weights by age; mean and magnitude are NaN where the mass is below 5.
 ///
-/// Relative errors, with e = (100 + n/96) 2^-24 for n candidates (9e-6 at 3780): mass e, n_eff 3 e; |mean| and
-/// magnitude are off by at most 2 e (magnitude + 1). A mass below 1e-3 has in addition the 1e-9 per candidate that is
-/// dropped.
+/// Relative errors: mass e = 5e-7, n_eff 8e-6; |mean| and magnitude are off by at most 2 e (magnitude + 1). A mass below
+/// 1e-3 has in addition the 1e-9 per candidate that is dropped.
 /// @param last negative: no candidates
 WeatherMaps make_weather_maps(const ForecastData& data, std::ptrdiff_t last);
+
+/// Those of every horizon as of session t, from candidates s <= t - h: what the horizons share is summed once, so the
+/// maps are those above within the errors given there.
+std::array<WeatherMaps, kHorizons.size()> make_weather_maps(const HorizonData& data, std::size_t t);
 
 }  // namespace greekgrid
