@@ -139,9 +139,7 @@ Ticker ticker_with(std::int64_t predictors) {
 void BM_Record(benchmark::State& state) {
   const Ticker t = ticker_with(state.range(0));
   for (auto _ : state) {
-    for (const ForecastData& data : t.horizon) {
-      benchmark::DoNotOptimize(walk_forward(data, t.iv30, t.series.mad, 1).skill);
-    }
+    benchmark::DoNotOptimize(walk_forward(t.horizon, t.iv30, t.series.mad, 1)[0].skill);
   }
 }
 BENCHMARK(BM_Record)->ArgName("predictors")->Arg(2)->Arg(4)->Unit(benchmark::kMillisecond);

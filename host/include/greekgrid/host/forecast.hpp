@@ -124,6 +124,11 @@ struct ForecastRecord {
 /// @param keep if given, (T) mean forecasts, NaN where there is none
 ForecastRecord walk_forward(const ForecastData& data, std::span<const double> iv30, std::span<const double> mad,
                             std::uint64_t seed, std::vector<double>* keep = nullptr);
+/// Those of every horizon, to the bit, in half the searches: the candidates of the longer horizon are those of the
+/// shorter but for the sessions between, wherever an outcome is known of both horizons or of neither.
+std::array<ForecastRecord, kHorizons.size()> walk_forward(
+    const HorizonData& data, std::span<const double> iv30, std::span<const double> mad, std::uint64_t seed,
+    std::array<std::vector<double>, kHorizons.size()>* keep = nullptr);
 
 /// The ends of Wilson's interval of 95 % of a share at n trials, n > 0 (any real number), in [0, 1].
 std::array<double, 2> wilson_interval(double share, double n);
