@@ -24,6 +24,13 @@ inline double distance_factor(double distance2, double h2) {
   return h2 > 0.0 ? std::exp(-0.5 * distance2 / h2) : 1.0;
 }
 
+/// The largest of squared distances; four at a time, as one maximum waits for the one before.
+inline double largest(const std::array<double, kNeighbours>& distance2) {
+  std::array<double, 4> most{};
+  for (std::size_t i = 0; i < kNeighbours; ++i) most[i % 4] = std::max(most[i % 4], distance2[i]);
+  return std::max(std::max(most[0], most[1]), std::max(most[2], most[3]));
+}
+
 /// Outcomes ascending (ties: the earlier session first) with weights that sum to 1.
 struct Ensemble {
   std::array<double, kNeighbours> y, w;

@@ -216,7 +216,7 @@ class GrowingRecord {
 
   /// Forecasts session t, which it has just taken, from its neighbours in any order.
   void add(std::size_t t, const Neighbours& neighbour, const Distances& distance2) {
-    const double came = data_.outcome[t], h2 = *std::max_element(distance2.begin(), distance2.end());
+    const double came = data_.outcome[t], h2 = forecast_detail::largest(distance2);
     session_ = neighbour;
     for (std::size_t i = 0; i < kNeighbours; ++i) {
       raw_[i] = forecast_detail::distance_factor(distance2[i], h2) * age_[t - static_cast<std::size_t>(session_[i])];
