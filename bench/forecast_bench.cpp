@@ -149,13 +149,13 @@ void BM_NextCloses(benchmark::State& state) {
   for (auto _ : state) {
     double sum = 0.0;
     for (const ForecastData& data : ticker().horizon) {
-      ForecastQuery query{standing(data, kSessions - 1), static_cast<std::ptrdiff_t>(kSessions) - 1 - data.horizon,
-                          kSessions};
+      ForecastPath path(data, static_cast<std::ptrdiff_t>(kSessions) - 1 - data.horizon, kSessions);
+      auto z = standing(data, kSessions - 1);
       for (std::size_t i = 0; i < kNextCloses; ++i) {
         const double x = 2.0 * static_cast<double>(i) / (kNextCloses - 1) - 1.0;
-        query.z[0] = x;
-        query.z[1] = 1.0 - 2.0 * x * x;
-        sum += forecast(data, query, kPVGD).median;
+        z[0] = x;
+        z[1] = 1.0 - 2.0 * x * x;
+        sum += path(z, kPVGD).median;
       }
     }
     benchmark::DoNotOptimize(sum);

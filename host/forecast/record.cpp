@@ -216,11 +216,10 @@ class GrowingRecord {
 
   /// Forecasts session t, which it has just taken, from its neighbours in any order.
   void add(std::size_t t, const Neighbours& neighbour, const Distances& distance2) {
-    const double came = data_.outcome[t], h2 = forecast_detail::largest(distance2);
+    const double came = data_.outcome[t];
     session_ = neighbour;
-    for (std::size_t i = 0; i < kNeighbours; ++i) {
-      raw_[i] = forecast_detail::distance_factor(distance2[i], h2) * age_[t - static_cast<std::size_t>(session_[i])];
-    }
+    raw_ = forecast_detail::raw_weights(
+        distance2, [&](std::size_t i) { return age_[t - static_cast<std::size_t>(session_[i])]; });
     add_ensemble(ours_);
     DrawSequence draw(seed_, t);
     for (std::size_t i = 0; i < kNeighbours;) {

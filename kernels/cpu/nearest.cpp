@@ -434,6 +434,28 @@ void AscendingOrder(const std::int32_t* key, std::size_t n, std::uint8_t* order)
   }
 }
 
+void AscendingValues(const double* key, const std::int32_t* index, std::size_t n, std::uint8_t* order) {
+  const hn::CappedTag<double, 8> d;
+  const hn::RebindToSigned<decltype(d)> di;
+  alignas(64) double padded[kMostNearest + 8];
+  alignas(64) std::int64_t wide[kMostNearest + 8];
+  std::copy_n(key, n, padded);
+  std::copy_n(index, n, wide);
+  std::fill_n(padded + n, 8, std::numeric_limits<double>::infinity());
+  std::fill_n(wide + n, 8, 0);
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto mine = hn::Set(d, key[i]);
+    const auto my_index = hn::Set(di, static_cast<std::int64_t>(index[i]));
+    std::size_t below = 0;
+    for (std::size_t j = 0; j < n; j += hn::Lanes(d)) {
+      const auto v = hn::LoadU(d, padded + j);
+      const auto before = hn::RebindMask(d, hn::Lt(hn::LoadU(di, wide + j), my_index));
+      below += hn::CountTrue(d, hn::Or(hn::Lt(v, mine), hn::And(hn::Eq(v, mine), before)));
+    }
+    order[below] = static_cast<std::uint8_t>(i);
+  }
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace greekgrid::cpu
 HWY_AFTER_NAMESPACE();
@@ -443,6 +465,7 @@ namespace greekgrid::cpu {
 HWY_EXPORT(Nearest);
 HWY_EXPORT(KeepNearest);
 HWY_EXPORT(AscendingOrder);
+HWY_EXPORT(AscendingValues);
 }  // namespace greekgrid::cpu
 
 namespace greekgrid {
@@ -463,6 +486,11 @@ void keep_nearest(std::span<std::int32_t> index, std::span<double> distance2, st
 void ascending_order(std::span<const std::int32_t> key, std::span<std::uint8_t> order) {
   assert(key.size() <= kMostNearest && order.size() == key.size());
   HWY_DYNAMIC_DISPATCH(cpu::AscendingOrder)(key.data(), key.size(), order.data());
+}
+
+void ascending_order(std::span<const double> key, std::span<const std::int32_t> index, std::span<std::uint8_t> order) {
+  assert(key.size() <= kMostNearest && index.size() == key.size() && order.size() == key.size());
+  HWY_DYNAMIC_DISPATCH(cpu::AscendingValues)(key.data(), index.data(), key.size(), order.data());
 }
 
 }  // namespace greekgrid

@@ -55,5 +55,7 @@ void keep_nearest(std::span<std::int32_t> index, std::span<double> distance2, st
 /// The order that sorts up to kMostNearest distinct keys, none of them the largest std::int32_t: order[0] is the place
 /// of the smallest. By counting, so that the time does not depend on the keys.
 void ascending_order(std::span<const std::int32_t> key, std::span<std::uint8_t> order);
+/// The order that sorts up to kMostNearest finite keys, of equal ones by their distinct indices.
+void ascending_order(std::span<const double> key, std::span<const std::int32_t> index, std::span<std::uint8_t> order);
 
 }  // namespace greekgrid
