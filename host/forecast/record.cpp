@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <cmath>
 #include <limits>
@@ -28,21 +29,76 @@ struct Ranks {
   std::vector<std::int32_t> session;     ///< by rank
 
   explicit Ranks(std::span<const double> outcome) : of_session(outcome.size(), -1) {
+    std::vector<std::pair<double, std::int32_t>> known;
+    known.reserve(outcome.size());
     for (std::size_t s = 0; s < outcome.size(); ++s) {
-      if (std::isfinite(outcome[s])) session.push_back(static_cast<std::int32_t>(s));
+      if (std::isfinite(outcome[s])) known.emplace_back(outcome[s], static_cast<std::int32_t>(s));
     }
-    std::sort(session.begin(), session.end(), [&](std::int32_t a, std::int32_t b) {
-      return outcome[a] != outcome[b] ? outcome[a] < outcome[b] : a < b;
-    });
-    for (std::size_t r = 0; r < session.size(); ++r) of_session[session[r]] = static_cast<std::int32_t>(r);
+    std::sort(known.begin(), known.end());
+    session.reserve(known.size());
+    for (const auto& [value, s] : known) {
+      of_session[s] = static_cast<std::int32_t>(session.size());
+      session.push_back(s);
+    }
   }
+};
+
+/// Quantiles of equal weights, C_i = (i + 1/2)/n, of outcomes that come one by one: a set of ranks, and for every
+/// probability the outcome below its quantile, which moves by a few places from one session to the next.
+class GrowingQuantiles {
+ public:
+  explicit GrowingQuantiles(std::size_t ranks) : word_(ranks / 64 + 1, 0) {}
+
+  void insert(std::int32_t rank) {
+    if (size_++ == 0) {
+      for (Place& place : place_) place.rank = rank;
+    }
+    for (Place& place : place_) place.below += rank < place.rank ? 1 : 0;
+    word_[static_cast<std::size_t>(rank) / 64] |= std::uint64_t{1} << (rank % 64);
+  }
+  /// @param value_of outcome by rank
+  template <class ValueOf>
+  double quantile(std::size_t q, ValueOf value_of) {
+    const double place = kForecastProbabilities[q] * static_cast<double>(size_) - 0.5;
+    const std::size_t index = place <= 0.0 ? 0 : std::min(static_cast<std::size_t>(place), size_ - 1);
+    Place& at = place_[q];
+    for (; at.below < index; ++at.below) at.rank = after(at.rank);
+    for (; at.below > index; --at.below) at.rank = before(at.rank);
+    const double low = value_of(at.rank);
+    if (place <= 0.0 || index + 1 >= size_) return low;
+    return low + (place - static_cast<double>(index)) * (value_of(after(at.rank)) - low);
+  }
+
+ private:
+  struct Place {
+    std::int32_t rank = 0;
+    std::size_t below = 0;  ///< ranks of the set below it
+  };
+
+  /// The next rank of the set, which must be there.
+  [[nodiscard]] std::int32_t after(std::int32_t rank) const {
+    std::size_t w = static_cast<std::size_t>(rank + 1) / 64;
+    std::uint64_t bits = word_[w] >> ((rank + 1) % 64) << ((rank + 1) % 64);
+    while (bits == 0) bits = word_[++w];
+    return static_cast<std::int32_t>(w * 64) + std::countr_zero(bits);
+  }
+  [[nodiscard]] std::int32_t before(std::int32_t rank) const {
+    std::size_t w = static_cast<std::size_t>(rank) / 64;
+    std::uint64_t bits = word_[w] & ((std::uint64_t{1} << (rank % 64)) - 1);
+    while (bits == 0) bits = word_[--w];
+    return static_cast<std::int32_t>(w * 64) + 63 - std::countl_zero(bits);
+  }
+
+  std::vector<std::uint64_t> word_;
+  std::size_t size_ = 0;
+  std::array<Place, kQuantiles> place_;
 };
 
 /// The candidates of one set up to a session, as an ensemble of equal weights that grows by insertion.
 class Climatology {
  public:
   Climatology(const ForecastData& data, const Ranks& ranks, PredictorSet set)
-      : data_(data), ranks_(ranks), set_(set), tree_(ranks.session.size() + 1) {}
+      : data_(data), ranks_(ranks), set_(set), tree_(ranks.session.size() + 1), quantiles_(ranks.session.size() + 1) {}
 
   /// Takes in the candidates up to `last`, which never decreases.
   void advance(std::size_t last) {
@@ -54,21 +110,16 @@ class Climatology {
       if (valid) insert(next_);
     }
   }
-  [[nodiscard]] std::size_t size() const { return sorted_.size(); }
+  [[nodiscard]] std::size_t size() const { return session_.size(); }
   [[nodiscard]] const std::vector<std::int32_t>& candidates() const { return session_; }
 
   /// The CRPS of equal weights against an outcome of a given rank: O(log n).
   [[nodiscard]] double crps(double came, std::int32_t rank) const {
-    const auto n = static_cast<double>(sorted_.size());
-    return distances_to(came, rank).second / n - pair_distances_ / (n * n);
+    const auto n = static_cast<double>(session_.size());
+    return distances_to(came, rank) / n - pair_distances_ / (n * n);
   }
-  /// The quantile rule at equal weights: C_i = (i + 1/2)/n.
-  [[nodiscard]] double quantile(double probability) const {
-    const double place = probability * static_cast<double>(sorted_.size()) - 0.5;
-    if (place <= 0.0) return sorted_.front();
-    const auto i = static_cast<std::size_t>(place);
-    if (i + 1 >= sorted_.size()) return sorted_.back();
-    return sorted_[i] + (place - static_cast<double>(i)) * (sorted_[i + 1] - sorted_[i]);
+  [[nodiscard]] double quantile(std::size_t q) {
+    return quantiles_.quantile(q, [&](std::int32_t rank) { return data_.outcome[ranks_.session[rank]]; });
   }
 
  private:
@@ -77,25 +128,23 @@ class Climatology {
     std::int64_t count = 0;
   };
 
-  /// Outcomes of lower rank, and the sum of the distances of all to a value of this rank.
-  [[nodiscard]] std::pair<std::size_t, double> distances_to(double value, std::int32_t rank) const {
+  /// The sum of the distances of all to a value of this rank.
+  [[nodiscard]] double distances_to(double value, std::int32_t rank) const {
     Node below;
     for (std::size_t i = static_cast<std::size_t>(rank); i > 0; i &= i - 1) {
       below.sum += tree_[i].sum;
       below.count += tree_[i].count;
     }
     const auto lower = static_cast<double>(below.count);
-    const double upper = static_cast<double>(sorted_.size()) - lower;
-    return {static_cast<std::size_t>(below.count),
-            (value * lower - below.sum) + ((total_ - below.sum) - value * upper)};
+    const double upper = static_cast<double>(session_.size()) - lower;
+    return (value * lower - below.sum) + ((total_ - below.sum) - value * upper);
   }
   void insert(std::size_t session) {
     const double value = data_.outcome[session];
     const std::int32_t rank = ranks_.of_session[session];
-    const auto [lower, distances] = distances_to(value, rank);
-    pair_distances_ += distances;
+    pair_distances_ += distances_to(value, rank);
     total_ += value;
-    sorted_.insert(sorted_.begin() + static_cast<std::ptrdiff_t>(lower), value);
+    quantiles_.insert(rank);
     session_.push_back(static_cast<std::int32_t>(session));
     for (std::size_t i = static_cast<std::size_t>(rank) + 1; i < tree_.size(); i += i & (~i + 1)) {
       tree_[i].sum += value;
@@ -108,7 +157,7 @@ class Climatology {
   PredictorSet set_;
   std::size_t next_ = 0;
   std::vector<Node> tree_;  ///< Fenwick's, over ranks
-  std::vector<double> sorted_;
+  GrowingQuantiles quantiles_;
   std::vector<std::int32_t> session_;
   double total_ = 0.0, pair_distances_ = 0.0;
 };
@@ -222,20 +271,24 @@ class GrowingRecord {
         distance2, [&](std::size_t i) { return age_[t - static_cast<std::size_t>(session_[i])]; });
     add_ensemble(ours_);
     DrawSequence draw(seed_, t);
+    const std::span<const std::int32_t> candidates = climatology_->candidates();
+    std::uint8_t* drawn = drawn_.data();
     for (std::size_t i = 0; i < kNeighbours;) {
-      const std::int32_t s = climatology_->candidates()[draw.below(climatology_->size())];
+      const std::int32_t s = candidates[draw.below(candidates.size())];
       session_[i] = s;
-      raw_[i] = age_[t - static_cast<std::size_t>(s)];
-      i += drawn_[s] == 0 ? 1 : 0;  // else drawn again
-      drawn_[s] = 1;
+      i += drawn[s] == 0 ? 1 : 0;  // else drawn again
+      drawn[s] = 1;
     }
-    for (const std::int32_t s : session_) drawn_[s] = 0;
+    for (std::size_t i = 0; i < kNeighbours; ++i) {
+      drawn[session_[i]] = 0;
+      raw_[i] = age_[t - static_cast<std::size_t>(session_[i])];
+    }
     add_ensemble(random_);
     came_[waiting_] = came;
     when_[waiting_] = t;
     theirs_[waiting_] = climatology_->crps(came, ranks_.of_session[t]);
     for (std::size_t q = 0; q < kQuantiles; ++q) {
-      climatology_quantile_[q][waiting_] = climatology_->quantile(kForecastProbabilities[q]);
+      climatology_quantile_[q][waiting_] = climatology_->quantile(q);
     }
     if (++waiting_ == kEnsembles) score();
   }
@@ -366,8 +419,7 @@ class WalkingSearch {
     // The neighbours of the session before are candidates still, and near still: they bound the search.
     double within = std::numeric_limits<double>::infinity();
     if (last_set_ == set) {
-      within = 0.0;
-      for (const std::int32_t s : neighbour_) within = std::max(within, distance2_to(s));
+      within = farthest(points, std::span(at_).first(points.axes), neighbour_);
     }
     const std::size_t found = nearest(points, std::span(at_).first(points.axes), neighbour_, distance2_,
                                       NearestAnswer::kPoints, within);

@@ -335,6 +335,31 @@ void TightenSingle(KeptSingle& kept, std::size_t k) {
   kept.count = count;
 }
 
+// distance^2 of points by index, a vector at a time. What is read beyond the last index must be some point.
+template <class D, class VI>
+HWY_INLINE hn::Vec<D> DistancesOf(D d, const PointsView& points, const double* at, VI index) {
+  auto difference = hn::Sub(hn::GatherIndex(d, points.axis[0], index), hn::Set(d, at[0]));
+  auto distance2 = hn::Mul(difference, difference);
+  for (std::size_t axis = 1; axis < points.axes; ++axis) {
+    difference = hn::Sub(hn::GatherIndex(d, points.axis[axis], index), hn::Set(d, at[axis]));
+    distance2 = hn::Add(distance2, hn::Mul(difference, difference));
+  }
+  return distance2;
+}
+
+double Farthest(const PointsView& points, const double* at, const std::int32_t* index, std::size_t n) {
+  const hn::CappedTag<double, 8> d;
+  const hn::RebindToSigned<decltype(d)> di;
+  alignas(64) std::int64_t padded[kMostNearest + 8];
+  for (std::size_t i = 0; i < n; ++i) padded[i] = index[i];
+  for (std::size_t i = n; i < n + 8; ++i) padded[i] = index[0];
+  auto most = hn::Zero(d);
+  for (std::size_t i = 0; i < n; i += hn::Lanes(d)) {
+    most = hn::Max(most, DistancesOf(d, points, at, hn::LoadU(di, padded + i)));
+  }
+  return hn::GetLane(hn::MaxOfLanes(d, most));
+}
+
 // The k nearest through single precision; false where too many are too close to each other to be told apart so.
 template <int kAxes>
 bool NearestRounded(const PointsView& points, const double* at, std::size_t k, double within, Kept& kept) {
@@ -351,17 +376,19 @@ bool NearestRounded(const PointsView& points, const double* at, std::size_t k, d
     end = begin;
     size = std::min(2 * size, kLargestScan);
   }
+  const hn::CappedTag<double, 8> d;
+  const hn::RebindToSigned<decltype(d)> di;
+  const std::size_t lanes = hn::Lanes(d);
+  for (std::size_t i = 0; i < single.count; ++i) kept.index[i] = single.index[i];
+  for (std::size_t i = single.count; i < single.count + lanes; ++i) kept.index[i] = 0;
   std::size_t count = 0;
-  for (std::size_t i = 0; i < single.count; ++i) {
-    const auto s = static_cast<std::size_t>(single.index[i]);
-    double distance2 = 0.0;
-    for (int axis = 0; axis < kAxes; ++axis) {
-      const double difference = points.axis[axis][s] - at[axis];
-      distance2 = distance2 + difference * difference;
-    }
-    kept.index[count] = single.index[i];
-    kept.distance2[count] = distance2;
-    count += distance2 < kept.bound ? 1 : 0;
+  for (std::size_t i = 0; i < single.count; i += lanes) {
+    const auto index = hn::LoadU(di, kept.index.data() + i);
+    const auto distance2 = DistancesOf(d, points, at, index);
+    const auto rest = hn::FirstN(d, std::min(single.count - i, lanes));
+    const auto near = hn::And(rest, hn::Lt(distance2, hn::Set(d, kept.bound)));
+    Append(di, index, hn::RebindMask(di, near), kept.index.data() + count);
+    count += Append(d, distance2, near, kept.distance2.data() + count);
   }
   kept.count = count;
   if (count > k) Tighten(kept, k);
@@ -421,16 +448,45 @@ void KeepNearest(std::int32_t* index, double* distance2, std::size_t n, std::siz
   }
 }
 
-void AscendingOrder(const std::int32_t* key, std::size_t n, std::uint8_t* order) {
-  const hn::ScalableTag<std::int32_t> d;
-  alignas(64) std::int32_t padded[kMostNearest + 64];
-  std::copy_n(key, n, padded);
-  std::fill_n(padded + n, hn::Lanes(d), std::numeric_limits<std::int32_t>::max());
+// The order of up to kMostNearest keys by counting the smaller ones of each.
+template <class T>
+void OrderByCounting(const T* padded, std::size_t n, std::uint8_t* order) {
+  const hn::ScalableTag<T> d;
+  const std::size_t lanes = hn::Lanes(d);
+  if (n <= 2 * lanes) {
+    const auto first = hn::LoadU(d, padded), second = hn::LoadU(d, padded + lanes);
+    for (std::size_t i = 0; i < n; ++i) {
+      const auto mine = hn::Set(d, padded[i]);
+      order[hn::CountTrue(d, hn::Lt(first, mine)) + hn::CountTrue(d, hn::Lt(second, mine))] =
+          static_cast<std::uint8_t>(i);
+    }
+    return;
+  }
   for (std::size_t i = 0; i < n; ++i) {
-    const auto mine = hn::Set(d, key[i]);
+    const auto mine = hn::Set(d, padded[i]);
     std::size_t below = 0;
-    for (std::size_t j = 0; j < n; j += hn::Lanes(d)) below += hn::CountTrue(d, hn::Lt(hn::LoadU(d, padded + j), mine));
+    for (std::size_t j = 0; j < n; j += lanes) below += hn::CountTrue(d, hn::Lt(hn::LoadU(d, padded + j), mine));
     order[below] = static_cast<std::uint8_t>(i);
+  }
+}
+
+void AscendingOrder(const std::int32_t* key, std::size_t n, std::uint8_t* order) {
+  constexpr std::size_t kPadded = 2 * kMostNearest;  // a vector beyond the last key
+  std::int32_t least = 0, most = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    least = std::min(least, key[i]);
+    most = std::max(most, key[i]);
+  }
+  if (least >= std::numeric_limits<std::int16_t>::min() && most < std::numeric_limits<std::int16_t>::max()) {
+    alignas(64) std::int16_t narrow[kPadded];
+    for (std::size_t i = 0; i < n; ++i) narrow[i] = static_cast<std::int16_t>(key[i]);
+    std::fill(narrow + n, narrow + kPadded, std::numeric_limits<std::int16_t>::max());
+    OrderByCounting(narrow, n, order);
+  } else {
+    alignas(64) std::int32_t padded[kPadded];
+    std::copy_n(key, n, padded);
+    std::fill(padded + n, padded + kPadded, std::numeric_limits<std::int32_t>::max());
+    OrderByCounting(padded, n, order);
   }
 }
 
@@ -463,6 +519,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace greekgrid::cpu {
 HWY_EXPORT(Nearest);
+HWY_EXPORT(Farthest);
 HWY_EXPORT(KeepNearest);
 HWY_EXPORT(AscendingOrder);
 HWY_EXPORT(AscendingValues);
@@ -476,6 +533,12 @@ std::size_t nearest(const PointsView& points, std::span<const double> at, std::s
   assert(index.size() <= kMostNearest && !index.empty() && distance2.size() == index.size());
   return HWY_DYNAMIC_DISPATCH(cpu::Nearest)(points, at.data(), index.size(), index.data(), distance2.data(), answer,
                                             within);
+}
+
+double farthest(const PointsView& points, std::span<const double> at, std::span<const std::int32_t> index) {
+  assert(points.axes >= 1 && points.axes <= kMostAxes && at.size() == points.axes);
+  assert(!index.empty() && index.size() <= kMostNearest);
+  return HWY_DYNAMIC_DISPATCH(cpu::Farthest)(points, at.data(), index.data(), index.size());
 }
 
 void keep_nearest(std::span<std::int32_t> index, std::span<double> distance2, std::size_t k) {

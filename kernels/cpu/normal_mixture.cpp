@@ -77,8 +77,8 @@ void SumMixture(const double* y, const double* w, std::size_t n, double at, doub
 void GaussianFactors(const double* distance2, std::size_t n, double h2, double* factor) {
   const hn::CappedTag<double, 8> d;
   const std::size_t lanes = hn::Lanes(d);
-  const auto scale = hn::Set(d, -0.5);
-  const auto value = [&](auto x) HWY_ATTR { return Exponential(d, hn::Div(hn::Mul(x, scale), hn::Set(d, h2))); };
+  const auto scale = hn::Set(d, -0.5 / h2);
+  const auto value = [&](auto x) HWY_ATTR { return Exponential(d, hn::Mul(x, scale)); };
   std::size_t i = 0;
   for (; i + lanes <= n; i += lanes) hn::StoreU(value(hn::LoadU(d, distance2 + i)), d, factor + i);
   if (i == n) return;

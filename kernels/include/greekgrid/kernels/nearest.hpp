@@ -47,6 +47,10 @@ std::size_t nearest(const PointsView& points, std::span<const double> at, std::s
                     std::span<double> distance2, NearestAnswer answer,
                     double within = std::numeric_limits<double>::infinity());
 
+/// The largest distance^2, as above, of some points to a place. `required` is not looked at.
+/// @param index (K) of points without NaN, K <= kMostNearest
+double farthest(const PointsView& points, std::span<const double> at, std::span<const std::int32_t> index);
+
 /// Moves the k nearest of up to kMostNearest points, by (distance^2, then larger index), to the front, in an order that
 /// only the arguments determine.
 /// @param index, distance2 (N) N >= k >= 1; no distance^2 is NaN or negative
