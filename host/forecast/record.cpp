@@ -241,13 +241,16 @@ class GrowingRecord {
         seed_(seed),
         keep_(keep),
         ranks_(data.outcome),
-        gain_(data.outcome.size(), kNaN),
-        drawn_(data.outcome.size(), 0) {
+        gain_(data.outcome.size(), kNaN) {
     assert(iv30.empty() || iv30.size() == data.outcome.size());
     assert(mad.size() == data.outcome.size());
     if (keep != nullptr) keep->assign(data.outcome.size(), kNaN);
     for (std::size_t i = 0; i <= data.outcome.size(); ++i) {
       age_.push_back(forecast_detail::age_factor(static_cast<double>(i)));
+    }
+    past_.reserve(data.outcome.size());
+    for (std::size_t s = 0; s < data.outcome.size(); ++s) {
+      past_.push_back({data.outcome[s], ranks_.of_session[s], 0});  // session 0 draws nothing
     }
     record_.horizon = data.horizon;
   }
@@ -266,24 +269,26 @@ class GrowingRecord {
   /// Forecasts session t, which it has just taken, from its neighbours in any order.
   void add(std::size_t t, const Neighbours& neighbour, const Distances& distance2) {
     const double came = data_.outcome[t];
-    session_ = neighbour;
-    raw_ = forecast_detail::raw_weights(
-        distance2, [&](std::size_t i) { return age_[t - static_cast<std::size_t>(session_[i])]; });
-    add_ensemble(ours_);
+    const double* age = age_.data() + t;
+    Past* past = past_.data();
+    Unsorted all;
+    all.weight = forecast_detail::raw_weights(distance2, [&](std::size_t i) { return *(age - neighbour[i]); });
+    for (std::size_t i = 0; i < kNeighbours; ++i) {
+      all.outcome[i] = past[neighbour[i]].outcome;
+      all.rank[i] = past[neighbour[i]].rank;
+    }
+    add_ensemble(all, ours_);
     DrawSequence draw(seed_, t);
     const std::span<const std::int32_t> candidates = climatology_->candidates();
-    std::uint8_t* drawn = drawn_.data();
     for (std::size_t i = 0; i < kNeighbours;) {
       const std::int32_t s = candidates[draw.below(candidates.size())];
-      session_[i] = s;
-      i += drawn[s] == 0 ? 1 : 0;  // else drawn again
-      drawn[s] = 1;
+      all.outcome[i] = past[s].outcome;
+      all.rank[i] = past[s].rank;
+      all.weight[i] = *(age - s);
+      i += past[s].drawn_at != t ? 1 : 0;  // else drawn again
+      past[s].drawn_at = static_cast<std::uint32_t>(t);
     }
-    for (std::size_t i = 0; i < kNeighbours; ++i) {
-      drawn[session_[i]] = 0;
-      raw_[i] = age_[t - static_cast<std::size_t>(session_[i])];
-    }
-    add_ensemble(random_);
+    add_ensemble(all, random_);
     came_[waiting_] = came;
     when_[waiting_] = t;
     theirs_[waiting_] = climatology_->crps(came, ranks_.of_session[t]);
@@ -322,15 +327,24 @@ class GrowingRecord {
   }
 
  private:
-  /// The sessions and their weights by ascending outcome.
-  void add_ensemble(Batch& batch) {
+  /// What an ensemble needs of a session, side by side in memory: sessions are taken in no order.
+  struct Past {
+    double outcome;
+    std::int32_t rank;
+    std::uint32_t drawn_at;  ///< the session that last drew this one
+  };
+  /// An ensemble with its weights before these are normalised.
+  struct Unsorted {
+    Distances outcome, weight;
     std::array<std::int32_t, kNeighbours> rank;
+  };
+
+  void add_ensemble(const Unsorted& all, Batch& batch) const {
     std::array<std::uint8_t, kNeighbours> order;
-    for (std::size_t i = 0; i < kNeighbours; ++i) rank[i] = ranks_.of_session[session_[i]];
-    ascending_order(rank, order);
+    ascending_order(all.rank, order);
     for (std::size_t i = 0; i < kNeighbours; ++i) {
-      batch.y[i][waiting_] = data_.outcome[session_[order[i]]];
-      batch.w[i][waiting_] = raw_[order[i]];
+      batch.y[i][waiting_] = all.outcome[order[i]];
+      batch.w[i][waiting_] = all.weight[order[i]];
     }
   }
 
@@ -383,9 +397,7 @@ class GrowingRecord {
   double random_sum_ = 0.0, climatology_where_implied_ = 0.0, where_implied_ = 0.0;
   std::int64_t hits_ = 0, ups_ = 0;
   std::vector<double> gain_;
-  std::vector<std::uint8_t> drawn_;
-  Neighbours session_;  ///< an ensemble and its weights before these are normalised
-  Distances raw_;
+  std::vector<Past> past_;
   std::size_t waiting_ = 0;
   Batch ours_, random_;
   EnsembleRow came_{}, theirs_{};

@@ -22,6 +22,8 @@ namespace greekgrid::cpu {
 
 // Points scanned between two tightenings of the bound: few at first, when the bound is loose.
 inline constexpr std::size_t kFirstScan = 256, kLargestScan = 1024;
+// The same where a bound is known or the scan is cheap enough to go on without one.
+inline constexpr std::size_t kFirstScanSingle = 512, kLargestScanSingle = 2048;
 // More than these are kept no longer than to the end of a block.
 inline constexpr std::size_t kLoose = 128;
 // The widest vector of doubles that the loops meet; a store of compressed lanes writes a whole one.
@@ -35,8 +37,8 @@ struct Kept {
 };
 
 struct KeptSingle {
-  alignas(64) std::array<float, kLoose + kLargestScan + kSlack> distance2;
-  alignas(64) std::array<std::int32_t, kLoose + kLargestScan + kSlack> index;
+  alignas(64) std::array<float, kLoose + kLargestScanSingle + kSlack> distance2;
+  alignas(64) std::array<std::int32_t, kLoose + kLargestScanSingle + kSlack> index;
   std::size_t count = 0;
   float bound = std::numeric_limits<float>::infinity();  // only what is no farther is of interest
 };
@@ -282,16 +284,16 @@ void ScanSingle(const PointsView& points, const double* at, std::size_t begin, s
     count += Append(d, distance2, near, kept.distance2.data() + count);
     index = hn::Add(index, step);
   }
-  for (; i < end; ++i) {
-    float distance2 = 0.0F;
+  if (i < end) {
+    const auto rest = hn::FirstN(d, end - i);
+    V distance2 = hn::Zero(d);
     for (int axis = 0; axis < kAxes; ++axis) {
-      const float difference = column[axis][i] - static_cast<float>(at[axis]);
-      distance2 += difference * difference;
+      const V difference = hn::Sub(hn::MaskedLoad(rest, d, column[axis] + i), place[axis]);
+      distance2 = hn::MulAdd(difference, difference, distance2);
     }
-    if (distance2 <= kept.bound) {
-      kept.index[count] = static_cast<std::int32_t>(i);
-      kept.distance2[count++] = distance2;
-    }
+    const auto near = hn::And(rest, hn::Le(distance2, bound));
+    Append(di, index, hn::RebindMask(di, near), kept.index.data() + count);
+    count += Append(d, distance2, near, kept.distance2.data() + count);
   }
   kept.count = count;
 }
@@ -365,7 +367,7 @@ template <int kAxes>
 bool NearestRounded(const PointsView& points, const double* at, std::size_t k, double within, Kept& kept) {
   KeptSingle single;
   if (within < 0x1p60) single.bound = single_above(beyond_rounding(within));
-  std::size_t size = kFirstScan;
+  std::size_t size = kFirstScanSingle;
   for (std::size_t end = points.points; end > 0;) {
     const std::size_t begin = end > size ? end - size : 0;
     ScanSingle<kAxes>(points, at, begin, end, single);
@@ -374,7 +376,7 @@ bool NearestRounded(const PointsView& points, const double* at, std::size_t k, d
       if (single.count > kLoose) return false;
     }
     end = begin;
-    size = std::min(2 * size, kLargestScan);
+    size = std::min(2 * size, kLargestScanSingle);
   }
   const hn::CappedTag<double, 8> d;
   const hn::RebindToSigned<decltype(d)> di;
