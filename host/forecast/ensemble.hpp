@@ -11,36 +11,12 @@
 #include <span>
 
 #include "greekgrid/host/forecast.hpp"
-#include "greekgrid/kernels/normal_mixture.hpp"
 
 namespace greekgrid::forecast_detail {
 
 /// The factor of a neighbour's age in sessions.
 inline double age_factor(double age) {
   return std::exp2(-age / kHalfLife);
-}
-
-/// The largest of squared distances; four at a time, as one maximum waits for the one before.
-inline double largest(const std::array<double, kNeighbours>& distance2) {
-  std::array<double, 4> most{};
-  for (std::size_t i = 0; i < kNeighbours; ++i) most[i % 4] = std::max(most[i % 4], distance2[i]);
-  return std::max(std::max(most[0], most[1]), std::max(most[2], most[3]));
-}
-
-/// Weights of neighbours before they are normalised.
-/// @param distance2 in any order; the largest is the square of the last neighbour's distance
-/// @param age_of the factor of the age of the neighbour at an index
-template <class AgeOf>
-std::array<double, kNeighbours> raw_weights(const std::array<double, kNeighbours>& distance2, AgeOf age_of) {
-  std::array<double, kNeighbours> weight;
-  const double h2 = largest(distance2);
-  if (h2 > 0.0) {
-    gaussian_factors(distance2, h2, weight);
-  } else {
-    weight.fill(1.0);
-  }
-  for (std::size_t i = 0; i < kNeighbours; ++i) weight[i] *= age_of(i);
-  return weight;
 }
 
 /// Outcomes ascending (ties: the earlier session first) with weights that sum to 1.

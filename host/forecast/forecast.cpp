@@ -78,11 +78,13 @@ namespace {
 template <class AgeOf>
 void read_off(const ForecastData& data, std::size_t now, bool with_median, AgeOf age_of, Forecast& result) {
   result.status = ForecastStatus::kOk;
+  std::array<double, kNeighbours> factor;
   for (std::size_t i = 0; i < kNeighbours; ++i) {
-    result.outcome[i] = data.outcome[static_cast<std::size_t>(result.session[i])];
+    const auto s = static_cast<std::size_t>(result.session[i]);
+    result.outcome[i] = data.outcome[s];
+    factor[i] = age_of(now - s);
   }
-  result.weight = forecast_detail::raw_weights(
-      result.distance2, [&](std::size_t i) { return age_of(now - static_cast<std::size_t>(result.session[i])); });
+  weigh_by_distance(result.distance2, factor, result.weight);
   std::array<std::uint8_t, kNeighbours> order;
   ascending_order(result.outcome, result.session, order);
   Ensemble ensemble;

@@ -10,6 +10,7 @@
 #include "greekgrid/host/forecast.hpp"
 #include "greekgrid/kernels/ensemble_scores.hpp"
 #include "greekgrid/kernels/nearest.hpp"
+#include "greekgrid/kernels/normal_mixture.hpp"
 
 namespace greekgrid {
 
@@ -272,11 +273,13 @@ class GrowingRecord {
     const double* age = age_.data() + t;
     Past* past = past_.data();
     Unsorted all;
-    all.weight = forecast_detail::raw_weights(distance2, [&](std::size_t i) { return *(age - neighbour[i]); });
+    Distances factor;
     for (std::size_t i = 0; i < kNeighbours; ++i) {
+      factor[i] = *(age - neighbour[i]);
       all.outcome[i] = past[neighbour[i]].outcome;
       all.rank[i] = past[neighbour[i]].rank;
     }
+    weigh_by_distance(distance2, factor, all.weight);
     add_ensemble(all, ours_);
     DrawSequence draw(seed_, t);
     const std::span<const std::int32_t> candidates = climatology_->candidates();

@@ -74,18 +74,28 @@ void SumMixture(const double* y, const double* w, std::size_t n, double at, doub
   sums.slope *= kDensity;
 }
 
-void GaussianFactors(const double* distance2, std::size_t n, double h2, double* factor) {
+void WeighByDistance(const double* distance2, const double* factor, std::size_t n, double* weight) {
   const hn::CappedTag<double, 8> d;
   const std::size_t lanes = hn::Lanes(d);
-  const auto scale = hn::Set(d, -0.5 / h2);
-  const auto value = [&](auto x) HWY_ATTR { return Exponential(d, hn::Mul(x, scale)); };
-  std::size_t i = 0;
-  for (; i + lanes <= n; i += lanes) hn::StoreU(value(hn::LoadU(d, distance2 + i)), d, factor + i);
-  if (i == n) return;
-  double rest[8] = {};
-  for (std::size_t k = i; k < n; ++k) rest[k - i] = distance2[k];
-  hn::StoreU(value(hn::LoadU(d, rest)), d, rest);
-  for (std::size_t k = i; k < n; ++k) factor[k] = rest[k - i];
+  auto most = hn::Zero(d);
+  for (std::size_t i = 0; i < n; i += lanes) {
+    const auto there = hn::FirstN(d, n - i);
+    most = hn::Max(most, hn::MaskedLoad(there, d, distance2 + i));
+  }
+  const double h2 = hn::GetLane(hn::MaxOfLanes(d, most));
+  const auto scale = hn::Set(d, h2 >= 0x1p-1000 ? -0.5 / h2 : 0.0);
+  for (std::size_t i = 0; i < n; i += lanes) {
+    const auto there = hn::FirstN(d, n - i);
+    const auto e = Exponential(d, hn::Mul(hn::MaskedLoad(there, d, distance2 + i), scale));
+    const auto w = hn::Mul(e, hn::MaskedLoad(there, d, factor + i));
+    if (n - i >= lanes) {
+      hn::StoreU(w, d, weight + i);
+    } else {
+      double rest[8];
+      hn::StoreU(w, d, rest);
+      for (std::size_t k = i; k < n; ++k) weight[k] = rest[k - i];
+    }
+  }
 }
 
 }  // namespace HWY_NAMESPACE
@@ -96,7 +106,7 @@ HWY_AFTER_NAMESPACE();
 namespace greekgrid {
 namespace cpu {
 HWY_EXPORT(SumMixture);
-HWY_EXPORT(GaussianFactors);
+HWY_EXPORT(WeighByDistance);
 }  // namespace cpu
 
 MixtureSums normal_mixture(std::span<const double> y, std::span<const double> w, double at, double bandwidth) {
@@ -106,9 +116,9 @@ MixtureSums normal_mixture(std::span<const double> y, std::span<const double> w,
   return sums;
 }
 
-void gaussian_factors(std::span<const double> distance2, double h2, std::span<double> factor) {
-  assert(factor.size() == distance2.size() && h2 > 0.0);
-  HWY_DYNAMIC_DISPATCH(cpu::GaussianFactors)(distance2.data(), distance2.size(), h2, factor.data());
+void weigh_by_distance(std::span<const double> distance2, std::span<const double> factor, std::span<double> weight) {
+  assert(factor.size() == distance2.size() && weight.size() == distance2.size());
+  HWY_DYNAMIC_DISPATCH(cpu::WeighByDistance)(distance2.data(), factor.data(), distance2.size(), weight.data());
 }
 
 }  // namespace greekgrid

@@ -21,8 +21,9 @@ struct MixtureSums {
 /// @param y (N) any finite numbers @param w (N) weights >= 0 @param bandwidth > 0
 MixtureSums normal_mixture(std::span<const double> y, std::span<const double> w, double at, double bandwidth);
 
-/// exp(-distance2/(2 h2)), relative error below 2^-51.
-/// @param distance2 (N) 0 to h2 @param h2 > 0 @param factor (N)
-void gaussian_factors(std::span<const double> distance2, double h2, std::span<double> factor);
+/// factor exp(-distance2/(2 h2)) with h2 the largest distance2, or the factor itself where that is below 2^-1000.
+/// Relative error below 2^-51.
+/// @param distance2 (N) >= 0 @param factor (N) @param weight (N) not overlapping the others
+void weigh_by_distance(std::span<const double> distance2, std::span<const double> factor, std::span<double> weight);
 
 }  // namespace greekgrid
