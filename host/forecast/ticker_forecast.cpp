@@ -42,6 +42,27 @@ void cut_after(SessionSeries& series, Date date) {
   std::erase_if(series.event, [&](const SplitEvent& event) { return event.session >= size; });
 }
 
+template <class... Columns>
+void keep_last(Columns&... columns) {
+  const auto keep = [](auto& column) {
+    if (column.empty()) return;
+    column.front() = column.back();
+    column.resize(1);
+    column.shrink_to_fit();
+  };
+  (keep(columns), ...);
+}
+
+void keep_last_session(TickerForecast& out) {
+  SessionSeries& s = out.sessions;
+  keep_last(s.date, s.open, s.high, s.low, s.close, s.volume, s.short_ratio, s.short_zero_volume, s.split, s.after_gap);
+  s.event = {};
+  PredictorSeries& p = out.predictors;
+  keep_last(p.r, p.mad, p.p_old, p.v_raw, p.v_old, p.g_old, p.d_old, p.rv20, p.atr5, p.iv30, p.premium, p.premium_score,
+            p.premium_regime);
+  for (std::size_t k = 0; k < kPredictors; ++k) keep_last(p.x[k], p.status[k], p.z[k], p.old_status[k]);
+}
+
 // Seed of the random candidates: the same symbol draws the same.
 std::uint64_t seed_of(const std::string& symbol) {
   std::uint64_t hash = 14695981039346656037U;  // FNV-1a
@@ -76,21 +97,23 @@ TickerForecast make_ticker_forecast(const DailyHistory& history, std::size_t sym
   std::array<double, kPredictors> z{};
   for (std::size_t k = 0; k < kPredictors; ++k) z[k] = out.predictors.z[k][t];
   const PredictorSet set = valid_set(z);
+  out.date = out.sessions.date;
   out.status = TickerForecastStatus::kOk;
+  const HorizonData data = make_forecast_data(out.predictors);
   for (std::size_t h = 0; h < kHorizons.size(); ++h) {
-    const ForecastData data = make_forecast_data(out.predictors, kHorizons[h]);
     const std::ptrdiff_t last = static_cast<std::ptrdiff_t>(t) - kHorizons[h];
     if (set != 0) {
       const ForecastQuery query = {z, last, t};
-      out.now[h] = forecast(data, query, set);
+      out.now[h] = forecast(data[h], query, set);
       for (std::size_t p = 0; p < kPairs.size(); ++p) {
-        if ((set & kPairs[p]) == kPairs[p]) out.pair[h][p] = forecast(data, query, kPairs[p]);
+        if ((set & kPairs[p]) == kPairs[p]) out.pair[h][p] = forecast(data[h], query, kPairs[p]);
       }
-      if (options.maps) out.maps[h] = make_weather_maps(data, last);
     }
     if (out.now[h].status != ForecastStatus::kOk) out.status = TickerForecastStatus::kInsufficientHistory;
-    if (options.record) out.record[h] = walk_forward(data, iv30, out.predictors.mad, seed_of(out.symbol));
   }
+  if (options.maps && set != 0) out.maps = make_weather_maps(data, t);
+  if (options.record) out.record = walk_forward(data, iv30, out.predictors.mad, seed_of(out.symbol));
+  if (options.keep == SeriesKept::kLast) keep_last_session(out);
   return out;
 }
 

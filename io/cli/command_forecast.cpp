@@ -209,7 +209,7 @@ std::string card(const TickerForecast& f, bool record) {
     std::string nearest;
     for (std::size_t k = 0; k < 5; ++k) {
       nearest += fmt::format("{}{} ({:+.2f})", k > 0 ? ", " : "",
-                             utc_text(f.sessions.date[static_cast<std::size_t>(now.session[k])]).substr(0, 10),
+                             utc_text(f.date[static_cast<std::size_t>(now.session[k])]).substr(0, 10),
                              now.outcome[k]);
     }
     text += "  nearest: " + nearest + "\n";
@@ -278,7 +278,7 @@ std::string records(const std::vector<const TickerForecast*>& list, const std::s
         nlohmann::ordered_json neighbours = nlohmann::ordered_json::array();
         for (std::size_t k = 0; k < kNeighbours; ++k) {
           neighbours.push_back(
-              {{"session", utc_text(f->sessions.date[static_cast<std::size_t>(f->now[h].session[k])]).substr(0, 10)},
+              {{"session", utc_text(f->date[static_cast<std::size_t>(f->now[h].session[k])]).substr(0, 10)},
                {"distance", std::sqrt(f->now[h].distance2[k])},
                {"weight", f->now[h].weight[k]},
                {"outcome", f->now[h].outcome[k]}});
@@ -495,6 +495,8 @@ int run(const Options& options) {
   const Calendar calendar;
   TickerForecastOptions wanted;
   wanted.record = !options.no_record && options.step_forward.empty();
+  const std::string format = !options.format.empty() ? options.format : options.symbols.size() == 1 ? "card" : "table";
+  if (format != "card" && options.step_forward.empty()) wanted.keep = SeriesKept::kLast;
   wanted.gamma_from_gex = options.gex;
   wanted.iv30_symbol = options.iv30;
   if (!options.date.empty()) wanted.date = parse_date(options.date, "--date");
@@ -544,7 +546,6 @@ int run(const Options& options) {
     sort_forecasts(list, options.sort, wanted.record);
   }
   if (options.limit > 0 && list.size() > options.limit) list.resize(options.limit);
-  const std::string format = !options.format.empty() ? options.format : options.symbols.size() == 1 ? "card" : "table";
   if (!options.step_forward.empty()) {
     std::erase_if(list, [](const TickerForecast* f) { return f->status == TickerForecastStatus::kNoSessions; });
     const OptionChain chain = options.chain.empty() ? OptionChain() : read_chain_file(options.chain);

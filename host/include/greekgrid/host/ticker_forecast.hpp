@@ -15,11 +15,18 @@
 
 namespace greekgrid {
 
+/// Which sessions' values a forecast carries along: of thousands of symbols all of them take a gigabyte.
+enum class SeriesKept : std::uint8_t {
+  kAll,
+  kLast,  ///< that of t alone, as the only one
+};
+
 /// What to make.
 struct TickerForecastOptions {
   std::optional<Date> date;     ///< the session of this day or the last before it; without: the last of the history
   bool record = true;           ///< walk-forward evaluation over the whole history up to the session
   bool maps = false;            ///< weather maps of both horizons
+  SeriesKept keep = SeriesKept::kAll;
   bool gamma_from_gex = false;  ///< the history's gex series stands in for G
   /// Symbol whose closes, in per cent, are the implied volatility of 30 days; if empty the history's own iv30.
   std::string iv30_symbol;
@@ -36,13 +43,15 @@ enum class TickerForecastStatus : std::int8_t {
 struct TickerForecast {
   std::string symbol;
   TickerForecastStatus status = TickerForecastStatus::kNoSessions;
-  SessionSeries sessions;      ///< up to t
-  PredictorSeries predictors;  ///< up to t
+  std::vector<Instant> date;   ///< (T) of every session up to t, 00:00 UTC: neighbours are indices into it
+  SessionSeries sessions;      ///< up to t, or of t alone
+  PredictorSeries predictors;  ///< up to t, or of t alone
   std::array<Forecast, kHorizons.size()> now;
   std::array<std::array<Forecast, kPairs.size()>, kHorizons.size()> pair;
   std::array<ForecastRecord, kHorizons.size()> record;
   std::array<WeatherMaps, kHorizons.size()> maps;
 
+  /// The index of session t in what is kept of the series.
   std::size_t t() const { return sessions.sessions() - 1; }
 };
 
