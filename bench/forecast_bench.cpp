@@ -33,7 +33,7 @@ constexpr std::size_t kNextCloses = 383;
 struct Ticker {
   PredictorSeries series;
   std::vector<double> iv30;
-  std::vector<ForecastData> horizon;
+  HorizonData horizon;
 };
 
 const Ticker& ticker() {
@@ -54,7 +54,7 @@ const Ticker& ticker() {
       t.series.mad.push_back(0.008);
       t.iv30.push_back(0.16);
     }
-    for (const int h : kHorizons) t.horizon.push_back(make_forecast_data(t.series, h));
+    t.horizon = make_forecast_data(t.series);
     return t;
   }();
   return result;
@@ -132,17 +132,14 @@ Ticker ticker_with(std::int64_t predictors) {
   for (std::size_t p = static_cast<std::size_t>(predictors); p < kPredictors; ++p) {
     std::fill(t.series.z[p].begin(), t.series.z[p].end(), std::numeric_limits<double>::quiet_NaN());
   }
-  t.horizon.clear();
-  for (const int h : kHorizons) t.horizon.push_back(make_forecast_data(t.series, h));
+  t.horizon = make_forecast_data(t.series);
   return t;
 }
 
 void BM_Record(benchmark::State& state) {
   const Ticker t = ticker_with(state.range(0));
   for (auto _ : state) {
-    for (const ForecastData& data : t.horizon) {
-      benchmark::DoNotOptimize(walk_forward(data, t.iv30, t.series.mad, 1).skill);
-    }
+    benchmark::DoNotOptimize(walk_forward(t.horizon, t.iv30, t.series.mad, 1)[0].skill);
   }
 }
 BENCHMARK(BM_Record)->ArgName("predictors")->Arg(2)->Arg(4)->Unit(benchmark::kMillisecond);
@@ -152,13 +149,13 @@ void BM_NextCloses(benchmark::State& state) {
   for (auto _ : state) {
     double sum = 0.0;
     for (const ForecastData& data : ticker().horizon) {
-      ForecastQuery query{standing(data, kSessions - 1), static_cast<std::ptrdiff_t>(kSessions) - 1 - data.horizon,
-                          kSessions};
+      ForecastPath path(data, static_cast<std::ptrdiff_t>(kSessions) - 1 - data.horizon, kSessions);
+      auto z = standing(data, kSessions - 1);
       for (std::size_t i = 0; i < kNextCloses; ++i) {
         const double x = 2.0 * static_cast<double>(i) / (kNextCloses - 1) - 1.0;
-        query.z[0] = x;
-        query.z[1] = 1.0 - 2.0 * x * x;
-        sum += forecast(data, query, kPVGD).median;
+        z[0] = x;
+        z[1] = 1.0 - 2.0 * x * x;
+        sum += path(z, kPVGD).median;
       }
     }
     benchmark::DoNotOptimize(sum);
@@ -168,16 +165,7 @@ BENCHMARK(BM_NextCloses)->Unit(benchmark::kMillisecond);
 
 void BM_WeatherMaps(benchmark::State& state) {
   const Ticker t = ticker_with(state.range(0));
-  for (auto _ : state) {
-    for (const ForecastData& data : t.horizon) {
-      benchmark::DoNotOptimize(make_weather_maps(data, kSessions).mean.data());
-    }
-  }
-  // Three multiply-adds per node, session and pair: mass, value, squares.
-  const double pairs = state.range(0) == 4 ? 6.0 : 1.0;
-  const double operations = 2.0 * pairs * 64.0 * 64.0 * 3.0 * 2.0 * static_cast<double>(kSessions - 252);
-  state.counters["GFLOP_per_s"] =
-      benchmark::Counter(1e-9 * operations * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  for (auto _ : state) benchmark::DoNotOptimize(make_weather_maps(t.horizon, kSessions - 1)[0].mean.data());
 }
 BENCHMARK(BM_WeatherMaps)->ArgName("predictors")->Arg(2)->Arg(4)->Unit(benchmark::kMillisecond);
 

@@ -19,11 +19,6 @@ inline double age_factor(double age) {
   return std::exp2(-age / kHalfLife);
 }
 
-/// The factor of a neighbour's distance; h2 is the square of the last neighbour's.
-inline double distance_factor(double distance2, double h2) {
-  return h2 > 0.0 ? std::exp(-0.5 * distance2 / h2) : 1.0;
-}
-
 /// Outcomes ascending (ties: the earlier session first) with weights that sum to 1.
 struct Ensemble {
   std::array<double, kNeighbours> y, w;

@@ -6,10 +6,12 @@
 #include <limits>
 #include <numbers>
 #include <numeric>
+#include <vector>
 
 #include "ensemble.hpp"
 #include "greekgrid/kernels/formulas/normal.hpp"
 #include "greekgrid/kernels/nearest.hpp"
+#include "greekgrid/kernels/normal_mixture.hpp"
 
 namespace greekgrid {
 
@@ -55,6 +57,12 @@ ForecastData make_forecast_data(const PredictorSeries& predictors, int horizon) 
   return data;
 }
 
+HorizonData make_forecast_data(const PredictorSeries& predictors) {
+  HorizonData data;
+  for (std::size_t h = 0; h < kHorizons.size(); ++h) data[h] = make_forecast_data(predictors, kHorizons[h]);
+  return data;
+}
+
 PredictorSet valid_set(const std::array<double, kPredictors>& z) {
   PredictorSet set = 0;
   for (std::size_t p = 0; p < kPredictors; ++p) {
@@ -63,40 +71,22 @@ PredictorSet valid_set(const std::array<double, kPredictors>& z) {
   return (set & kPV) == kPV ? set : PredictorSet{0};
 }
 
-Forecast forecast(const ForecastData& data, const ForecastQuery& query, PredictorSet set, bool with_median) {
-  Forecast result;
-  result.set = set;
-  const forecast_detail::SetColumns columns = forecast_detail::columns_of(data, set, query.z);
-  bool valid = columns.count > 0;
-  for (std::size_t i = 0; i < columns.count; ++i) valid = valid && std::isfinite(columns.at[i]);
-  if (!valid) {
-    result.status = ForecastStatus::kNoPredictors;
-    return result;
-  }
-  const std::size_t sessions =
-      query.last < 0 ? 0 : std::min(static_cast<std::size_t>(query.last) + 1, data.outcome.size());
-  if (sessions < kNeighbours) return result;
-  const PointsView points{columns.column, columns.count, data.outcome.data(), sessions};
-  std::array<std::int32_t, kNeighbours> session;
-  std::array<double, kNeighbours> distance2;
-  result.candidates =
-      nearest(points, std::span(columns.at).first(columns.count), session, distance2, NearestAnswer::kOrderAndCount);
-  if (result.candidates < kNeighbours) return result;
-  result.status = ForecastStatus::kOk;
-  result.session = session;
-  result.distance2 = distance2;
+namespace {
 
-  std::array<std::uint8_t, kNeighbours> order;
-  std::iota(order.begin(), order.end(), std::uint8_t{0});
+// Everything that is read off the neighbours.
+// @param age_of factor of an age in sessions
+template <class AgeOf>
+void read_off(const ForecastData& data, std::size_t now, bool with_median, AgeOf age_of, Forecast& result) {
+  result.status = ForecastStatus::kOk;
+  std::array<double, kNeighbours> factor;
   for (std::size_t i = 0; i < kNeighbours; ++i) {
-    const auto s = static_cast<std::size_t>(session[i]);
+    const auto s = static_cast<std::size_t>(result.session[i]);
     result.outcome[i] = data.outcome[s];
-    result.weight[i] = forecast_detail::distance_factor(distance2[i], distance2.back()) *
-                       forecast_detail::age_factor(static_cast<double>(query.now) - static_cast<double>(s));
+    factor[i] = age_of(now - s);
   }
-  std::sort(order.begin(), order.end(), [&](std::uint8_t a, std::uint8_t b) {
-    return result.outcome[a] != result.outcome[b] ? result.outcome[a] < result.outcome[b] : session[a] < session[b];
-  });
+  weigh_by_distance(result.distance2, factor, result.weight);
+  std::array<std::uint8_t, kNeighbours> order;
+  ascending_order(result.outcome, result.session, order);
   Ensemble ensemble;
   for (std::size_t i = 0; i < kNeighbours; ++i) {
     ensemble.y[i] = result.outcome[order[i]];
@@ -123,6 +113,131 @@ Forecast forecast(const ForecastData& data, const ForecastQuery& query, Predicto
     result.median =
         result.bandwidth > 0.0 ? density_median(ensemble.y, ensemble.w, result.bandwidth) : result.quantile[2];
   }
+}
+
+std::size_t sessions_up_to(const ForecastData& data, std::ptrdiff_t last) {
+  return last < 0 ? 0 : std::min(static_cast<std::size_t>(last) + 1, data.outcome.size());
+}
+
+bool all_valid(const forecast_detail::SetColumns& columns) {
+  bool valid = columns.count > 0;
+  for (std::size_t i = 0; i < columns.count; ++i) valid = valid && std::isfinite(columns.at[i]);
+  return valid;
+}
+
+}  // namespace
+
+Forecast forecast(const ForecastData& data, const ForecastQuery& query, PredictorSet set, bool with_median) {
+  Forecast result;
+  result.set = set;
+  const forecast_detail::SetColumns columns = forecast_detail::columns_of(data, set, query.z);
+  if (!all_valid(columns)) {
+    result.status = ForecastStatus::kNoPredictors;
+    return result;
+  }
+  const std::size_t sessions = sessions_up_to(data, query.last);
+  if (sessions < kNeighbours) return result;
+  const PointsView points{columns.column, columns.count, data.outcome.data(), sessions, {}};
+  result.candidates = nearest(points, std::span(columns.at).first(columns.count), result.session, result.distance2,
+                              NearestAnswer::kOrderAndCount);
+  if (result.candidates < kNeighbours) {
+    result.session = {};
+    result.distance2 = {};
+    return result;
+  }
+  read_off(
+      data, query.now, with_median,
+      [](std::size_t age) { return forecast_detail::age_factor(static_cast<double>(age)); }, result);
+  return result;
+}
+
+ForecastPath::ForecastPath(const ForecastData& data, std::ptrdiff_t last, std::size_t now)
+    : data_(data), sessions_(sessions_up_to(data, last)), now_(now) {
+  age_.reserve(now + 1);
+  for (std::size_t age = 0; age <= now; ++age) {
+    age_.push_back(forecast_detail::age_factor(static_cast<double>(age)));
+  }
+}
+
+void ForecastPath::take_candidates(PredictorSet set) {
+  set_ = set;
+  candidates_.clear();
+  near_.clear();
+  const forecast_detail::SetColumns columns = forecast_detail::columns_of(data_, set, {});
+  for (std::size_t s = 0; s < sessions_; ++s) {
+    bool valid = std::isfinite(data_.outcome[s]);
+    for (std::size_t axis = 0; axis < columns.count; ++axis) valid = valid && !std::isnan(columns.column[axis][s]);
+    if (valid) candidates_.add(columns, s, static_cast<std::int32_t>(s));
+  }
+}
+
+void ForecastPath::Places::clear() {
+  for (auto& column : axis) column.clear();
+  session.clear();
+}
+
+void ForecastPath::Places::add(const forecast_detail::SetColumns& from, std::size_t i, std::int32_t s) {
+  for (std::size_t a = 0; a < from.count; ++a) axis[a].push_back(from.column[a][i]);
+  session.push_back(s);
+}
+
+forecast_detail::SetColumns ForecastPath::Places::columns(std::size_t count) const {
+  forecast_detail::SetColumns result;
+  result.count = count;
+  for (std::size_t a = 0; a < count; ++a) result.column[a] = axis[a].data();
+  return result;
+}
+
+bool ForecastPath::find(const Places& places, const std::array<double, kPredictors>& at, std::size_t axes,
+                        Forecast& result) const {
+  if (places.session.size() < kNeighbours) return false;
+  const PointsView points{places.columns(axes).column, axes, nullptr, places.session.size(), {}};
+  nearest(points, std::span(at).first(axes), result.session, result.distance2, NearestAnswer::kOrderAndCount);
+  // Places stand in the order of their sessions, so ties are what they are among sessions.
+  for (std::int32_t& s : result.session) s = places.session[static_cast<std::size_t>(s)];
+  return true;
+}
+
+Forecast ForecastPath::operator()(const std::array<double, kPredictors>& z, PredictorSet set, bool with_median) {
+  Forecast result;
+  result.set = set;
+  const forecast_detail::SetColumns columns = forecast_detail::columns_of(data_, set, z);
+  const std::size_t axes = columns.count;
+  if (!all_valid(columns)) {
+    result.status = ForecastStatus::kNoPredictors;
+    return result;
+  }
+  if (set != set_) take_candidates(set);
+  result.candidates = candidates_.session.size();
+  if (result.candidates < kNeighbours) return result;
+  // Whatever is not kept near lies beyond the radius, so at least radius - moved away from here. Roundings are of the
+  // order of 1e-15.
+  const auto moved = [&] {
+    double sum = 0.0;
+    for (std::size_t a = 0; a < axes; ++a) sum += (columns.at[a] - centre_[a]) * (columns.at[a] - centre_[a]);
+    return std::sqrt(sum);
+  };
+  const bool known =
+      find(near_, columns.at, axes, result) && std::sqrt(result.distance2.back()) + moved() <= radius_ * (1.0 - 1e-12);
+  if (!known) {
+    find(candidates_, columns.at, axes, result);
+    // About four times the neighbours: fewer would be left behind soon, more would take longer to search.
+    const double radius2 = result.distance2.back() * std::pow(4.0, 2.0 / static_cast<double>(axes));
+    centre_ = columns.at;
+    radius_ = std::sqrt(radius2);
+    near_.clear();
+    const forecast_detail::SetColumns from = candidates_.columns(axes);
+    for (std::size_t i = 0; i < candidates_.session.size(); ++i) {
+      double distance2 = 0.0;
+      for (std::size_t a = 0; a < axes; ++a) {
+        const double difference = from.column[a][i] - centre_[a];
+        distance2 += difference * difference;
+      }
+      if (distance2 <= radius2) near_.add(from, i, candidates_.session[i]);
+    }
+  }
+  read_off(
+      data_, now_, with_median, [&](std::size_t age) { return age_[age]; }, result);
   return result;
 }
 
@@ -152,25 +267,28 @@ double density_median(std::span<const double> y, std::span<const double> w, doub
     m += w[i] * y[i];
   }
   m = std::clamp(m / total, low, high);
+  constexpr std::size_t kFew = 64;
+  std::array<double, 2 * kFew> few;
+  std::vector<double> many;
+  const std::size_t n = (y.size() + kMixtureMultiple - 1) / kMixtureMultiple * kMixtureMultiple;
+  if (n > kFew) many.resize(2 * n);
+  double* padded = n > kFew ? many.data() : few.data();
+  std::fill_n(padded, 2 * n, 0.0);
+  std::copy(y.begin(), y.end(), padded);
+  std::copy(w.begin(), w.end(), padded + n);
   const double tolerance = 1e-13 * (high - low);
-  // f = sum w (2 Phi - 1) = sum w erf(u/sqrt 2): near its root no 1/2 is subtracted. Halley's step, a bisection where
-  // it leaves the bracket or makes it no smaller than half within three steps.
+  // f = sum w (N - 1/2): near its root no 1/2 is subtracted. Halley's step, a bisection where it leaves the bracket or
+  // makes it no smaller than half within three steps.
   double width = high - low;
   for (int step = 0; step < 400; ++step) {
-    double f = 0.0, f1 = 0.0, f2 = 0.0;
-    for (std::size_t i = 0; i < y.size(); ++i) {
-      const double u = (m - y[i]) / bandwidth;
-      const double density = w[i] * formulas::normal_density(u);
-      f += w[i] * std::erf(u * (0.5 * std::numbers::sqrt2));
-      f1 += density;
-      f2 -= density * u;
-    }
+    const MixtureSums sums = normal_mixture({padded, n}, {padded + n, n}, m, bandwidth);
+    const double f = sums.excess;
     if (f == 0.0) return m;
     (f > 0.0 ? high : low) = m;
     if (high - low <= tolerance) return 0.5 * (low + high);
-    // f' = 2 f1 / b, f'' = 2 f2 / b^2
-    const double newton = f * bandwidth / (2.0 * f1);
-    const double halley = newton / (1.0 - 0.5 * newton * f2 / (f1 * bandwidth));
+    // f' = density / b, f'' = slope / b^2
+    const double newton = f * bandwidth / sums.density;
+    const double halley = newton / (1.0 - 0.5 * newton * sums.slope / (sums.density * bandwidth));
     double next = m - halley;
     const bool slow = step % 3 == 2 && high - low > 0.5 * width;
     if (step % 3 == 2) width = high - low;

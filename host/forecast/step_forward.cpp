@@ -85,10 +85,8 @@ StepForward step_forward(const StepInputs& inputs, StepMode mode) {
     out.value[0][c] = next.p;
     out.value[1][c] = next.v;
     out.mad[c] = next.mad;
-    out.value[g][c] =
-        out.g_held
-            ? predictors.x[g][t]
-            : percent_gamma(*inputs.book, close * inputs.split, replace ? inputs.now : inputs.next_close).share();
+    out.value[g][c] = out.g_held ? predictors.x[g][t]
+                                 : percent_gamma(*inputs.book, close, replace ? inputs.now : inputs.next_close).share();
     out.value[d][c] = d_value;
     for (std::size_t k = 0; k < kPredictors; ++k) out.z[k][c] = rank[k](out.value[k][c]);
   }
@@ -96,18 +94,17 @@ StepForward step_forward(const StepInputs& inputs, StepMode mode) {
   for (std::size_t h = 0; h < kHorizons.size(); ++h) {
     const std::ptrdiff_t last = static_cast<std::ptrdiff_t>(t) - kHorizons[h];
     const ForecastData data = make_forecast_data(predictors, kHorizons[h]);
+    ForecastPath path(data, last, replace ? t : t + 1);
     for (std::size_t c = 0; c < closes; ++c) {
       if (out.status[c] != CloseStatus::kOk) continue;
-      ForecastQuery query;
-      for (std::size_t k = 0; k < kPredictors; ++k) query.z[k] = out.z[k][c];
-      query.last = last;
-      query.now = replace ? t : t + 1;
-      const PredictorSet set = valid_set(query.z);
+      std::array<double, kPredictors> z;
+      for (std::size_t k = 0; k < kPredictors; ++k) z[k] = out.z[k][c];
+      const PredictorSet set = valid_set(z);
       if (set == 0) {
         out.forecast[h][c].status = ForecastStatus::kNoPredictors;
         continue;
       }
-      out.forecast[h][c] = forecast(data, query, set);
+      out.forecast[h][c] = path(z, set);
     }
   }
   return out;

@@ -84,19 +84,18 @@ TickerForecast make_ticker_forecast(const DailyHistory& history, std::size_t sym
   for (std::size_t k = 0; k < kPredictors; ++k) z[k] = out.at.z[k];
   const PredictorSet set = valid_set(z);
   out.status = TickerForecastStatus::kOk;
+  const HorizonData data = make_forecast_data(predictors);
   for (std::size_t h = 0; h < kHorizons.size(); ++h) {
-    const ForecastData data = make_forecast_data(predictors, kHorizons[h]);
-    const std::ptrdiff_t last = static_cast<std::ptrdiff_t>(t) - kHorizons[h];
     if (set != 0) {
-      const ForecastQuery query = {z, last, t};
-      out.now[h] = forecast(data, query, set);
+      const ForecastQuery query = {z, static_cast<std::ptrdiff_t>(t) - kHorizons[h], t};
+      out.now[h] = forecast(data[h], query, set);
       for (std::size_t p = 0; p < kPairs.size(); ++p) {
-        if ((set & kPairs[p]) == kPairs[p]) out.pair[h][p] = forecast(data, query, kPairs[p]);
+        if ((set & kPairs[p]) == kPairs[p]) out.pair[h][p] = forecast(data[h], query, kPairs[p]);
       }
     }
     if (out.now[h].status != ForecastStatus::kOk) out.status = TickerForecastStatus::kInsufficientHistory;
-    if (options.record) out.record[h] = walk_forward(data, iv30, predictors.mad, seed_of(out.symbol));
   }
+  if (options.record) out.record = walk_forward(data, iv30, predictors.mad, seed_of(out.symbol));
   if (options.series) {
     out.sessions = std::move(sessions);
     out.predictors = std::move(predictors);

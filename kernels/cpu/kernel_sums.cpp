@@ -1,14 +1,22 @@
-// Sums of Gaussian kernels over pairs of axes: A^T diag(w) B in tiles that stay in registers.
+// Sums of Gaussian kernels over pairs of axes, by interpolation along the first.
+//
+// As a function of where a point lies within half a node's spacing of a node, a kernel this wide is a polynomial of
+// degree 7 to 5e-6 of its square and 7e-9 of itself. So the points of a cell first spread their kernels of the second
+// axis over 8 places of the cell, 8 columns of sums where a point had up to 64, and the kernels of the first axis are
+// taken of the places alone. All of it in double: interpolation weights have both signs, and what they cancel must not
+// show in single precision.
 //
 // A value y is added to the sum of the positive or of the negative ones, never to both: points are taken by sign, and
-// sum k y and sum k |y| follow as difference and sum at half the work.
+// sum k y and sum k |y| follow as difference and sum.
 
 #include "greekgrid/kernels/kernel_sums.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <cmath>
 #include <memory>
+#include <numbers>
 #include <vector>
 
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
@@ -16,24 +24,70 @@
 #define HWY_TARGET_INCLUDE "cpu/kernel_sums.cpp"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
-// after the first inclusion of highway.h, and once per instruction set
-#include "hwy/contrib/math/math-inl.h"
 
 #ifndef GREEKGRID_CPU_KERNEL_SUMS_ONCE
 #define GREEKGRID_CPU_KERNEL_SUMS_ONCE
 namespace greekgrid::cpu {
 
-// Points of a block: its kernels of one pair fit a first-level cache.
-inline constexpr std::size_t kPointBlock = 96;
-// Squares of kernels below this would leave the normal numbers of single precision in products of four.
+inline constexpr std::size_t kPlaces = 8;  // of a cell, Chebyshev's
+// Nodes from a cell to the farthest that its kernels reach: 30 at a bandwidth of 0.15.
 inline constexpr double kLeastKernel = 1e-9;
+inline constexpr std::size_t kMap = kKernelNodes * kKernelNodes;
+// Sums of a pair: mass, squares, and the positive and the negative ones of up to two values.
+inline constexpr std::size_t kPairSums = 2 + 2 * kKernelValues;
+inline constexpr std::size_t kMass = 0, kSquares = 1, kSigned = 2;
 
-// The kernels of a block of points, by point, so that the nodes of one are read as vectors.
-struct KernelBlock {
-  alignas(64) float kernel[kKernelAxes][kPointBlock][kKernelNodes];
-  alignas(64) float square[kKernelAxes][kPointBlock][kKernelNodes];
-  alignas(64) float magnitude[kPointBlock];
-  alignas(64) double node[kKernelNodes];
+// Kernels of the places of cell j at node i, at [place][i - j + kMiddle], and their squares.
+struct PlaceKernels {
+  static constexpr std::ptrdiff_t kMiddle = 64;
+  static constexpr std::size_t kSize = 136;
+  alignas(64) std::array<std::array<double, kSize>, kPlaces> kernel{}, square{};
+  // Interpolation weight of a place: the sum over k of transform[k][place] T_k(u).
+  alignas(64) std::array<std::array<double, kPlaces>, kPlaces> transform{};
+  std::ptrdiff_t reach = 0;
+
+  explicit PlaceKernels(double bandwidth) {
+    constexpr double kSpacing = 2.0 / 63.0, kCount = kPlaces;
+    const double factor = -0.5 / (bandwidth * bandwidth);
+    // Of every point of a cell beyond, the kernel is below the least.
+    reach = static_cast<std::ptrdiff_t>(std::min(63.0, std::sqrt(std::log(kLeastKernel) / factor) / kSpacing + 0.5));
+    for (std::size_t p = 0; p < kPlaces; ++p) {
+      const double angle = (static_cast<double>(p) + 0.5) * std::numbers::pi / kCount;
+      const double place = 0.5 * kSpacing * std::cos(angle);
+      for (std::ptrdiff_t d = -reach; d <= reach; ++d) {
+        const double x = kSpacing * static_cast<double>(d) - place;
+        const double k = std::exp(factor * (x * x));
+        kernel[p][static_cast<std::size_t>(d + kMiddle)] = k;
+        square[p][static_cast<std::size_t>(d + kMiddle)] = k * k;
+      }
+      for (std::size_t k = 0; k < kPlaces; ++k) {
+        transform[k][p] = (k == 0 ? 1.0 : 2.0) / kCount * std::cos(static_cast<double>(k) * angle);
+      }
+    }
+  }
+};
+
+// Where the points lie on an axis.
+struct AxisPoints {
+  std::vector<std::int8_t> cell;                      // (N) the nearest node, -1: not on this axis
+  std::vector<std::array<double, kPlaces>> weight;    // (N)
+  std::vector<std::array<float, kKernelNodes>> kernel;  // (N) at every node, if asked for
+};
+
+// Points in the order that sums take them, by cell of an axis and then by group: the bit v of a group is set where
+// value v is negative.
+struct PointOrder {
+  static constexpr std::size_t kGroups = std::size_t{1} << kKernelValues;
+  std::array<std::int32_t, kKernelNodes * kGroups + 1> begin{};  // of (cell, group)
+  std::vector<std::int32_t> point;
+};
+
+using ValueColumns = std::array<const double*, kKernelValues>;
+
+// Sums of the places of one cell, and of all nodes.
+struct PairSums {
+  alignas(64) std::array<std::array<std::array<double, kKernelNodes>, kPlaces>, kPairSums> place;
+  alignas(64) std::array<std::array<double, kMap>, kPairSums> node;
 };
 
 }  // namespace greekgrid::cpu
@@ -44,97 +98,202 @@ namespace greekgrid::cpu {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Rows of a tile; two vectors of columns. 6 accumulators a row.
+// Vectors of columns of a tile of rows.
 #if HWY_TARGET <= HWY_AVX3
-constexpr int kRows = 4;
+constexpr int kColumns = 4;
 #else
-constexpr int kRows = 2;
+constexpr int kColumns = 2;
 #endif
+constexpr int kRows = 4;
 
-void Kernels(double z, double bandwidth, const double* node, float* kernel, float* square) {
+// The kernels of a point at every node from those of the places of its cell.
+void NodeKernels(const PlaceKernels& places, std::int8_t cell, const double* weight, double* kernel, double* square) {
+  const hn::CappedTag<double, 8> d;
+  const std::size_t lanes = hn::Lanes(d);
+  const std::size_t begin = static_cast<std::size_t>(PlaceKernels::kMiddle - cell);
+  for (std::size_t i = 0; i < kKernelNodes; i += lanes) {
+    auto k = hn::Zero(d), k2 = hn::Zero(d);
+    for (std::size_t p = 0; p < kPlaces; ++p) {
+      const auto w = hn::Set(d, weight[p]);
+      k = hn::MulAdd(w, hn::LoadU(d, places.kernel[p].data() + begin + i), k);
+      if (square != nullptr) k2 = hn::MulAdd(w, hn::LoadU(d, places.square[p].data() + begin + i), k2);
+    }
+    hn::StoreU(k, d, kernel + i);
+    if (square != nullptr) hn::StoreU(k2, d, square + i);
+  }
+}
+
+void LocatePoints(const PlaceKernels& places, const double* z, std::size_t points, bool with_kernel, AxisPoints& axis) {
+  const hn::CappedTag<double, 8> d;
+  const std::size_t lanes = hn::Lanes(d);
+  axis.cell.assign(points, -1);
+  axis.weight.resize(points);
+  if (with_kernel) axis.kernel.resize(points);
+  for (std::size_t s = 0; s < points; ++s) {
+    if (!(std::abs(z[s]) <= 1.0)) {
+      if (with_kernel) axis.kernel[s].fill(0.0F);
+      continue;
+    }
+    const double place = (z[s] + 1.0) * 31.5, node = std::floor(place + 0.5);
+    const double u = 2.0 * (place - node);
+    axis.cell[s] = static_cast<std::int8_t>(node);
+    double chebyshev[kPlaces] = {1.0, u};
+    for (std::size_t k = 2; k < kPlaces; ++k) chebyshev[k] = 2.0 * u * chebyshev[k - 1] - chebyshev[k - 2];
+    for (std::size_t p = 0; p < kPlaces; p += lanes) {
+      auto w = hn::Zero(d);
+      for (std::size_t k = 0; k < kPlaces; ++k) {
+        w = hn::MulAdd(hn::Set(d, chebyshev[k]), hn::LoadU(d, places.transform[k].data() + p), w);
+      }
+      hn::StoreU(w, d, axis.weight[s].data() + p);
+    }
+    if (!with_kernel) continue;
+    double kernel[kKernelNodes];
+    NodeKernels(places, axis.cell[s], axis.weight[s].data(), kernel, nullptr);
+    for (std::size_t i = 0; i < kKernelNodes; ++i) axis.kernel[s][i] = static_cast<float>(kernel[i]);
+  }
+}
+
+// Adds the points of one cell and group to the sums of its places.
+template <int kValues>
+void AddGroup(const AxisPoints& first, const AxisPoints& second, const ValueColumns& value, std::size_t group,
+              const std::int32_t* begin, const std::int32_t* end, PairSums& sums) {
   const hn::CappedTag<double, 8> d;
   const hn::Rebind<float, decltype(d)> df;
-  const std::size_t lanes = hn::Lanes(d);
-  if (!(std::abs(z) <= 1.0)) {
-    std::fill_n(kernel, kKernelNodes, 0.0F);
-    std::fill_n(square, kKernelNodes, 0.0F);
-    return;
-  }
-  const auto factor = hn::Set(d, -0.5 / (bandwidth * bandwidth));
-  const auto least = hn::Set(d, std::log(kLeastKernel));
-  for (std::size_t i = 0; i < kKernelNodes; i += lanes) {
-    const auto x = hn::Sub(hn::Load(d, node + i), hn::Set(d, z));
-    const auto exponent = hn::Mul(hn::Mul(x, x), factor);
-    const auto k = hn::IfThenElseZero(hn::Ge(exponent, least), hn::Exp(d, exponent));
-    hn::StoreU(hn::DemoteTo(df, k), df, kernel + i);
-    hn::StoreU(hn::DemoteTo(df, hn::Mul(k, k)), df, square + i);
-  }
-}
-
-// Adds a block's sums of one tile of rows and all columns to those of a pair: three of (64, 64).
-void AddTile(const KernelBlock& block, int a, int b, std::size_t row, std::size_t points, float* mass, float* value,
-             float* squares) {
-  const hn::CappedTag<float, 16> d;
   using V = hn::Vec<decltype(d)>;
+  constexpr int kTogether = 4;  // places
   const std::size_t lanes = hn::Lanes(d);
-  for (std::size_t column = 0; column < kKernelNodes; column += 2 * lanes) {
-    V m[kRows][2], y[kRows][2], q[kRows][2];
-    for (int r = 0; r < kRows; ++r) {
-      for (int c = 0; c < 2; ++c) m[r][c] = y[r][c] = q[r][c] = hn::Zero(d);
-    }
-    for (std::size_t s = 0; s < points; ++s) {
-      const float* left = block.kernel[a][s] + row;
-      const float* left2 = block.square[a][s] + row;
-      const V k0 = hn::Load(d, block.kernel[b][s] + column), k1 = hn::Load(d, block.kernel[b][s] + column + lanes);
-      const V s0 = hn::Load(d, block.square[b][s] + column), s1 = hn::Load(d, block.square[b][s] + column + lanes);
-      const V magnitude = hn::Set(d, block.magnitude[s]);
-      const V y0 = hn::Mul(k0, magnitude), y1 = hn::Mul(k1, magnitude);
-      for (int r = 0; r < kRows; ++r) {
-        const V k = hn::Set(d, left[r]), k2 = hn::Set(d, left2[r]);
-        m[r][0] = hn::MulAdd(k, k0, m[r][0]);
-        m[r][1] = hn::MulAdd(k, k1, m[r][1]);
-        y[r][0] = hn::MulAdd(k, y0, y[r][0]);
-        y[r][1] = hn::MulAdd(k, y1, y[r][1]);
-        q[r][0] = hn::MulAdd(k2, s0, q[r][0]);
-        q[r][1] = hn::MulAdd(k2, s1, q[r][1]);
+  for (std::size_t column = 0; column < kKernelNodes; column += lanes) {
+    for (std::size_t place = 0; place < kPlaces; place += kTogether) {
+      V m[kTogether], q[kTogether], y[kValues][kTogether];
+      for (int p = 0; p < kTogether; ++p) {
+        m[p] = q[p] = hn::Zero(d);
+        for (int v = 0; v < kValues; ++v) y[v][p] = hn::Zero(d);
       }
-    }
-    for (int r = 0; r < kRows; ++r) {
-      for (int c = 0; c < 2; ++c) {
-        const std::size_t place = (row + r) * kKernelNodes + column + c * lanes;
-        hn::StoreU(hn::Add(hn::LoadU(d, mass + place), m[r][c]), d, mass + place);
-        hn::StoreU(hn::Add(hn::LoadU(d, value + place), y[r][c]), d, value + place);
-        hn::StoreU(hn::Add(hn::LoadU(d, squares + place), q[r][c]), d, squares + place);
+      for (const std::int32_t* point = begin; point != end; ++point) {
+        const auto s = static_cast<std::size_t>(*point);
+        const double* weight = first.weight[s].data() + place;
+        const V k = hn::PromoteTo(d, hn::LoadU(df, second.kernel[s].data() + column));
+        const V k2 = hn::Mul(k, k);
+        V ky[kValues];
+        for (int v = 0; v < kValues; ++v) ky[v] = hn::Mul(k, hn::Set(d, value[v][s]));
+        for (int p = 0; p < kTogether; ++p) {
+          const V w = hn::Set(d, weight[p]);
+          m[p] = hn::MulAdd(w, k, m[p]);
+          q[p] = hn::MulAdd(w, k2, q[p]);
+          for (int v = 0; v < kValues; ++v) y[v][p] = hn::MulAdd(w, ky[v], y[v][p]);
+        }
       }
-    }
-  }
-}
-
-// Adds the points of one sign, by index.
-void AddPoints(const KernelPointsView& points, const std::int32_t* index, std::size_t count, double bandwidth,
-               KernelSum sign, KernelBlock* block, float* sums) {
-  constexpr std::size_t kMap = kKernelNodes * kKernelNodes;
-  for (std::size_t begin = 0; begin < count; begin += kPointBlock) {
-    const std::size_t size = std::min(kPointBlock, count - begin);
-    for (std::size_t s = 0; s < size; ++s) {
-      const std::int32_t i = index[begin + s];
-      block->magnitude[s] = static_cast<float>(std::abs(points.value[i]));
-      for (std::size_t axis = 0; axis < kKernelAxes; ++axis) {
-        if (points.axis[axis] == nullptr) continue;
-        Kernels(points.axis[axis][i], bandwidth, block->node, block->kernel[axis][s], block->square[axis][s]);
-      }
-    }
-    float* out = sums;
-    for (int a = 0; a < 4; ++a) {
-      for (int b = a + 1; b < 4; ++b, out += kKernelSums * kMap) {
-        if (points.axis[a] == nullptr || points.axis[b] == nullptr) continue;
-        for (std::size_t row = 0; row < kKernelNodes; row += kRows) {
-          AddTile(*block, a, b, row, size, out + static_cast<std::size_t>(KernelSum::kMass) * kMap,
-                  out + static_cast<std::size_t>(sign) * kMap,
-                  out + static_cast<std::size_t>(KernelSum::kSquares) * kMap);
+      const auto add = [&](std::size_t sum, int p, V added) HWY_ATTR {
+        double* to = sums.place[sum][place + static_cast<std::size_t>(p)].data() + column;
+        hn::StoreU(hn::Add(hn::LoadU(d, to), added), d, to);
+      };
+      for (int p = 0; p < kTogether; ++p) {
+        add(kMass, p, m[p]);
+        add(kSquares, p, q[p]);
+        for (int v = 0; v < kValues; ++v) {
+          const bool negative = ((group >> v) & 1) != 0;
+          add(kSigned + 2 * static_cast<std::size_t>(v) + (negative ? 1 : 0), p,
+              negative ? hn::Neg(y[v][p]) : y[v][p]);
         }
       }
     }
+  }
+}
+
+// Adds the sums of the places of a cell, each times its kernel, to those of the nodes within reach.
+void SpreadCell(const PlaceKernels& places, std::ptrdiff_t cell, std::size_t sums_of_pair, PairSums& sums) {
+  const hn::CappedTag<double, 8> d;
+  using V = hn::Vec<decltype(d)>;
+  const std::size_t lanes = hn::Lanes(d);
+  const std::ptrdiff_t from = std::max<std::ptrdiff_t>(0, cell - places.reach) / kRows * kRows;
+  const std::ptrdiff_t to = std::min<std::ptrdiff_t>(kKernelNodes - 1, cell + places.reach);
+  for (std::size_t sum = 0; sum < sums_of_pair; ++sum) {
+    const auto& table = sum == kSquares ? places.square : places.kernel;
+    for (std::ptrdiff_t row = from; row <= to; row += kRows) {
+      const auto begin = static_cast<std::size_t>(row - cell + PlaceKernels::kMiddle);
+      for (std::size_t column = 0; column < kKernelNodes; column += kColumns * lanes) {
+        double* out = sums.node[sum].data() + static_cast<std::size_t>(row) * kKernelNodes + column;
+        V tile[kRows][kColumns];
+        for (int r = 0; r < kRows; ++r) {
+          for (int c = 0; c < kColumns; ++c) tile[r][c] = hn::LoadU(d, out + r * kKernelNodes + c * lanes);
+        }
+        for (std::size_t p = 0; p < kPlaces; ++p) {
+          V right[kColumns];
+          for (int c = 0; c < kColumns; ++c) {
+            right[c] = hn::LoadU(d, sums.place[sum][p].data() + column + c * lanes);
+          }
+          for (int r = 0; r < kRows; ++r) {
+            const V left = hn::Set(d, table[p][begin + static_cast<std::size_t>(r)]);
+            for (int c = 0; c < kColumns; ++c) tile[r][c] = hn::MulAdd(left, right[c], tile[r][c]);
+          }
+        }
+        for (int r = 0; r < kRows; ++r) {
+          for (int c = 0; c < kColumns; ++c) hn::StoreU(tile[r][c], d, out + r * kKernelNodes + c * lanes);
+        }
+      }
+    }
+  }
+}
+
+// The sums of a pair over points in the order of cells of the first axis.
+template <int kValues>
+void SumPairOf(const PlaceKernels& places, const AxisPoints& first, const AxisPoints& second, const ValueColumns& value,
+               const PointOrder& order, PairSums& sums) {
+  constexpr std::size_t kSums = 2 + 2 * kValues;
+  for (std::size_t sum = 0; sum < kSums; ++sum) sums.node[sum].fill(0.0);
+  for (std::size_t cell = 0; cell < kKernelNodes; ++cell) {
+    const std::int32_t* begin = order.begin.data() + cell * PointOrder::kGroups;
+    if (begin[0] == begin[PointOrder::kGroups]) continue;
+    std::fill_n(sums.place[0][0].data(), kSums * kPlaces * kKernelNodes, 0.0);
+    for (std::size_t group = 0; group < PointOrder::kGroups; ++group) {
+      if (begin[group] == begin[group + 1]) continue;
+      AddGroup<kValues>(first, second, value, group, order.point.data() + begin[group],
+                        order.point.data() + begin[group + 1], sums);
+    }
+    SpreadCell(places, static_cast<std::ptrdiff_t>(cell), kSums, sums);
+  }
+}
+void SumPair(const PlaceKernels& places, const AxisPoints& first, const AxisPoints& second, const ValueColumns& value,
+             const PointOrder& order, PairSums& sums) {
+  if (value[1] == nullptr) {
+    SumPairOf<1>(places, first, second, value, order, sums);
+  } else {
+    SumPairOf<2>(places, first, second, value, order, sums);
+  }
+}
+
+// A double sum in single precision. It is of one sign, but where it is next to nothing rounding may leave it beyond 0.
+void WriteMap(const double* map, float* out) {
+  const hn::CappedTag<double, 8> d;
+  const hn::Rebind<float, decltype(d)> df;
+  for (std::size_t i = 0; i < kMap; i += hn::Lanes(d)) {
+    hn::StoreU(hn::DemoteTo(df, hn::Max(hn::LoadU(d, map + i), hn::Zero(d))), df, out + i);
+  }
+}
+
+// Adds one point to the sums of one of its values, as a product of kernels.
+void AddPoint(const PlaceKernels& places, const AxisPoints& first, const AxisPoints& second, std::size_t s, double value,
+              float* sums) {
+  const hn::CappedTag<float, 16> d;
+  double left[kKernelNodes], left2[kKernelNodes], right[kKernelNodes], right2[kKernelNodes];
+  NodeKernels(places, first.cell[s], first.weight[s].data(), left, left2);
+  NodeKernels(places, second.cell[s], second.weight[s].data(), right, right2);
+  alignas(64) float k[kKernelNodes], k2[kKernelNodes];
+  for (std::size_t j = 0; j < kKernelNodes; ++j) {
+    k[j] = static_cast<float>(right[j]);
+    k2[j] = static_cast<float>(right2[j]);
+  }
+  const auto add = [&](KernelSum sum, std::size_t row, double factor, const float* kernel) HWY_ATTR {
+    float* to = sums + static_cast<std::size_t>(sum) * kMap + row * kKernelNodes;
+    const auto f = hn::Set(d, static_cast<float>(factor));
+    for (std::size_t j = 0; j < kKernelNodes; j += hn::Lanes(d)) {
+      hn::StoreU(hn::MulAdd(f, hn::LoadU(d, kernel + j), hn::LoadU(d, to + j)), d, to + j);
+    }
+  };
+  for (std::size_t i = 0; i < kKernelNodes; ++i) {
+    add(KernelSum::kMass, i, left[i], k);
+    add(value < 0.0 ? KernelSum::kNegative : KernelSum::kPositive, i, std::abs(value) * left[i], k);
+    add(KernelSum::kSquares, i, left2[i], k2);
   }
 }
 
@@ -144,25 +303,95 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace greekgrid::cpu {
-HWY_EXPORT(AddPoints);
+namespace {
+HWY_EXPORT(LocatePoints);
+HWY_EXPORT(SumPair);
+HWY_EXPORT(WriteMap);
+HWY_EXPORT(AddPoint);
+
+// More points than these that have only one of two values: each value is summed for itself.
+constexpr std::size_t kMostSingle = 64;
+
+PointOrder order_points(const AxisPoints& axis, const ValueColumns& value) {
+  PointOrder order;
+  std::vector<std::int16_t> key(axis.cell.size(), -1);
+  for (std::size_t s = 0; s < key.size(); ++s) {
+    bool known = axis.cell[s] >= 0;
+    std::size_t group = 0;
+    for (std::size_t v = 0; v < kKernelValues && value[v] != nullptr; ++v) {
+      known = known && std::isfinite(value[v][s]);
+      group |= value[v][s] < 0.0 ? std::size_t{1} << v : 0;
+    }
+    if (!known) continue;
+    key[s] = static_cast<std::int16_t>(static_cast<std::size_t>(axis.cell[s]) * PointOrder::kGroups + group);
+    ++order.begin[static_cast<std::size_t>(key[s]) + 1];
+  }
+  for (std::size_t k = 1; k < order.begin.size(); ++k) order.begin[k] += order.begin[k - 1];
+  order.point.resize(static_cast<std::size_t>(order.begin.back()));
+  auto next = order.begin;
+  for (std::size_t s = 0; s < key.size(); ++s) {
+    if (key[s] < 0) continue;
+    order.point[static_cast<std::size_t>(next[static_cast<std::size_t>(key[s])]++)] = static_cast<std::int32_t>(s);
+  }
+  return order;
+}
+
+}  // namespace
 }  // namespace greekgrid::cpu
 
 namespace greekgrid {
 
 void gaussian_pair_sums(const KernelPointsView& points, double bandwidth, std::span<float> sums) {
-  assert(sums.size() == kAxisPairs * kKernelSums * kKernelNodes * kKernelNodes);
-  std::fill(sums.begin(), sums.end(), 0.0F);
-  std::vector<std::int32_t> positive, negative;
-  for (std::size_t i = 0; i < points.points; ++i) {
-    if (!std::isfinite(points.value[i])) continue;
-    (points.value[i] < 0.0 ? negative : positive).push_back(static_cast<std::int32_t>(i));
+  using cpu::kMap;
+  constexpr std::size_t kOfValue = kAxisPairs * kKernelSums * kMap;
+  const std::size_t values = points.value[1] == nullptr ? 1 : 2;
+  assert(points.value[0] != nullptr && sums.size() == values * kOfValue);
+  std::vector<std::int32_t> single;
+  for (std::size_t s = 0; s < points.points && values == 2; ++s) {
+    if (std::isfinite(points.value[0][s]) != std::isfinite(points.value[1][s])) {
+      single.push_back(static_cast<std::int32_t>(s));
+    }
   }
-  const auto block = std::make_unique<cpu::KernelBlock>();
-  for (std::size_t i = 0; i < kKernelNodes; ++i) block->node[i] = static_cast<double>(i) / 31.5 - 1.0;
-  HWY_DYNAMIC_DISPATCH(cpu::AddPoints)
-  (points, positive.data(), positive.size(), bandwidth, KernelSum::kPositive, block.get(), sums.data());
-  HWY_DYNAMIC_DISPATCH(cpu::AddPoints)
-  (points, negative.data(), negative.size(), bandwidth, KernelSum::kNegative, block.get(), sums.data());
+  if (single.size() > cpu::kMostSingle) {
+    for (std::size_t v = 0; v < values; ++v) {
+      KernelPointsView one = points;
+      one.value = {points.value[v], nullptr};
+      gaussian_pair_sums(one, bandwidth, sums.subspan(v * kOfValue, kOfValue));
+    }
+    return;
+  }
+  std::fill(sums.begin(), sums.end(), 0.0F);
+  const cpu::PlaceKernels places(bandwidth);
+  std::array<cpu::AxisPoints, kKernelAxes> axis;
+  for (std::size_t a = 0; a < kKernelAxes; ++a) {
+    if (points.axis[a] == nullptr) continue;
+    HWY_DYNAMIC_DISPATCH(cpu::LocatePoints)(places, points.axis[a], points.points, a > 0, axis[a]);
+  }
+  const auto pair_sums = std::make_unique<cpu::PairSums>();
+  std::size_t pair = 0;
+  for (std::size_t a = 0; a + 1 < kKernelAxes; ++a) {
+    const cpu::PointOrder order = cpu::order_points(axis[a], points.value);
+    for (std::size_t b = a + 1; b < kKernelAxes; ++b, ++pair) {
+      if (points.axis[a] == nullptr || points.axis[b] == nullptr) continue;
+      HWY_DYNAMIC_DISPATCH(cpu::SumPair)(places, axis[a], axis[b], points.value, order, *pair_sums);
+      for (std::size_t v = 0; v < values; ++v) {
+        float* out = sums.data() + v * kOfValue + pair * kKernelSums * kMap;
+        const auto write = [&](KernelSum sum, std::size_t from) {
+          HWY_DYNAMIC_DISPATCH(cpu::WriteMap)(pair_sums->node[from].data(), out + static_cast<std::size_t>(sum) * kMap);
+        };
+        write(KernelSum::kMass, cpu::kMass);
+        write(KernelSum::kSquares, cpu::kSquares);
+        write(KernelSum::kPositive, cpu::kSigned + 2 * v);
+        write(KernelSum::kNegative, cpu::kSigned + 2 * v + 1);
+        for (const std::int32_t i : single) {
+          const auto s = static_cast<std::size_t>(i);
+          const double y = points.value[v][s];
+          if (!std::isfinite(y) || axis[a].cell[s] < 0 || axis[b].cell[s] < 0) continue;
+          HWY_DYNAMIC_DISPATCH(cpu::AddPoint)(places, axis[a], axis[b], s, y, out);
+        }
+      }
+    }
+  }
 }
 
 }  // namespace greekgrid

@@ -39,6 +39,10 @@ struct ForecastData {
 /// @param predictors must outlive the result @param horizon sessions, >= 1
 ForecastData make_forecast_data(const PredictorSeries& predictors, int horizon);
 
+/// Every horizon of a ticker, in the order of kHorizons, from the same predictors.
+using HorizonData = std::array<ForecastData, kHorizons.size()>;
+HorizonData make_forecast_data(const PredictorSeries& predictors);
+
 /// Where a forecast stands.
 struct ForecastQuery {
   std::array<double, kPredictors> z{};  ///< NaN: not valid
@@ -74,6 +78,42 @@ struct Forecast {
 /// @param set the predictors of the distance, not empty; kNoPredictors unless all are valid in the query
 /// @param with_median false leaves `median` NaN: it costs as much as everything else
 Forecast forecast(const ForecastData& data, const ForecastQuery& query, PredictorSet set, bool with_median = true);
+
+namespace forecast_detail {
+struct SetColumns;
+}
+
+/// Forecasts of one horizon at places that follow each other closely, such as those of hypothetical closes: to the bit
+/// forecast() of the same query, in a fraction of its time. What is near is kept, and searched alone for as long as no
+/// other session can be nearer by the triangle inequality. Not to be shared between threads.
+class ForecastPath {
+ public:
+  /// @param data must outlive the path @param last, now as in ForecastQuery
+  ForecastPath(const ForecastData& data, std::ptrdiff_t last, std::size_t now);
+  /// @param set as of forecast(); a change of it starts afresh
+  Forecast operator()(const std::array<double, kPredictors>& z, PredictorSet set, bool with_median = true);
+
+ private:
+  struct Places {
+    std::array<std::vector<double>, kPredictors> axis;  ///< of the set
+    std::vector<std::int32_t> session;                  ///< ascending
+
+    void clear();
+    void add(const forecast_detail::SetColumns& from, std::size_t i, std::int32_t s);
+    forecast_detail::SetColumns columns(std::size_t count) const;
+  };
+
+  void take_candidates(PredictorSet set);
+  bool find(const Places& places, const std::array<double, kPredictors>& at, std::size_t axes, Forecast& result) const;
+
+  const ForecastData& data_;
+  std::size_t sessions_, now_;
+  std::vector<double> age_;  ///< factor by age
+  PredictorSet set_ = 0;
+  Places candidates_, near_;
+  std::array<double, kPredictors> centre_{};  ///< of what is near
+  double radius_ = 0.0;
+};
 
 /// The weighted quantile rule: y ascending, C_i = sum_{j<=i} w_j - w_i/2, linear between (C_i, y_i), constant beyond.
 /// @param order indices that sort y, as many as there are @param w sums to 1
@@ -120,6 +160,11 @@ struct ForecastRecord {
 /// @param keep if given, (T) mean forecasts, NaN where there is none
 ForecastRecord walk_forward(const ForecastData& data, std::span<const double> iv30, std::span<const double> mad,
                             std::uint64_t seed, std::vector<double>* keep = nullptr);
+/// Those of every horizon, to the bit, in half the searches: the candidates of the longer horizon are those of the
+/// shorter but for the sessions between, wherever an outcome is known of both horizons or of neither.
+std::array<ForecastRecord, kHorizons.size()> walk_forward(
+    const HorizonData& data, std::span<const double> iv30, std::span<const double> mad, std::uint64_t seed,
+    std::array<std::vector<double>, kHorizons.size()>* keep = nullptr);
 
 /// The ends of Wilson's interval of 95 % of a share at n trials, n > 0 (any real number), in [0, 1].
 std::array<double, 2> wilson_interval(double share, double n);
@@ -139,10 +184,13 @@ struct WeatherMaps {
 /// Maps of the six pairs from the candidates s <= last that have both predictors and an outcome, kernel
 /// exp(-(g - z)^2/(2 0.15^2)) per axis, no weights by age; mean and magnitude are NaN where the mass is below 5.
 ///
-/// Relative errors, with e = (100 + n/96) 2^-24 for n candidates (9e-6 at 3780): mass e, n_eff 3 e; |mean| and
-/// magnitude are off by at most 2 e (magnitude + 1). A mass below 1e-3 has in addition the 1e-9 per candidate that is
-/// dropped.
+/// Relative errors: mass e = 5e-7, n_eff 8e-6; |mean| and magnitude are off by at most 2 e (magnitude + 1). A mass
+/// below 1e-3 has in addition the 1e-9 per candidate that is dropped.
 /// @param last negative: no candidates
 WeatherMaps make_weather_maps(const ForecastData& data, std::ptrdiff_t last);
+
+/// Those of every horizon as of session t, from candidates s <= t - h: what the horizons share is summed once, so the
+/// maps are those above within the errors given there.
+std::array<WeatherMaps, kHorizons.size()> make_weather_maps(const HorizonData& data, std::size_t t);
 
 }  // namespace greekgrid

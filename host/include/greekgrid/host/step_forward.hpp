@@ -47,7 +47,6 @@ struct StepInputs {
   std::optional<PercentGammaBook> book;
   Instant now = 0;         ///< of the book
   Instant next_close = 0;  ///< the close of session t + 1
-  double split = 1.0;      ///< shares of the book's underlying per share of the series; 1 but for odd sources
 };
 
 /// Numbers by close, X of them. Predictors in the order of Predictor, NaN where missing.
