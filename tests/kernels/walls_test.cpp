@@ -166,7 +166,8 @@ TEST(Walls, ContractsThatCancelAreNoWall) {
 TEST(Walls, OfEqualSumsTheNearestStrikeWins) {
   for (const int right : {1, -1}) {
     const test::WallTie tie = test::wall_tie(right);
-    ASSERT_LT(std::abs(tie.nearer - tie.tied.at[0]), std::abs(tie.farther - tie.tied.at[0]));
+    ASSERT_LT(right * tie.tied.at[0], right * tie.nearer);
+    ASSERT_LT(right * tie.nearer, right * tie.farther);
     for (const auto& backend : every_backend()) {
       const Walls walls = find_walls(*backend, tie.tied);
       const std::vector<double>& found = right > 0 ? walls.call : walls.put;
