@@ -60,14 +60,19 @@ Sum sum_of(const WallCase& of, std::size_t w, double shift, double spot, double 
   return sum;
 }
 
-void add_random_strikes(Book& book, std::size_t expiries, const std::vector<double>& strikes, std::size_t positions) {
-  // splitmix64: the same numbers everywhere.
-  auto uniform = [state = std::uint64_t{77}]() mutable {
+// splitmix64 in [0, 1): the same numbers everywhere.
+struct Uniform {
+  std::uint64_t state;
+  double operator()() {
     std::uint64_t z = (state += 0x9e3779b97f4a7c15ULL);
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
     return static_cast<double>((z ^ (z >> 31)) >> 11) * 0x1.0p-53;
-  };
+  }
+};
+
+void add_random_strikes(Book& book, std::size_t expiries, const std::vector<double>& strikes, std::size_t positions) {
+  Uniform uniform{77};
   for (std::size_t e = 0; e < expiries; ++e) {
     book.add_expiry(kQuoteTime + static_cast<std::int64_t>(86400 * (1 + 7 * e)), 0.05, 0.02);
     for (const double strike : strikes) {
@@ -276,6 +281,40 @@ WallCase cancelling_walls(IvRule rule) {
   c.at = {97.0, 99.0, 100.3};
   c.iv_shift = {-0.013, 0.0, 0.017};
   return c;
+}
+
+std::vector<WallCase> close_walls(IvRule rule) {
+  Uniform uniform{5};
+  std::vector<WallCase> all;
+  for (int n = 0; n < 200; ++n) {
+    WallCase c;
+    c.name = "close_" + std::to_string(n);
+    c.iv_rule = rule;
+    c.iv_rule_parameter = rule == IvRule::kRelativeBeta ? 2.0 : 0.0;
+    c.book.spot_basis = 0.002 * uniform();
+    c.iv_shift = {0.04 * (uniform() - 0.5)};
+    c.at = {c.book.spot * std::exp(0.1 * (uniform() - 0.5))};
+    const double days = 1.0 + 60.0 * uniform();
+    c.book.add_expiry(kQuoteTime + static_cast<std::int64_t>(86400.0 * days), 0.05, 0.02);
+    const double deviation = 0.2 * std::sqrt(days / 365.0);
+    for (const int right : {1, -1}) {
+      for (int k = 0; k < 2; ++k) {
+        const double distance = right * deviation * (k + uniform());
+        c.book.add(c.at[0] * std::exp(distance), right, 0.15 + 0.1 * uniform(), {1.0});
+      }
+    }
+    c.book.add_smiles();
+    for (const std::size_t i : {0U, 2U}) {
+      const auto gamma = [&](std::size_t of) {
+        return sum_of(c, 0, c.iv_shift[0], c.at[0], c.book.strike[of], c.book.right[of]).value;
+      };
+      const double scale = 1e3 / gamma(i);
+      c.book.weight[0][i + 1] = 1e3 / gamma(i + 1) * (n % 2 == 0 ? 1.0 + 3e-12 : 1.0 - 3e-12);
+      c.book.weight[0][i] = n % 3 == 0 ? -scale : scale;
+    }
+    all.push_back(std::move(c));
+  }
+  return all;
 }
 
 Walls find_walls(Backend& backend, const WallCase& of) {

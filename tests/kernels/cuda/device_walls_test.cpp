@@ -74,6 +74,17 @@ TEST(DeviceWalls, OfEqualSumsTheNearestStrikeWins) {
   }
 }
 
+TEST(DeviceWalls, TheLargerOfTwoCloseSumsWins) {
+  const auto reference = make_reference_backend();
+  FakeDeviceLog log;
+  const auto backend = make_device_backend(std::make_unique<FakeDevice>(log), Precision::kFp32);
+  for (const IvRule rule : {IvRule::kStickyStrike, IvRule::kRelativeBeta, IvRule::kSkewStickiness}) {
+    for (const WallCase& c : test::close_walls(rule)) {
+      EXPECT_TRUE(same_walls(find_walls(*backend, c), find_walls(*reference, c))) << c.name;
+    }
+  }
+}
+
 TEST(DeviceWalls, ContractsThatCancelAreNoWall) {
   FakeDeviceLog log;
   const auto backend = make_device_backend(std::make_unique<FakeDevice>(log), Precision::kFp64);

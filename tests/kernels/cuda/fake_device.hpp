@@ -202,6 +202,14 @@ class FakeDevice final : public cuda::DeviceApi {
           return;
         }
       }
+      if (rule == cuda::WallRule::kSkewStickiness) {
+        for (std::uint32_t k = 0; k < tables.side_count; ++k) {
+          const cuda::WallSideJob& side = tables.sides[k];
+          for (std::uint32_t i = side.contract; i < side.contract + side.contracts; ++i) {
+            if (!require(tables.smiles + tables.contracts[i].smile, sizeof(*tables.smiles), "launch_walls")) return;
+          }
+        }
+      }
       switch (rule) {
         case cuda::WallRule::kFixed:
           return emulate<cuda::WallBody<cuda::WallRule::kFixed>, cuda::ThreadCoord>({tables}, blocks, threads,

@@ -50,6 +50,10 @@ WallTie wall_tie(int right);
 /// Calls in pairs that cancel exactly in the first position model and not in the second: 3 shifts, 3 spots.
 WallCase cancelling_walls(IvRule rule);
 
+/// Pairs of strikes on either side of a spot, whose sums differ by 3e-12 of themselves: the nearer strike has the
+/// larger one in half of the cases. A backend that is less accurate than that finds other walls.
+std::vector<WallCase> close_walls(IvRule rule);
+
 struct Walls {
   std::vector<double> call, put;  // (W, V, X)
 };
