@@ -182,9 +182,8 @@ TEST(Walls, TheLargerOfTwoCloseSumsWins) {
     const auto cases = test::close_walls(rule);
     for (std::size_t n = 0; n < cases.size(); ++n) {
       const WallCase& c = cases[n];
-      // Contracts 1 and 3 are the farther call and put, and the larger ones in every other case.
-      const std::size_t farther = n % 2 == 0 ? 1 : 0;
-      const Walls expected = {{c.book.strike[farther]}, {c.book.strike[2 + farther]}};
+      const std::size_t call = n % 2 == 0 ? 2 : 0;
+      const Walls expected = {{c.book.strike[call]}, {c.book.strike[call + 1]}};
       for (const auto& backend : every_backend()) {
         EXPECT_TRUE(same_walls(find_walls(*backend, c), expected)) << backend->status().name << " " << c.name;
       }

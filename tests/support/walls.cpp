@@ -295,21 +295,21 @@ std::vector<WallCase> close_walls(IvRule rule) {
     c.iv_shift = {0.04 * (uniform() - 0.5)};
     c.at = {c.book.spot * std::exp(0.1 * (uniform() - 0.5))};
     const double days = 1.0 + 60.0 * uniform();
-    c.book.add_expiry(kQuoteTime + static_cast<std::int64_t>(86400.0 * days), 0.05, 0.02);
     const double deviation = 0.2 * std::sqrt(days / 365.0);
-    for (const int right : {1, -1}) {
-      for (int k = 0; k < 2; ++k) {
+    for (int k = 0; k < 2; ++k) {
+      c.book.add_expiry(kQuoteTime + static_cast<std::int64_t>(86400.0 * days * (1 + k)), 0.05, 0.02 + 0.01 * k);
+      for (const int right : {1, -1}) {
         const double distance = right * deviation * (k + uniform());
         c.book.add(c.at[0] * std::exp(distance), right, 0.15 + 0.1 * uniform(), {1.0});
       }
     }
     c.book.add_smiles();
-    for (const std::size_t i : {0U, 2U}) {
+    for (const std::size_t i : {0U, 1U}) {
       const auto gamma = [&](std::size_t of) {
         return sum_of(c, 0, c.iv_shift[0], c.at[0], c.book.strike[of], c.book.right[of]).value;
       };
       const double scale = 1e3 / gamma(i);
-      c.book.weight[0][i + 1] = 1e3 / gamma(i + 1) * (n % 2 == 0 ? 1.0 + 3e-12 : 1.0 - 3e-12);
+      c.book.weight[0][i + 2] = 1e3 / gamma(i + 2) * (n % 2 == 0 ? 1.0 + 3e-12 : 1.0 - 3e-12);
       c.book.weight[0][i] = n % 3 == 0 ? -scale : scale;
     }
     all.push_back(std::move(c));

@@ -50,8 +50,9 @@ WallTie wall_tie(int right);
 /// Calls in pairs that cancel exactly in the first position model and not in the second: 3 shifts, 3 spots.
 WallCase cancelling_walls(IvRule rule);
 
-/// Pairs of strikes on either side of a spot, whose sums differ by 3e-12 of themselves: the nearer strike has the
-/// larger one in half of the cases. A backend that is less accurate than that finds other walls.
+/// Pairs of strikes on either side of a spot, of different expiries, whose sums differ by 3e-12 of themselves:
+/// contracts 0 and 1 are the nearer call and put, 2 and 3 the farther ones, and these are the larger in every other
+/// case, the first one among them. A backend that is less accurate than that finds other walls.
 std::vector<WallCase> close_walls(IvRule rule);
 
 struct Walls {
