@@ -70,11 +70,44 @@ HWY_INLINE V PowerOfHalf(D d, V q) {
 // What a row of spots is searched with.
 struct Row {
   const WallSide* side;
-  const WallScratch* scratch;
+  WallScratch* scratch;
   const WallSpots* spots;
   double floor;
   double beta;
 };
+
+// Position models that are searched together at most.
+inline constexpr std::size_t kMostPositions = 4;
+// Above every rounding of a sum, whose terms the bound sums up by size.
+inline constexpr double kMargin = 1.0 + 1e-9;
+
+// Bounds |g| of the strikes from the first on over the spots of [begin, end), where volatility is fixed: each
+// contract's density is the largest at the spot nearest to its zero of d1. One evaluation a contract in place of one a
+// spot, after which most strikes need none.
+template <int kPositions>
+void Bound(const Row& row, std::size_t first_position, std::size_t first_strike, std::size_t begin, std::size_t end) {
+  const D d;
+  const WallSide& side = *row.side;
+  WallScratch& scratch = *row.scratch;
+  const V low = hn::Set(d, row.spots->x[begin]);
+  const V high = hn::Set(d, row.spots->x[end - 1]);
+  for (std::size_t i = side.begin[first_strike]; i < side.contracts; i += hn::Lanes(d)) {
+    const V zero = hn::LoadU(d, &scratch.zero[i]);
+    const V away = hn::Max(hn::Max(hn::Sub(low, zero), hn::Sub(zero, high)), hn::Zero(d));
+    const V t = hn::Mul(away, hn::LoadU(d, &scratch.slope[i]));
+    hn::StoreU(PowerOfHalf(d, hn::Mul(t, t)), d, &scratch.envelope[i]);
+  }
+  const double* HWY_RESTRICT coefficient = scratch.coefficient.data() + first_position * side.stride();
+  for (std::size_t k = first_strike; k < side.strikes(); ++k) {
+    double sum[kPositions] = {};
+    for (std::size_t i = side.begin[k]; i < side.begin[k + 1]; ++i) {
+      for (std::size_t p = 0; p < kPositions; ++p) {
+        sum[p] += std::abs(coefficient[p * side.stride() + i]) * scratch.envelope[i];
+      }
+    }
+    for (std::size_t p = 0; p < kPositions; ++p) scratch.bound[p * side.strikes() + k] = sum[p] * kMargin;
+  }
+}
 
 // Searches kVectors vectors of spots for kPositions position models at a time.
 template <WallVolatility kVolatility, int kPositions, int kVectors>
@@ -85,6 +118,7 @@ void Search(const Row& row, std::size_t first_position, std::size_t first_strike
   const WallSide& side = *row.side;
   const WallScratch& scratch = *row.scratch;
   const V none = hn::Set(d, std::numeric_limits<double>::quiet_NaN());
+  const V infinity = hn::Set(d, std::numeric_limits<double>::infinity());
   V x[kVectors], outward[kVectors], tilt[kVectors];
   V best[kPositions][kVectors], found[kPositions][kVectors];
   for (int b = 0; b < kVectors; ++b) {
@@ -93,10 +127,14 @@ void Search(const Row& row, std::size_t first_position, std::size_t first_strike
     outward[b] = hn::Mul(hn::Set(d, side.right), hn::LoadU(d, &row.spots->spot[at]));
     tilt[b] = hn::NegMulAdd(hn::Set(d, row.beta), x[b], hn::Set(d, 1.0));
     for (int p = 0; p < kPositions; ++p) {
-      best[p][b] = hn::Zero(d);
+      // A lane without a spot finds nothing and asks for nothing.
+      best[p][b] = hn::IfThenElse(hn::Eq(outward[b], outward[b]), hn::Zero(d), infinity);
       found[p][b] = none;
     }
   }
+  // The smallest of what the lanes have found: a strike that is bounded by less is no wall of any.
+  double least[kPositions] = {};
+  const double* HWY_RESTRICT bound = scratch.bound.data();
   const double* HWY_RESTRICT coefficient = scratch.coefficient.data() + first_position * side.stride();
   const double* HWY_RESTRICT table = scratch.table.data() + j % kWallSpots;
   const double* HWY_RESTRICT zero = scratch.zero.data();
@@ -106,6 +144,11 @@ void Search(const Row& row, std::size_t first_position, std::size_t first_strike
   const double* HWY_RESTRICT sqrt_tau = side.sqrt_tau.data();
   const double* HWY_RESTRICT moneyness = side.log_forward_moneyness.data();
   for (std::size_t k = first_strike; k < side.strikes(); ++k) {
+    if constexpr (kVolatility == WallVolatility::kFixed) {
+      bool smaller = true;
+      for (std::size_t p = 0; p < kPositions; ++p) smaller = smaller && bound[p * side.strikes() + k] < least[p];
+      if (smaller) continue;
+    }
     V sum[kPositions][kVectors];
     for (int p = 0; p < kPositions; ++p) {
       for (int b = 0; b < kVectors; ++b) sum[p][b] = hn::Zero(d);
@@ -144,6 +187,13 @@ void Search(const Row& row, std::size_t first_position, std::size_t first_strike
         const auto better = hn::And(hn::Gt(size, best[p][b]), beyond);
         best[p][b] = hn::IfThenElse(better, size, best[p][b]);
         found[p][b] = hn::IfThenElse(better, strike, found[p][b]);
+      }
+    }
+    if constexpr (kVolatility == WallVolatility::kFixed) {
+      for (int p = 0; p < kPositions; ++p) {
+        V smallest = best[p][0];
+        for (int b = 1; b < kVectors; ++b) smallest = hn::Min(smallest, best[p][b]);
+        least[p] = hn::GetLane(hn::MinOfLanes(d, smallest));
       }
     }
   }
@@ -192,10 +242,11 @@ void Tabulate(const WallJob& job, const WallSide& side, const WallSpots& spots, 
 void Stage(const WallJob& job, const WallSide& side, WallVolatility volatility, double shift, WallScratch& scratch) {
   const D d;
   const std::size_t n = side.contracts;
-  for (auto* column : {&scratch.shift, &scratch.zero, &scratch.slope}) {
+  for (auto* column : {&scratch.shift, &scratch.zero, &scratch.slope, &scratch.envelope}) {
     column->resize(std::max(column->size(), side.stride()));
   }
   scratch.coefficient.resize(std::max(scratch.coefficient.size(), job.positions * side.stride()));
+  scratch.bound.resize(std::max(scratch.bound.size(), kMostPositions * side.strikes()));
   for (std::size_t i = 0; i < n; i += hn::Lanes(d)) {
     const V moved = hn::Mul(hn::Set(d, shift), hn::LoadU(d, &side.shift_scale[i]));
     hn::StoreU(moved, d, &scratch.shift[i]);
@@ -229,6 +280,7 @@ void SearchSpots(const Row& row, const WallPart& part, std::size_t position, std
     const double nearest = row.side->right > 0.0 ? spot[j] : -spot[j + count - 1];
     const std::size_t first = row.side->first_strike(nearest);
     alignas(64) double wall[kPositions * kWallSpots];
+    if constexpr (kVolatility == WallVolatility::kFixed) Bound<kPositions>(row, position, first, j, j + count);
     if (wide) {
       Search<kVolatility, kPositions, kVectors>(row, position, first, j, wall);
     } else {

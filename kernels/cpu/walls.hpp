@@ -30,6 +30,8 @@ struct WallScratch {
   std::vector<double> shift;        // (n) of the volatilities of a row
   std::vector<double> zero, slope;  // (n) where volatility is fixed: d1 = (x - zero) slope, up to a constant factor
   std::vector<double> coefficient;  // (W, n + pad) of the densities in the sum of a strike
+  std::vector<double> envelope;     // (n) of the densities: largest over some spots
+  std::vector<double> bound;        // (position models searched together, K) of |g| over some spots
   std::vector<double> table;        // (n, kWallSpots) volatility before shift and floor
 };
 
