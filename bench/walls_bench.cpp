@@ -4,8 +4,9 @@
 //
 //   walls_bench [--benchmark_filter=...] [--benchmark_out=FILE --benchmark_out_format=json]
 //
-// evals_per_s counts what the definition asks for: the gammas of calls at or above a spot and of puts at or below it, a
-// position model, shift and spot each. pairs_per_s counts every contract at every shift and spot, of either side.
+// evals_per_s counts what the definition asks for, whether a backend forms it or can tell that it does not matter: the
+// gammas of calls at or above a spot and of puts at or below it, a position model, shift and spot each. pairs_per_s
+// counts every contract at every shift and spot, of either side.
 
 #include <benchmark/benchmark.h>
 #include <oneapi/tbb/global_control.h>

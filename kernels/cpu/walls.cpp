@@ -78,24 +78,50 @@ struct Row {
 
 // Position models that are searched together at most.
 inline constexpr std::size_t kMostPositions = 4;
-// Above every rounding of a sum, whose terms the bound sums up by size.
-inline constexpr double kMargin = 1.0 + 1e-9;
+// Above what rounding may make of a term at the end of its range, sigma sqrt(tau) down to 1e-5.
+inline constexpr double kMargin = 1.0 + 1e-6;
 
-// Bounds |g| of the strikes from the first on over the spots of [begin, end), where volatility is fixed: each
-// contract's density is the largest at the spot nearest to its zero of d1. One evaluation a contract in place of one a
-// spot, after which most strikes need none.
-template <int kPositions>
+// Bounds |g| of the strikes from the first on over the spots of [begin, end): one evaluation a contract in place of one
+// a spot, after which most strikes need none. The density of a contract is largest where ln(F/K) + s^2/2 is nearest to
+// 0 and s = sigma sqrt(tau) largest, its factor 1/s where s is smallest.
+template <WallVolatility kVolatility, int kPositions>
 void Bound(const Row& row, std::size_t first_position, std::size_t first_strike, std::size_t begin, std::size_t end) {
   const D d;
   const WallSide& side = *row.side;
   WallScratch& scratch = *row.scratch;
   const V low = hn::Set(d, row.spots->x[begin]);
   const V high = hn::Set(d, row.spots->x[end - 1]);
+  const V one = hn::Set(d, 1.0), half = hn::Set(d, 0.5), root = hn::Set(d, kRoot), floor = hn::Set(d, row.floor);
+  const V tilt_low = hn::NegMulAdd(hn::Set(d, row.beta), low, one);
+  const V tilt_high = hn::NegMulAdd(hn::Set(d, row.beta), high, one);
   for (std::size_t i = side.begin[first_strike]; i < side.contracts; i += hn::Lanes(d)) {
-    const V zero = hn::LoadU(d, &scratch.zero[i]);
-    const V away = hn::Max(hn::Max(hn::Sub(low, zero), hn::Sub(zero, high)), hn::Zero(d));
-    const V t = hn::Mul(away, hn::LoadU(d, &scratch.slope[i]));
-    hn::StoreU(PowerOfHalf(d, hn::Mul(t, t)), d, &scratch.envelope[i]);
+    V envelope;
+    if constexpr (kVolatility == WallVolatility::kFixed) {
+      const V zero = hn::LoadU(d, &scratch.zero[i]);
+      const V away = hn::Max(hn::Max(hn::Sub(low, zero), hn::Sub(zero, high)), hn::Zero(d));
+      const V t = hn::Mul(away, hn::LoadU(d, &scratch.slope[i]));
+      envelope = PowerOfHalf(d, hn::Mul(t, t));
+    } else {
+      const V shift = hn::LoadU(d, &scratch.shift[i]);
+      V one_end, other_end;
+      if constexpr (kVolatility == WallVolatility::kTabulated) {
+        one_end = hn::Add(hn::LoadU(d, &scratch.lowest[i]), shift);
+        other_end = hn::Add(hn::LoadU(d, &scratch.highest[i]), shift);
+      } else {
+        const V sigma = hn::LoadU(d, &side.sigma[i]);
+        one_end = hn::MulAdd(sigma, tilt_low, shift);
+        other_end = hn::MulAdd(sigma, tilt_high, shift);
+      }
+      const V sqrt_tau = hn::LoadU(d, &side.sqrt_tau[i]);
+      const V least = hn::Mul(hn::Max(floor, hn::Min(one_end, other_end)), sqrt_tau);
+      const V most = hn::Mul(hn::Max(floor, hn::Max(one_end, other_end)), sqrt_tau);
+      const V moneyness = hn::LoadU(d, &side.log_forward_moneyness[i]);
+      const V above = hn::MulAdd(hn::Mul(half, least), least, hn::Add(low, moneyness));
+      const V below = hn::MulAdd(hn::Mul(half, most), most, hn::Add(high, moneyness));
+      const V t = hn::Mul(hn::Div(hn::Max(hn::Max(above, hn::Neg(below)), hn::Zero(d)), most), root);
+      envelope = hn::Mul(PowerOfHalf(d, hn::Mul(t, t)), hn::Div(root, least));
+    }
+    hn::StoreU(envelope, d, &scratch.envelope[i]);
   }
   const double* HWY_RESTRICT coefficient = scratch.coefficient.data() + first_position * side.stride();
   for (std::size_t k = first_strike; k < side.strikes(); ++k) {
@@ -144,11 +170,9 @@ void Search(const Row& row, std::size_t first_position, std::size_t first_strike
   const double* HWY_RESTRICT sqrt_tau = side.sqrt_tau.data();
   const double* HWY_RESTRICT moneyness = side.log_forward_moneyness.data();
   for (std::size_t k = first_strike; k < side.strikes(); ++k) {
-    if constexpr (kVolatility == WallVolatility::kFixed) {
-      bool smaller = true;
-      for (std::size_t p = 0; p < kPositions; ++p) smaller = smaller && bound[p * side.strikes() + k] < least[p];
-      if (smaller) continue;
-    }
+    bool smaller = true;
+    for (std::size_t p = 0; p < kPositions; ++p) smaller = smaller && bound[p * side.strikes() + k] < least[p];
+    if (smaller) continue;
     V sum[kPositions][kVectors];
     for (int p = 0; p < kPositions; ++p) {
       for (int b = 0; b < kVectors; ++b) sum[p][b] = hn::Zero(d);
@@ -189,12 +213,10 @@ void Search(const Row& row, std::size_t first_position, std::size_t first_strike
         found[p][b] = hn::IfThenElse(better, strike, found[p][b]);
       }
     }
-    if constexpr (kVolatility == WallVolatility::kFixed) {
-      for (int p = 0; p < kPositions; ++p) {
-        V smallest = best[p][0];
-        for (int b = 1; b < kVectors; ++b) smallest = hn::Min(smallest, best[p][b]);
-        least[p] = hn::GetLane(hn::MinOfLanes(d, smallest));
-      }
+    for (int p = 0; p < kPositions; ++p) {
+      V smallest = best[p][0];
+      for (int b = 1; b < kVectors; ++b) smallest = hn::Min(smallest, best[p][b]);
+      least[p] = hn::GetLane(hn::MinOfLanes(d, smallest));
     }
   }
   for (int p = 0; p < kPositions; ++p) {
@@ -208,10 +230,11 @@ void Search(const Row& row, std::size_t first_position, std::size_t first_strike
 // The volatility of the contracts from `first` on, before shift and floor, at up to kWallSpots spots:
 // formulas::skew_stickiness_move on vectors of spots, the contract's own terms formed once.
 void Tabulate(const WallJob& job, const WallSide& side, const WallSpots& spots, std::size_t spot_begin,
-              std::size_t first, std::vector<double>& table) {
+              std::size_t first, WallScratch& scratch) {
   const D d;
   const std::size_t lanes = hn::Lanes(d);
-  table.resize(std::max(table.size(), side.contracts * kWallSpots));
+  scratch.table.resize(std::max(scratch.table.size(), side.contracts * kWallSpots));
+  for (auto* column : {&scratch.lowest, &scratch.highest}) column->resize(std::max(column->size(), side.stride()), 1.0);
   const V zero = hn::Zero(d);
   for (std::size_t i = first; i < side.contracts; ++i) {
     const formulas::Smile<double>& smile = job.book.smile[side.expiry[i]];
@@ -224,6 +247,8 @@ void Tabulate(const WallJob& job, const WallSide& side, const WallSpots& spots, 
     const V from = hn::Set(d, side.smile_moneyness[i] - smile.m);
     const V root_from = root(from);
     const V deviation_from = deviation(from, root_from);
+    V lowest = hn::Set(d, std::numeric_limits<double>::infinity());
+    V highest = hn::Neg(lowest);
     for (std::size_t j = 0; j < kWallSpots; j += lanes) {
       const V x = hn::LoadU(d, &spots.x[spot_begin + j]);
       const V step = hn::Mul(hn::Set(d, job.iv_rule_parameter - 1.0), x);
@@ -233,8 +258,13 @@ void Tabulate(const WallJob& job, const WallSide& side, const WallSpots& spots, 
       const V rise = hn::Mul(hn::Mul(b, step), hn::MulAdd(rho, roots, hn::Add(from, to)));
       const V run = hn::Mul(roots, hn::Add(deviation_from, deviation(to, root_to)));
       const V move = hn::IfThenElseZero(hn::Gt(run, zero), hn::Div(rise, run));
-      hn::StoreU(hn::Add(hn::Set(d, side.sigma[i]), move), d, &table[i * kWallSpots + j]);
+      const V sigma = hn::Add(hn::Set(d, side.sigma[i]), move);
+      lowest = hn::Min(lowest, sigma);
+      highest = hn::Max(highest, sigma);
+      hn::StoreU(sigma, d, &scratch.table[i * kWallSpots + j]);
     }
+    scratch.lowest[i] = hn::GetLane(hn::MinOfLanes(d, lowest));
+    scratch.highest[i] = hn::GetLane(hn::MaxOfLanes(d, highest));
   }
 }
 
@@ -280,7 +310,7 @@ void SearchSpots(const Row& row, const WallPart& part, std::size_t position, std
     const double nearest = row.side->right > 0.0 ? spot[j] : -spot[j + count - 1];
     const std::size_t first = row.side->first_strike(nearest);
     alignas(64) double wall[kPositions * kWallSpots];
-    if constexpr (kVolatility == WallVolatility::kFixed) Bound<kPositions>(row, position, first, j, j + count);
+    Bound<kVolatility, kPositions>(row, position, first, j, j + count);
     if (wide) {
       Search<kVolatility, kPositions, kVectors>(row, position, first, j, wall);
     } else {
@@ -318,7 +348,7 @@ void FindWalls(const WallJob& job, const WallSide& side, const WallSpots& spots,
   const WallVolatility volatility = wall_volatility(job);
   if (volatility == WallVolatility::kTabulated && side.contracts > 0) {
     const double nearest = side.right > 0.0 ? spots.spot[part.spot_begin] : -spots.spot[part.spot_end - 1];
-    Tabulate(job, side, spots, part.spot_begin, side.begin[side.first_strike(nearest)], scratch->table);
+    Tabulate(job, side, spots, part.spot_begin, side.begin[side.first_strike(nearest)], *scratch);
   }
   const Row row = {&side, scratch, &spots, job.iv_floor, job.iv_rule_parameter};
   for (std::size_t v = part.shift_begin; v < part.shift_end; ++v) {

@@ -3,8 +3,9 @@
 /// @file
 /// The vectorised search for gamma walls of the CPU backend: lanes are spots, contracts are broadcast.
 ///
-/// The sum of a strike stays in registers while its contracts go by, and so does the best one of each lane. Of gamma no
-/// more is formed than what differs between contracts: weight e^{-q tau} exp(-d1^2/2) / (sigma sqrt(tau)).
+/// The sum of a strike stays in registers while its contracts go by, and so does the best one of each lane; a strike
+/// whose sum is bounded by less than what every lane has is skipped. Of gamma no more is formed than what differs
+/// between contracts: weight e^{-q tau} exp(-d1^2/2) / (sigma sqrt(tau)).
 
 #include <cstddef>
 #include <memory>
@@ -27,12 +28,13 @@ WallSpots make_wall_spots(const WallJob& job);
 
 /// Scratch memory of one thread; grows to the largest side seen.
 struct WallScratch {
-  std::vector<double> shift;        // (n) of the volatilities of a row
-  std::vector<double> zero, slope;  // (n) where volatility is fixed: d1 = (x - zero) slope, up to a constant factor
-  std::vector<double> coefficient;  // (W, n + pad) of the densities in the sum of a strike
-  std::vector<double> envelope;     // (n) of the densities: largest over some spots
-  std::vector<double> bound;        // (position models searched together, K) of |g| over some spots
-  std::vector<double> table;        // (n, kWallSpots) volatility before shift and floor
+  std::vector<double> shift;            // (n) of the volatilities of a row
+  std::vector<double> zero, slope;      // (n) where volatility is fixed: d1 = (x - zero) slope, up to a constant factor
+  std::vector<double> coefficient;      // (W, n + pad) of the densities in the sum of a strike
+  std::vector<double> envelope;         // (n) what the factors of coefficients do not exceed over some spots
+  std::vector<double> bound;            // (position models searched together, K) of |g| over some spots
+  std::vector<double> table;            // (n, kWallSpots) volatility before shift and floor
+  std::vector<double> lowest, highest;  // (n) of the table's rows
 };
 
 /// A part of a job: spots [spot_begin, spot_end), where spot_begin is a multiple of kWallSpots, and IV shifts

@@ -70,6 +70,29 @@ TEST(CpuWalls, EquivalentToReferenceOnEveryInstructionSet) {
   hwy::SetSupportedTargetsForTest(0);
 }
 
+// What is skipped is bounded by block of spots: many books, of narrow and wide blocks, few and many strikes.
+TEST(CpuWalls, EquivalentToReferenceOnRandomBooks) {
+  const auto reference = make_reference_backend();
+  const auto backend = make_cpu_backend(Precision::kFp64);
+  for (std::uint64_t seed = 1; seed <= 24; ++seed) {
+    WallCase c;
+    c.book = test::index_like_book(40 + 20 * (seed % 7), 1 + seed % 3, seed);
+    c.book.add_smiles();
+    c.iv_shift = {-0.03, 0.02};
+    c.iv_floor = 0.02;
+    c.at = test::uneven_spots(c.book, 70, 0.01 * static_cast<double>(1 + seed * seed % 40));
+    for (const auto& [rule, parameter] :
+         {std::pair{IvRule::kStickyStrike, 0.0}, std::pair{IvRule::kRelativeBeta, 6.0},
+          std::pair{IvRule::kRelativeBeta, -3.0}, std::pair{IvRule::kSkewStickiness, 0.0},
+          std::pair{IvRule::kSkewStickiness, 5.0}}) {
+      c.iv_rule = rule;
+      c.iv_rule_parameter = parameter;
+      const auto worst = compare_walls(find_walls(*backend, c), find_walls(*reference, c), c);
+      EXPECT_LE(worst.in_tolerance, 1.0) << "seed " << seed << " parameter " << parameter << ", " << worst.where;
+    }
+  }
+}
+
 TEST(CpuWalls, SameBitsFromAnyNumberOfThreadsAndAnyCompany) {
   const auto cases = test::wall_cases();
   const auto backend = make_cpu_backend(Precision::kFp64);
