@@ -1,7 +1,7 @@
 // The CPU backend: splits jobs into scenario rows, spreads the rows over threads and adds the expiries of a row in
 // order, so that the bits of a result depend on its job alone; spreads quotes over threads in pieces. Where volatility
 // follows the smile, a thread takes many rows of a job and forms the volatilities of a block of contracts once for all
-// of them.
+// of them; in the search for walls it takes few spots and all shifts instead.
 
 #include <oneapi/tbb/enumerable_thread_specific.h>
 #include <oneapi/tbb/global_control.h>
@@ -9,6 +9,7 @@
 #include <oneapi/tbb/task_arena.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <string>
@@ -16,6 +17,7 @@
 
 #include "cpu/implied_volatility.hpp"
 #include "cpu/moments.hpp"
+#include "cpu/walls.hpp"
 #include "greekgrid/kernels/backend.hpp"
 #include "greekgrid/kernels/formulas/black_scholes.hpp"
 #include "greekgrid/kernels/formulas/iv_shift.hpp"
@@ -88,6 +90,27 @@ PreparedJob prepare(const ExposureJob& job) {
   return prepared;
 }
 
+struct PreparedWalls {
+  std::array<WallSide, 2> side;  // calls, puts
+  cpu::WallSpots spots;
+  std::vector<cpu::WallPart> part;
+};
+
+PreparedWalls prepare(const WallJob& job) {
+  PreparedWalls prepared = {make_wall_sides(job), cpu::make_wall_spots(job), {}};
+  const std::size_t spots = job.at.size();
+  const std::size_t shifts = job.iv_shift.size();
+  if (spots == 0 || shifts == 0) return prepared;
+  if (job.volatility().effective_rule() == IvRule::kSkewStickiness) {
+    for (std::size_t j = 0; j < spots; j += cpu::kWallSpots) {
+      prepared.part.push_back({j, std::min(j + cpu::kWallSpots, spots), 0, shifts});
+    }
+  } else {
+    for (std::size_t v = 0; v < shifts; ++v) prepared.part.push_back({0, spots, v, v + 1});
+  }
+  return prepared;
+}
+
 class CpuBackend final : public Backend {
  public:
   explicit CpuBackend(Precision precision) : precision_(precision) {}
@@ -127,6 +150,19 @@ class CpuBackend final : public Backend {
       cpu::invert_quotes({quotes.right.data() + begin, quotes.price.data() + begin, quotes.forward.data() + begin,
                           quotes.strike.data() + begin, quotes.discount.data() + begin, quotes.tau.data() + begin},
                          count, sigma.data() + begin, status.data() + begin);
+    });
+  }
+
+  void gamma_walls(std::span<const WallJob> jobs) override {
+    // A job is prepared, searched and let go by one task, which shares out its parts in turn.
+    oneapi::tbb::parallel_for(std::size_t{0}, jobs.size(), [&](std::size_t k) {
+      const WallJob& job = jobs[k];
+      const PreparedWalls prepared = prepare(job);
+      oneapi::tbb::parallel_for(std::size_t{0}, prepared.part.size(), [&](std::size_t p) {
+        cpu::WallScratch& scratch = wall_scratch_.local();
+        cpu::find_walls(job, prepared.side[0], prepared.spots, prepared.part[p], scratch, job.call_wall.data());
+        cpu::find_walls(job, prepared.side[1], prepared.spots, prepared.part[p], scratch, job.put_wall.data());
+      });
     });
   }
 
@@ -254,6 +290,7 @@ class CpuBackend final : public Backend {
 
   Precision precision_;
   oneapi::tbb::enumerable_thread_specific<cpu::ScratchPointer> scratch_;
+  oneapi::tbb::enumerable_thread_specific<cpu::WallScratch> wall_scratch_;
 };
 
 }  // namespace

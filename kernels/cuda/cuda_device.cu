@@ -11,6 +11,7 @@
 #include "inversion_launch.hpp"
 #include "launch.cuh"
 #include "segment_order.hpp"
+#include "wall_launch.hpp"
 
 namespace greekgrid::cuda {
 namespace {
@@ -144,6 +145,11 @@ class CudaDevice final : public DeviceApi {
                         Stream stream) override {
     cuda::launch_inversion(body, blocks, threads, static_cast<cudaStream_t>(stream));
     check(cudaGetLastError(), "launch of the inversion kernel");
+  }
+  void launch_walls(WallRule rule, const WallTables& tables, std::uint32_t blocks, std::uint32_t threads,
+                    Stream stream) override {
+    cuda::launch_walls(rule, tables, blocks, threads, static_cast<cudaStream_t>(stream));
+    check(cudaGetLastError(), "launch of the wall kernel");
   }
 };
 

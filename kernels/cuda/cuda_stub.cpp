@@ -10,6 +10,7 @@ class CudaStub final : public Backend {
   BackendStatus status() const override { return {"cuda", false, "built without CUDA"}; }
   void evaluate(GreekSet, std::span<const ExposureJob>) override { refuse(); }
   void implied_volatilities(const QuoteView&, std::span<double>, std::span<formulas::IvStatus>) override { refuse(); }
+  void gamma_walls(std::span<const WallJob>) override { refuse(); }
 
  private:
   [[noreturn]] static void refuse() {

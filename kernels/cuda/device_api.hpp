@@ -12,6 +12,7 @@
 #include "inversion_body.hpp"
 #include "sum_body.hpp"
 #include "tables.hpp"
+#include "wall_body.hpp"
 
 namespace greekgrid::cuda {
 
@@ -72,6 +73,8 @@ class DeviceApi {
   virtual void launch_sum(const SumBody& body, std::uint32_t blocks, std::uint32_t threads, Stream stream) = 0;
   virtual void launch_inversion(const InversionBody& body, std::uint32_t blocks, std::uint32_t threads,
                                 Stream stream) = 0;
+  virtual void launch_walls(WallRule rule, const WallTables& tables, std::uint32_t blocks, std::uint32_t threads,
+                            Stream stream) = 0;
 };
 
 }  // namespace greekgrid::cuda

@@ -12,6 +12,8 @@
 #include "exposure_body.hpp"
 #include "inversion_body.hpp"
 #include "moments.hpp"
+#include "wall_body.hpp"
+#include "wall_contracts.hpp"
 
 namespace greekgrid::cuda {
 namespace {
@@ -95,6 +97,7 @@ class Lane {
   Stream stream = nullptr;
   Event done = nullptr;
   std::vector<const ExposureJob*> pending;
+  std::vector<const WallJob*> pending_walls;
   std::size_t quote_begin = 0, quote_count = 0;  // pending quotes
 };
 
@@ -205,6 +208,68 @@ struct QuoteLayout {
   std::size_t device_bytes() const { return upload_bytes + result_bytes; }
 };
 
+/// Which instance of the wall kernel a job goes to.
+WallRule wall_rule(const WallJob& job) {
+  switch (job.volatility().effective_rule()) {
+    case IvRule::kSkewStickiness:
+      return WallRule::kSkewStickiness;
+    case IvRule::kRelativeBeta:
+      return WallRule::kRelativeBeta;
+    case IvRule::kStickyStrike:
+      break;
+  }
+  return WallRule::kFixed;
+}
+
+/// What wall jobs need at most; contracts that cannot matter are left out later.
+struct WallSize {
+  std::size_t sides = 0, contracts = 0, weights = 0, spots = 0, shifts = 0, smiles = 0, values = 0;
+
+  WallSize& operator+=(const WallSize& o) {
+    sides += o.sides, contracts += o.contracts, weights += o.weights, spots += o.spots, shifts += o.shifts;
+    smiles += o.smiles, values += o.values;
+    return *this;
+  }
+};
+
+WallSize size_of(const WallJob& job) {
+  WallSize size;
+  size.sides = 2;
+  size.contracts = job.book.contracts();
+  size.weights = job.positions * size.contracts;
+  size.spots = job.at.size();
+  size.shifts = job.iv_shift.size();
+  if (wall_rule(job) == WallRule::kSkewStickiness) size.smiles = job.book.expiries();
+  size.values = 2 * job.cells();
+  return size;
+}
+
+/// Places of the arrays of a chunk of wall jobs in its upload buffer.
+struct WallLayout {
+  std::size_t sides, contracts, weight, spot, x, iv_shift, smiles, bytes;
+
+  explicit WallLayout(const WallSize& n) {
+    std::size_t at = 0;
+    const auto place = [&at](std::size_t count, std::size_t each) {
+      const std::size_t here = at;
+      at = aligned(at + count * each);
+      return here;
+    };
+    sides = place(n.sides, sizeof(WallSideJob));
+    contracts = place(n.contracts, sizeof(WallContract));
+    weight = place(n.weights, 8);
+    spot = place(n.spots, 8);
+    x = place(n.spots, 8);
+    iv_shift = place(n.shifts, 8);
+    smiles = place(n.smiles, sizeof(formulas::Smile<double>));
+    bytes = at;
+  }
+};
+
+std::size_t device_bytes(const WallSize& size, Precision) {
+  return WallLayout(size).bytes + aligned(size.values * 8);
+}
+
 std::string megabytes(std::size_t bytes) {
   return std::to_string((bytes + 1048575) / 1048576) + " MB";
 }
@@ -228,6 +293,19 @@ class DeviceBackend final : public Backend {
                             std::span<formulas::IvStatus> status) override {
     with_device([&] { run(quotes, sigma, status); });
   }
+  void gamma_walls(std::span<const WallJob> jobs) override {
+    with_device([&] {
+      // A chunk goes to one kernel, so jobs of one rule are taken together.
+      for (const WallRule rule : {WallRule::kFixed, WallRule::kRelativeBeta, WallRule::kSkewStickiness}) {
+        std::vector<const WallJob*> of_rule;
+        for (const WallJob& job : jobs) {
+          if (wall_rule(job) == rule && job.cells() > 0) of_rule.push_back(&job);
+        }
+        in_chunks(of_rule, "positions or shifts",
+                  [&](Lane& lane, const WallSize& size, auto chunk) { issue(lane, rule, size, std::move(chunk)); });
+      }
+    });
+  }
 
  private:
   /// Runs work that may use the lanes. After a failure nothing is known of them: the next call makes others.
@@ -250,32 +328,40 @@ class DeviceBackend final : public Backend {
   }
 
   void run(GreekSet greeks, std::span<const ExposureJob> jobs) {
+    std::vector<const ExposureJob*> with_work;
+    for (const ExposureJob& job : jobs) {
+      const Size own = size_of(job);
+      if (own.tiles == 0 || own.values == 0) {
+        std::fill(job.exposure.begin(), job.exposure.end(), 0.0);
+      } else {
+        with_work.push_back(&job);
+      }
+    }
+    in_chunks(with_work, "positions or instants",
+              [&](Lane& lane, const Size& size, auto chunk) { issue(lane, greeks, size, std::move(chunk)); });
+  }
+
+  /// Cuts jobs into chunks that fit a lane's share of memory and issues them in turn; all are done on return.
+  /// `divisible` is what a caller may split a job by that fits nowhere.
+  template <class AnyJob, class Issue>
+  void in_chunks(const std::vector<const AnyJob*>& jobs, const char* divisible, const Issue& issue_chunk) {
     const std::size_t share = budget_ / lanes_.size();
     const std::size_t target = std::min(options_.chunk_bytes, share);
     std::size_t turn = 0;
     for (std::size_t first = 0; first < jobs.size();) {
-      Size size;
-      std::vector<const ExposureJob*> chunk;
-      std::size_t next = first;
-      for (; next < jobs.size(); ++next) {
-        const ExposureJob& job = jobs[next];
-        const Size own = size_of(job);
-        if (own.tiles == 0 || own.values == 0) {
-          std::fill(job.exposure.begin(), job.exposure.end(), 0.0);
-          continue;
-        }
-        Size with = size;
-        with += own;
-        if (!chunk.empty() && device_bytes(with, precision_) > target) break;
+      auto size = size_of(*jobs[first]);
+      std::vector<const AnyJob*> chunk = {jobs[first]};
+      for (++first; first < jobs.size(); ++first) {
+        auto with = size;
+        with += size_of(*jobs[first]);
+        if (device_bytes(with, precision_) > target) break;
         size = with;
-        chunk.push_back(&job);
+        chunk.push_back(jobs[first]);
       }
-      first = next;
-      if (chunk.empty()) break;
       const std::size_t need = device_bytes(size, precision_);
       if (need > budget_) {
         throw BackendError("a job does not fit the device (needs " + megabytes(need) + ", budget " +
-                           megabytes(budget_) + ") split its positions or instants");
+                           megabytes(budget_) + ") split its " + divisible);
       }
       if (need > share) {
         // One job larger than a lane's share runs alone, with the memory of all.
@@ -287,7 +373,7 @@ class DeviceBackend final : public Backend {
       }
       Lane& lane = *lanes_[turn++ % lanes_.size()];
       collect(lane);
-      issue(lane, greeks, size, std::move(chunk));
+      issue_chunk(lane, size, std::move(chunk));
       if (need > share) {
         collect(lane);
         lane.d_upload.clear();
@@ -358,9 +444,16 @@ class DeviceBackend final : public Backend {
 
   /// Waits for a lane's chunk and hands its results out.
   void collect(Lane& lane) {
-    if (lane.pending.empty()) return;
+    if (lane.pending.empty() && lane.pending_walls.empty()) return;
     device_->wait(lane.done);
     const std::byte* from = lane.result.data();
+    for (const WallJob* job : lane.pending_walls) {
+      for (const std::span<double> walls : {job->call_wall, job->put_wall}) {
+        std::memcpy(walls.data(), from, walls.size_bytes());
+        from += walls.size_bytes();
+      }
+    }
+    lane.pending_walls.clear();
     for (const ExposureJob* job : lane.pending) {
       std::memcpy(job->exposure.data(), from, job->exposure.size_bytes());
       from += job->exposure.size_bytes();
@@ -518,6 +611,109 @@ class DeviceBackend final : public Backend {
     device_->copy_to_host(lane.result.data(), tables.exposure, size.values * 8, lane.stream);
     device_->record(lane.done, lane.stream);
     lane.pending = std::move(chunk);
+  }
+
+  void issue(Lane& lane, WallRule rule, const WallSize& size, std::vector<const WallJob*> chunk) {
+    const WallLayout layout(size);
+    lane.upload.require(layout.bytes);
+    lane.result.require(size.values * 8);
+    lane.d_upload.require(layout.bytes);
+    lane.d_values.require(size.values * 8);
+
+    std::byte* base = lane.upload.data();
+    auto* sides = reinterpret_cast<WallSideJob*>(base + layout.sides);
+    auto* contracts = reinterpret_cast<WallContract*>(base + layout.contracts);
+    auto* weights = reinterpret_cast<double*>(base + layout.weight);
+    auto* spots = reinterpret_cast<double*>(base + layout.spot);
+    auto* xs = reinterpret_cast<double*>(base + layout.x);
+    auto* shifts = reinterpret_cast<double*>(base + layout.iv_shift);
+    auto* smiles = reinterpret_cast<formulas::Smile<double>*>(base + layout.smiles);
+
+    std::size_t widest = 0;
+    for (const WallJob* job : chunk) widest = std::max(widest, job->at.size());
+    const std::uint32_t threads =
+        static_cast<std::uint32_t>(std::min<std::size_t>(kMaxThreads / kWarp, (widest + kWarp - 1) / kWarp)) * kWarp;
+
+    std::uint64_t items = 0;
+    WallSize at;
+    for (const WallJob* job : chunk) {
+      for (const WallSide& side : make_wall_sides(*job)) {
+        WallSideJob& d = sides[at.sides++];
+        d = {};
+        d.right = side.right;
+        d.iv_floor = job->iv_floor;
+        d.iv_rule_parameter = job->iv_rule_parameter;
+        d.weight = at.weights;
+        d.output = at.values;
+        d.contract = static_cast<std::uint32_t>(at.contracts);
+        d.contracts = static_cast<std::uint32_t>(side.contracts);
+        d.spot = static_cast<std::uint32_t>(at.spots);
+        d.spots = static_cast<std::uint32_t>(job->at.size());
+        d.shift = static_cast<std::uint32_t>(at.shifts);
+        d.shifts = static_cast<std::uint32_t>(job->iv_shift.size());
+        d.positions = static_cast<std::uint32_t>(job->positions);
+        d.spot_tiles = (d.spots + threads - 1) / threads;
+        items += std::uint64_t{d.spot_tiles} * d.positions * d.shifts;
+        d.end = items;
+        write_contracts(side, static_cast<std::uint32_t>(at.smiles), contracts + at.contracts);
+        for (std::size_t w = 0; w < job->positions; ++w) {
+          std::copy_n(&side.weight[w * side.stride()], side.contracts, weights + at.weights + w * side.contracts);
+        }
+        at.contracts += side.contracts;
+        at.weights += job->positions * side.contracts;
+        at.values += job->cells();
+      }
+      for (const double spot : job->at) {
+        spots[at.spots] = spot;
+        xs[at.spots++] = formulas::log_moneyness(spot, job->book.spot);
+      }
+      std::copy(job->iv_shift.begin(), job->iv_shift.end(), shifts + at.shifts);
+      at.shifts += job->iv_shift.size();
+      if (rule == WallRule::kSkewStickiness) {
+        std::copy(job->book.smile.begin(), job->book.smile.end(), smiles + at.smiles);
+        at.smiles += job->book.smile.size();
+      }
+    }
+    if (items > static_cast<std::uint64_t>(std::numeric_limits<std::int32_t>::max())) {
+      throw BackendError("a chunk has " + std::to_string(items) +
+                         " work items (a launch takes 2147483647) split its positions or shifts");
+    }
+
+    std::byte* d_base = lane.d_upload.data();
+    const auto place = [d_base]<class T>(std::size_t offset, T*& pointer) {
+      pointer = reinterpret_cast<T*>(d_base + offset);
+    };
+    WallTables tables{};
+    place(layout.sides, tables.sides);
+    place(layout.contracts, tables.contracts);
+    place(layout.weight, tables.weight);
+    place(layout.spot, tables.spot);
+    place(layout.x, tables.x);
+    place(layout.iv_shift, tables.iv_shift);
+    place(layout.smiles, tables.smiles);
+    tables.wall = reinterpret_cast<double*>(lane.d_values.data());
+    tables.side_count = static_cast<std::uint32_t>(size.sides);
+    device_->copy_to_device(d_base, base, layout.bytes, lane.stream);
+    device_->launch_walls(rule, tables, static_cast<std::uint32_t>(items), threads, lane.stream);
+    device_->copy_to_host(lane.result.data(), tables.wall, size.values * 8, lane.stream);
+    device_->record(lane.done, lane.stream);
+    lane.pending_walls = std::move(chunk);
+  }
+
+  static void write_contracts(const WallSide& side, std::uint32_t first_smile, WallContract* contract) {
+    for (std::size_t k = 0; k < side.strikes(); ++k) {
+      for (std::uint32_t i = side.begin[k]; i < side.begin[k + 1]; ++i) {
+        const double smile_moneyness = side.smile_moneyness.empty() ? 0.0 : side.smile_moneyness[i];
+        *contract++ = {side.outward[k],
+                       side.log_forward_moneyness[i],
+                       side.sigma[i],
+                       side.sqrt_tau[i],
+                       side.shift_scale[i],
+                       smile_moneyness,
+                       first_smile + side.expiry[i],
+                       i + 1 == side.begin[k + 1] ? 1U : 0U};
+      }
+    }
   }
 
   static Job describe(const ExposureJob& job, const Size& at) {

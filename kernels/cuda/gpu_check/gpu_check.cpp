@@ -22,6 +22,7 @@
 #include "quotes.hpp"
 #include "synthetic_book.hpp"
 #include "timed_device.hpp"
+#include "walls.hpp"
 
 namespace {
 
@@ -68,6 +69,7 @@ struct Verdict {
   bool passed = true;
   double worst[2] = {0.0, 0.0};
   double worst_inversion = 0.0;  // in units of the attainable error
+  std::size_t other_walls = 0;   // strikes that are as large as the expected ones as far as can be known
 };
 
 Verdict check_values() {
@@ -133,6 +135,28 @@ void check_inversions(Verdict& verdict) {
   }
   std::printf("inversion: largest deviation %.3g attainable errors (tolerance %.0f)\n", verdict.worst_inversion,
               test::kQuoteTolerance);
+}
+
+void check_walls(Verdict& verdict) {
+  const auto reference = make_reference_backend();
+  const auto backend = make_cuda_backend(Precision::kFp64);
+  std::size_t walls = 0;
+  for (const test::WallCase& item : test::wall_cases()) {
+    const auto first = test::find_walls(*backend, item);
+    const auto worst = test::compare_walls(first, test::find_walls(*reference, item), item);
+    walls += worst.walls;
+    verdict.other_walls += worst.different;
+    if (!(worst.in_tolerance <= 1.0)) {
+      verdict.passed = false;
+      std::printf("FAILED walls, %s: %.3g tolerances, %s\n", item.name.c_str(), worst.in_tolerance,
+                  worst.where.c_str());
+    }
+    if (!test::same_walls(test::find_walls(*backend, item), first)) {
+      verdict.passed = false;
+      std::printf("FAILED walls, %s: other strikes in the second run\n", item.name.c_str());
+    }
+  }
+  std::printf("walls: %zu of %zu at another strike of the same size\n", verdict.other_walls, walls);
 }
 
 /// A universe of like chains over the standard grid.
@@ -268,6 +292,50 @@ std::string measure_inversions() {
   return json.str();
 }
 
+/// Walls of 200 like chains at 301 spots under 11 IV shifts.
+std::string measure_walls(IvRule rule, const char* rule_name) {
+  test::WallCase item;
+  item.book = test::index_like_book(1500);
+  item.book.add_smiles();
+  item.iv_rule = rule;
+  item.iv_rule_parameter = rule == IvRule::kRelativeBeta ? 4.0 : 0.0;
+  item.iv_shift.clear();
+  for (int v = -5; v <= 5; ++v) item.iv_shift.push_back(0.01 * v);
+  for (int j = -150; j <= 150; ++j) item.at.push_back(item.book.spot * std::exp(0.001 * j));
+  test::Walls walls{std::vector<double>(item.cells()), std::vector<double>(item.cells())};
+  const std::vector<WallJob> jobs(200, item.job(walls.call, walls.put));
+  const double pairs = 200.0 * 1500.0 * 301.0 * 11.0;
+  cuda::KernelSeconds kernels;
+  std::vector<double> kernel_seconds, whole_seconds;
+  {
+    const auto timed =
+        cuda::make_device_backend(cuda::make_timed_device(kernels), Precision::kFp64, {1, std::size_t{512} << 20, 0});
+    for (int i = 0; i < 6; ++i) {
+      kernels = {};
+      timed->gamma_walls(jobs);
+      if (i > 0) kernel_seconds.push_back(kernels.walls);  // the first loads the module and allocates
+    }
+  }
+  {
+    const auto backend = make_cuda_backend(Precision::kFp64);
+    for (int i = 0; i < 6; ++i) {
+      const auto from = Clock::now();
+      backend->gamma_walls(jobs);
+      if (i > 0) whole_seconds.push_back(seconds_since(from));
+    }
+  }
+  const double kernel = median(kernel_seconds), whole = median(whole_seconds);
+  std::printf("walls, %s: %.4g contracts x spots x shifts/s in the kernel, %.4g end to end\n", rule_name,
+              pairs / kernel, pairs / whole);
+  std::ostringstream json;
+  json.precision(6);
+  json << "{\"iv_rule\": " << quoted(rule_name) << ", \"contracts\": 1500, \"tickers\": 200, \"spots\": 301, "
+       << "\"iv_shifts\": 11, \"kernel_seconds\": " << kernel << ", \"end_to_end_seconds\": " << whole
+       << ", \"contract_cells_per_second\": " << pairs / kernel
+       << ", \"contract_cells_per_second_end_to_end\": " << pairs / whole << "}";
+  return json.str();
+}
+
 std::string environment(const char* name, const char* otherwise) {
   const char* value = std::getenv(name);
   return value != nullptr && *value != '\0' ? value : otherwise;
@@ -311,6 +379,7 @@ int main(int argc, char** argv) {
     std::printf("device: %s\n", status.detail.c_str());
     Verdict verdict = check_values();
     check_inversions(verdict);
+    check_walls(verdict);
     if (check_only || !verdict.passed) return verdict.passed ? 0 : 1;
 
     const cuda::Ceilings ceilings = cuda::measure_ceilings();
@@ -331,6 +400,9 @@ int main(int argc, char** argv) {
     }
 
     const std::string inversion = measure_inversions();
+    const std::string walls = measure_walls(IvRule::kStickyStrike, "sticky_strike") + ", " +
+                              measure_walls(IvRule::kRelativeBeta, "relative_beta") + ", " +
+                              measure_walls(IvRule::kSkewStickiness, "skew_stickiness");
 
     const std::time_t now = std::time(nullptr);
     char date[32];
@@ -350,7 +422,7 @@ int main(int argc, char** argv) {
          << ",\n  \"largest_error_of_surface_maximum\": {\"fp32\": " << verdict.worst[0]
          << ", \"fp64\": " << verdict.worst[1]
          << "},\n  \"largest_deviation_of_inversion_in_attainable_errors\": " << verdict.worst_inversion
-         << ",\n  \"inversion\": " << inversion
+         << ",\n  \"inversion\": " << inversion << ",\n  \"walls\": [" << walls << "]"
          << ",\n  \"same_bits_in_repeated_runs\": true,\n  \"fp32_fma_per_second\": " << ceilings.fp32_fma_per_second
          << ",\n  \"fp64_fma_per_second\": " << ceilings.fp64_fma_per_second
          << ",\n  \"special_functions_per_second\": " << ceilings.special_function_per_second

@@ -63,6 +63,10 @@ class TimedDevice final : public DeviceApi {
                         Stream stream) override {
     timed(seconds_.inversion, stream, [&] { device_->launch_inversion(body, blocks, threads, stream); });
   }
+  void launch_walls(WallRule rule, const WallTables& tables, std::uint32_t blocks, std::uint32_t threads,
+                    Stream stream) override {
+    timed(seconds_.walls, stream, [&] { device_->launch_walls(rule, tables, blocks, threads, stream); });
+  }
 
  private:
   struct Interval {

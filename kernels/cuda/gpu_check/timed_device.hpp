@@ -15,6 +15,7 @@ struct KernelSeconds {
   double exposure = 0;
   double other = 0;  ///< ordering and second pass
   double inversion = 0;
+  double walls = 0;
 };
 
 /// A CUDA device that adds the time of its kernels to seconds, each time the backend has waited for them.

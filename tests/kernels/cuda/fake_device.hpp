@@ -185,6 +185,45 @@ class FakeDevice final : public cuda::DeviceApi {
     });
   }
 
+  void launch_walls(cuda::WallRule rule, const cuda::WallTables& tables, std::uint32_t blocks, std::uint32_t threads,
+                    cuda::Stream stream) override {
+    may_fail("launch_walls");
+    issue(stream, [=, this] {
+      if (!require(tables.sides, tables.side_count * sizeof(cuda::WallSideJob), "launch_walls")) return;
+      for (std::uint32_t k = 0; k < tables.side_count; ++k) {
+        const cuda::WallSideJob& side = tables.sides[k];
+        if (!require(tables.contracts + side.contract, side.contracts * sizeof(cuda::WallContract), "launch_walls") ||
+            !require(tables.weight + side.weight, std::size_t{side.positions} * side.contracts * 8, "launch_walls") ||
+            !require(tables.spot + side.spot, side.spots * 8, "launch_walls") ||
+            !require(tables.x + side.spot, side.spots * 8, "launch_walls") ||
+            !require(tables.iv_shift + side.shift, side.shifts * 8, "launch_walls") ||
+            !require(tables.wall + side.output, std::size_t{side.positions} * side.shifts * side.spots * 8,
+                     "launch_walls")) {
+          return;
+        }
+      }
+      if (rule == cuda::WallRule::kSkewStickiness) {
+        for (std::uint32_t k = 0; k < tables.side_count; ++k) {
+          const cuda::WallSideJob& side = tables.sides[k];
+          for (std::uint32_t i = side.contract; i < side.contract + side.contracts; ++i) {
+            if (!require(tables.smiles + tables.contracts[i].smile, sizeof(*tables.smiles), "launch_walls")) return;
+          }
+        }
+      }
+      switch (rule) {
+        case cuda::WallRule::kFixed:
+          return emulate<cuda::WallBody<cuda::WallRule::kFixed>, cuda::ThreadCoord>({tables}, blocks, threads,
+                                                                                    log_.thread_order);
+        case cuda::WallRule::kRelativeBeta:
+          return emulate<cuda::WallBody<cuda::WallRule::kRelativeBeta>, cuda::ThreadCoord>({tables}, blocks, threads,
+                                                                                           log_.thread_order);
+        case cuda::WallRule::kSkewStickiness:
+          return emulate<cuda::WallBody<cuda::WallRule::kSkewStickiness>, cuda::ThreadCoord>({tables}, blocks, threads,
+                                                                                             log_.thread_order);
+      }
+    });
+  }
+
  private:
   struct FakeStream {
     std::deque<std::function<void()>> work;

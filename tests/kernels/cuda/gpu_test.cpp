@@ -6,6 +6,7 @@
 #include "equivalence.hpp"
 #include "greekgrid/kernels/backend.hpp"
 #include "greekgrid_test/quotes.hpp"
+#include "greekgrid_test/walls.hpp"
 
 namespace greekgrid {
 namespace {
@@ -74,6 +75,18 @@ TEST(Gpu, InversionEquivalentToReference) {
     const auto worst = test::compare_quotes(first, test::invert(*reference, quotes), quotes);
     EXPECT_LE(worst.in_attainable, test::kQuoteTolerance) << item.name << ", " << worst.quoted;
     EXPECT_EQ(test::compare_quotes(test::invert(*backend, quotes), first, quotes).in_attainable, 0.0) << item.name;
+  }
+}
+
+TEST(Gpu, WallsEquivalentToReference) {
+  const auto backend = make_cuda_backend(Precision::kFp32);
+  GREEKGRID_REQUIRE_DEVICE(*backend);
+  const auto reference = make_reference_backend();
+  for (const test::WallCase& c : test::wall_cases()) {
+    const auto first = test::find_walls(*backend, c);
+    const auto worst = test::compare_walls(first, test::find_walls(*reference, c), c);
+    EXPECT_LE(worst.in_tolerance, 1.0) << c.name << ", " << worst.where;
+    EXPECT_TRUE(test::same_walls(test::find_walls(*backend, c), first)) << c.name;
   }
 }
 

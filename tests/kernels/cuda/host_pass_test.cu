@@ -7,6 +7,7 @@
 #include "equivalence.hpp"
 #include "fake_device.hpp"
 #include "greekgrid_test/quotes.hpp"
+#include "greekgrid_test/walls.hpp"
 
 namespace greekgrid {
 namespace {
@@ -38,6 +39,17 @@ TEST(HostPass, InversionEquivalentToReference) {
     const QuoteView quotes = item.quotes.view();
     const auto worst = test::compare_quotes(test::invert(*backend, quotes), test::invert(*reference, quotes), quotes);
     EXPECT_LE(worst.in_attainable, test::kQuoteTolerance) << item.name << ", " << worst.quoted;
+  }
+  EXPECT_TRUE(log.faults.empty());
+}
+
+TEST(HostPass, WallsEquivalentToReference) {
+  const auto reference = make_reference_backend();
+  test::FakeDeviceLog log;
+  const auto backend = cuda::make_device_backend(std::make_unique<test::FakeDevice>(log), Precision::kFp64);
+  for (const test::WallCase& c : test::wall_cases()) {
+    const auto worst = test::compare_walls(test::find_walls(*backend, c), test::find_walls(*reference, c), c);
+    EXPECT_LE(worst.in_tolerance, 1.0) << c.name << ", " << worst.where;
   }
   EXPECT_TRUE(log.faults.empty());
 }

@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "greekgrid/kernels/views.hpp"
+#include "greekgrid_test/books.hpp"
 
 namespace greekgrid::test {
 
-inline constexpr std::int64_t kQuoteTime = 1700000000;
 inline constexpr std::int64_t kDay = 86400;
 
 struct SyntheticBook {

@@ -30,8 +30,8 @@ struct BackendStatus {
   std::string detail;  ///< the device and instruction set in use, or why the backend cannot run
 };
 
-/// Evaluates the sums over contracts of dealer position x multiplier x Greek, fused over the scenario grid, and the
-/// implied volatilities that such books start from.
+/// Evaluates the sums over contracts of dealer position x multiplier x Greek, fused over the scenario grid, the strikes
+/// that carry most of them, and the implied volatilities that such books start from.
 ///
 /// A contract whose settlement lies before an instant contributes nothing there; exactly at its settlement it
 /// contributes its exercise indicator to delta (1/2 at the strike) and nothing to the other Greeks. Results depend on
@@ -53,6 +53,14 @@ class Backend {
   /// @throws BackendError if the backend is not usable or its device fails.
   virtual void implied_volatilities(const QuoteView& quotes, std::span<double> sigma,
                                     std::span<formulas::IvStatus> status) = 0;
+  /// Finds the gamma walls of every job, in fp64 whatever the precision of evaluation. Jobs may be of any size and in
+  /// any order; the call returns when all results are written.
+  ///
+  /// Accuracy: each sum g of a strike is known to 1e-11 of its gross sum of |weight gamma|, and a density below 1e-307
+  /// is none; strikes whose sums differ by less may stand for each other. The walls of a cell depend on its job, spot
+  /// and shift alone, to the bit: not on the other spots, shifts and jobs or the number of threads.
+  /// @throws BackendError if the backend is not usable or its device fails.
+  virtual void gamma_walls(std::span<const WallJob> jobs) = 0;
 };
 
 /// Plain double loops over the closed forms: the truth the other backends are tested against.
