@@ -72,6 +72,7 @@ double spot_scale(const ScenarioConfig& config, double atm_iv) {
 GridView make_grid(const ScenarioConfig& config, const IvRuleChoice& rule, std::span<const std::int64_t> time,
                    double scale) {
   GridView grid;
+  grid.quote_time = time.front();
   grid.time = time;
   grid.iv_shift = config.iv_shifts;
   grid.spots = config.spots;
@@ -110,7 +111,7 @@ std::int64_t count_clipped_cells(const BookView& book, const GridView& grid, std
     const auto alive =
         std::count_if(grid.time.begin(), grid.time.end(), [&](std::int64_t time) { return book.settlement[e] > time; });
     if (alive == 0) continue;
-    const double tau0 = static_cast<double>(book.settlement[e] - grid.time[0]) / kSecondsPerYear;
+    const double tau0 = static_cast<double>(book.settlement[e] - grid.quote_time) / kSecondsPerYear;
     const double scale =
         grid.iv_shift_term == IvShiftTerm::kFlat ? 1.0 : formulas::sqrt_time_scale(tau0, grid.iv_shift_term_cap);
     for (auto i = static_cast<std::size_t>(book.expiry_begin[e]);

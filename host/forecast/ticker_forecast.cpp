@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace greekgrid {
 namespace {
@@ -56,11 +57,13 @@ TickerForecast make_ticker_forecast(const DailyHistory& history, std::size_t sym
                                     const TickerForecastOptions& options) {
   TickerForecast out;
   out.symbol = history.symbol[symbol];
-  out.sessions = make_sessions(history, symbol, calendar, corrections);
-  if (options.date) cut_after(out.sessions, *options.date);
-  if (out.sessions.sessions() == 0) return out;
+  SessionSeries sessions = make_sessions(history, symbol, calendar, corrections);
+  if (options.date) cut_after(sessions, *options.date);
+  out.event = sessions.event;
+  out.date = sessions.date;
+  if (sessions.sessions() == 0) return out;
   const auto own = [&](std::vector<double> DailyHistory::*column) {
-    return at_sessions(history, symbol, column, out.sessions.date, 1.0);
+    return at_sessions(history, symbol, column, sessions.date, 1.0);
   };
   const std::vector<double> g = own(options.gamma_from_gex ? &DailyHistory::gex : &DailyHistory::g);
   const std::vector<double> g_old = own(&DailyHistory::g_old);
@@ -71,17 +74,18 @@ TickerForecast make_ticker_forecast(const DailyHistory& history, std::size_t sym
     const auto found = std::lower_bound(history.symbol.begin(), history.symbol.end(), options.iv30_symbol);
     if (found != history.symbol.end() && *found == options.iv30_symbol) {
       iv30 = at_sessions(history, static_cast<std::size_t>(found - history.symbol.begin()), &DailyHistory::close,
-                         out.sessions.date, 0.01);
+                         sessions.date, 0.01);
     }
   }
-  out.predictors = compute_predictors(out.sessions, {g, g_old, iv30});
-  const std::size_t t = out.t();
+  PredictorSeries predictors = compute_predictors(sessions, {g, g_old, iv30});
+  const std::size_t t = sessions.sessions() - 1;
+  out.at = session_predictors(sessions, predictors, t);
   std::array<double, kPredictors> z{};
-  for (std::size_t k = 0; k < kPredictors; ++k) z[k] = out.predictors.z[k][t];
+  for (std::size_t k = 0; k < kPredictors; ++k) z[k] = out.at.z[k];
   const PredictorSet set = valid_set(z);
   out.status = TickerForecastStatus::kOk;
   for (std::size_t h = 0; h < kHorizons.size(); ++h) {
-    const ForecastData data = make_forecast_data(out.predictors, kHorizons[h]);
+    const ForecastData data = make_forecast_data(predictors, kHorizons[h]);
     const std::ptrdiff_t last = static_cast<std::ptrdiff_t>(t) - kHorizons[h];
     if (set != 0) {
       const ForecastQuery query = {z, last, t};
@@ -89,20 +93,23 @@ TickerForecast make_ticker_forecast(const DailyHistory& history, std::size_t sym
       for (std::size_t p = 0; p < kPairs.size(); ++p) {
         if ((set & kPairs[p]) == kPairs[p]) out.pair[h][p] = forecast(data, query, kPairs[p]);
       }
-      if (options.maps) out.maps[h] = make_weather_maps(data, last);
     }
     if (out.now[h].status != ForecastStatus::kOk) out.status = TickerForecastStatus::kInsufficientHistory;
-    if (options.record) out.record[h] = walk_forward(data, iv30, out.predictors.mad, seed_of(out.symbol));
+    if (options.record) out.record[h] = walk_forward(data, iv30, predictors.mad, seed_of(out.symbol));
+  }
+  if (options.series) {
+    out.sessions = std::move(sessions);
+    out.predictors = std::move(predictors);
   }
   return out;
 }
 
 double outcome_return(const TickerForecast& forecast, int horizon, double value) {
-  return value * forecast.predictors.mad[forecast.t()] * std::sqrt(static_cast<double>(horizon));
+  return value * forecast.at.mad * std::sqrt(static_cast<double>(horizon));
 }
 
 double outcome_price(const TickerForecast& forecast, int horizon, double value) {
-  return forecast.sessions.close[forecast.t()] * (1.0 + outcome_return(forecast, horizon, value));
+  return forecast.at.close * (1.0 + outcome_return(forecast, horizon, value));
 }
 
 }  // namespace greekgrid

@@ -121,12 +121,25 @@ void check_shapes(const SessionSeries& series, const SessionInputs& inputs) {
 
 }  // namespace
 
+PredictorSeries compute_returns(const SessionSeries& series) {
+  const std::size_t count = series.sessions();
+  PredictorSeries out;
+  out.r.assign(count, kNan);
+  out.mad.assign(count, kNan);
+  for (std::size_t t = 1; t < count; ++t) {
+    // Across a split by its factor alone: closes adjusted for all splits would carry later ones back to here.
+    out.r[t] = series.close[t] * series.split[t] / series.close[t - 1] - 1.0;
+    if (t >= kFirstMad) out.mad[t] = mean21_absolute(&out.r[t - kBefore], out.r[t]);
+  }
+  return out;
+}
+
 PredictorSeries compute_predictors(const SessionSeries& series, const SessionInputs& inputs) {
   check_shapes(series, inputs);
   const std::size_t count = series.sessions();
-  PredictorSeries out;
-  for (auto* column : {&out.r, &out.mad, &out.p_old, &out.v_raw, &out.v_old, &out.g_old, &out.d_old, &out.rv20,
-                       &out.atr5, &out.iv30, &out.premium, &out.premium_score}) {
+  PredictorSeries out = compute_returns(series);
+  for (auto* column : {&out.p_old, &out.v_raw, &out.v_old, &out.g_old, &out.d_old, &out.rv20, &out.atr5, &out.iv30,
+                       &out.premium, &out.premium_score}) {
     column->assign(count, kNan);
   }
   for (std::size_t k = 0; k < kPredictors; ++k) {
@@ -152,15 +165,11 @@ PredictorSeries compute_predictors(const SessionSeries& series, const SessionInp
   RunningScore score;
   for (std::size_t t = 0; t < count; ++t) {
     if (t > 0) {
-      // Across a split by its factor alone: closes adjusted for all splits would carry later ones back to here.
-      const double growth = series.close[t] * series.split[t] / series.close[t - 1];
-      out.r[t] = growth - 1.0;
-      const double log_return = std::log(growth);
+      const double log_return = std::log(series.close[t] * series.split[t] / series.close[t - 1]);
       squared_log[t] = log_return * log_return;
       range[t] = true_range(series, t);
     }
     if (t >= kFirstMad) {
-      out.mad[t] = mean21_absolute(&out.r[t - kBefore], out.r[t]);
       put(Predictor::kP, t, p_of(mean21(&out.r[t - kBefore], out.r[t]), out.mad[t]));
     }
     if (t > kFirstMad && out.mad[t - 1] != 0.0) in_mads[t] = out.r[t] / out.mad[t - 1];
@@ -207,6 +216,30 @@ PredictorSeries compute_predictors(const SessionSeries& series, const SessionInp
   }
   for (std::size_t k = 0; k < kPredictors; ++k) out.z[k] = expanding_rank(out.x[k]);
   return out;
+}
+
+SessionPredictors session_predictors(const SessionSeries& series, const PredictorSeries& predictors, std::size_t t) {
+  SessionPredictors row;
+  row.sessions = static_cast<std::int64_t>(t) + 1;
+  row.date = series.date.at(t);
+  row.close = series.close.at(t);
+  row.mad = predictors.mad.at(t);
+  const std::vector<double>* old[] = {&predictors.p_old, &predictors.v_old, &predictors.g_old, &predictors.d_old};
+  for (std::size_t k = 0; k < kPredictors; ++k) {
+    row.x[k] = predictors.x[k].at(t);
+    row.z[k] = predictors.z[k].at(t);
+    row.status[k] = predictors.status[k].at(t);
+    row.old[k] = old[k]->at(t);
+    row.old_status[k] = predictors.old_status[k].at(t);
+  }
+  row.v_raw = predictors.v_raw.at(t);
+  row.rv20 = predictors.rv20.at(t);
+  row.atr5 = predictors.atr5.at(t);
+  row.iv30 = predictors.iv30.at(t);
+  row.premium = predictors.premium.at(t);
+  row.premium_score = predictors.premium_score.at(t);
+  row.premium_regime = predictors.premium_regime.at(t);
+  return row;
 }
 
 std::vector<double> expanding_rank(std::span<const double> x) {

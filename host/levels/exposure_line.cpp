@@ -1,8 +1,9 @@
 #include "exposure_line.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
-#include <memory>
+#include <utility>
 
 #include "greekgrid/kernels/formulas/iv_shift.hpp"
 
@@ -14,10 +15,11 @@ constexpr double kStepsPerSmileWidth = 1.0;
 constexpr double kNarrowestVertex = 1.6e-3;  // log-moneyness
 constexpr int kCoarsest = 8;                 // 2^8 steps
 constexpr std::size_t kMargin = 4;           // points beyond either end that the interpolation reads
-constexpr std::size_t kStencil = 8;          // its points: -3 .. 4 around the one below
 
-// The deviation of an expiry's narrowest contract over the grid's instants and shifts, in ln S.
-double narrowest(const BookView& book, std::size_t e, std::size_t positions, const GridView& grid) {
+// The deviation of an expiry's narrowest contract over the grid's instants and shifts, in ln S, between ln(S / S0) =
+// low and high.
+double narrowest(const BookView& book, std::size_t e, std::size_t positions, const GridView& grid, double low,
+                 double high) {
   double sigma = std::numeric_limits<double>::infinity();
   const std::size_t n = book.contracts();
   for (auto i = static_cast<std::size_t>(book.expiry_begin[e]); i < static_cast<std::size_t>(book.expiry_begin[e + 1]);
@@ -26,7 +28,10 @@ double narrowest(const BookView& book, std::size_t e, std::size_t positions, con
     for (std::size_t w = 0; w < positions; ++w) weighted = weighted || book.weight[w * n + i] != 0.0;
     if (weighted) sigma = std::min(sigma, book.implied_volatility[i]);
   }
-  const double tau0 = static_cast<double>(book.settlement[e] - grid.time.front()) / kSecondsPerYear;
+  if (grid.effective_rule() == IvRule::kRelativeBeta) {
+    sigma *= 1.0 - std::max(grid.iv_rule_parameter * low, grid.iv_rule_parameter * high);
+  }
+  const double tau0 = static_cast<double>(book.settlement[e] - grid.quote_time) / kSecondsPerYear;
   const double scale =
       grid.iv_shift_term == IvShiftTerm::kFlat ? 1.0 : formulas::sqrt_time_scale(tau0, grid.iv_shift_term_cap);
   sigma += *std::min_element(grid.iv_shift.begin(), grid.iv_shift.end()) * scale;
@@ -48,7 +53,8 @@ int coarseness(double width, double step) {
       std::min(static_cast<double>(kCoarsest), std::floor(std::log2(width / (kStepsPerDeviation * step)))));
 }
 
-// Lagrange weights at `at` in [0, 1) between points 0 and 1 of -3 .. 4.
+}  // namespace
+
 std::array<double, kStencil> lagrange(double at) {
   std::array<double, kStencil> weights{};
   for (std::size_t a = 0; a < kStencil; ++a) {
@@ -61,15 +67,6 @@ std::array<double, kStencil> lagrange(double at) {
   }
   return weights;
 }
-
-struct Run {
-  std::unique_ptr<BookPart> part;
-  int coarseness = 0;
-  SpotLine line;  // as evaluated
-  std::vector<double> exposure;
-};
-
-}  // namespace
 
 BookPart::BookPart(const BookView& book, std::size_t positions, std::size_t first, std::size_t last) : view(book) {
   const auto begin = static_cast<std::size_t>(book.expiry_begin[first]);
@@ -92,19 +89,31 @@ BookPart::BookPart(const BookView& book, std::size_t positions, std::size_t firs
   if (!book.smile.empty()) view.smile = book.smile.subspan(first, last - first);
 }
 
-std::vector<double> evaluate_line(Backend& backend, GreekSet greeks, const BookView& book, std::size_t positions,
-                                  const GridView& grid, const SpotLine& line, std::int64_t alive_after) {
-  const std::size_t rows = greeks.size() * positions * grid.time.size() * grid.iv_shift.size();
-  std::vector<Run> runs;
+double narrowest_deviation(const BookView& book, std::size_t positions, const GridView& grid, std::int64_t alive_after,
+                           double low, double high) {
+  double width = std::numeric_limits<double>::infinity();
+  for (std::size_t e = 0; e < book.expiries(); ++e) {
+    if (book.settlement[e] > alive_after) width = std::min(width, narrowest(book, e, positions, grid, low, high));
+  }
+  return width;
+}
+
+LineEvaluation::LineEvaluation(GreekSet greeks, const BookView& book, std::size_t positions, const GridView& grid,
+                               const SpotLine& line, std::int64_t alive_after)
+    : line_(line),
+      grid_(grid),
+      positions_(positions),
+      rows_(greeks.size() * positions * grid.time.size() * grid.iv_shift.size()) {
+  const double end = line.x(line.spots - 1);
   for (std::size_t e = 0; e < book.expiries();) {
     if (book.settlement[e] <= alive_after) {
       ++e;
       continue;
     }
-    const int level = coarseness(narrowest(book, e, positions, grid), line.step);
+    const int level = coarseness(narrowest(book, e, positions, grid, line.begin, end), line.step);
     std::size_t last = e + 1;
     while (last < book.expiries() && book.settlement[last] > alive_after &&
-           coarseness(narrowest(book, last, positions, grid), line.step) == level) {
+           coarseness(narrowest(book, last, positions, grid, line.begin, end), line.step) == level) {
       ++last;
     }
     Run run;
@@ -117,29 +126,32 @@ std::vector<double> evaluate_line(Backend& backend, GreekSet greeks, const BookV
       run.line.begin = line.begin - static_cast<double>(kMargin) * run.line.step;
       run.line.spots = (line.spots - 1 + stride - 1) / stride + 1 + 2 * kMargin;
     }
-    run.exposure.resize(rows * run.line.spots);
-    runs.push_back(std::move(run));
+    run.exposure.resize(rows_ * run.line.spots);
+    runs_.push_back(std::move(run));
     e = last;
   }
-  std::vector<ExposureJob> jobs;
-  for (Run& run : runs) {
-    GridView part = grid;
+}
+
+void LineEvaluation::append_jobs(std::vector<ExposureJob>& jobs) {
+  for (Run& run : runs_) {
+    GridView part = grid_;
     part.log_spot_begin = run.line.begin;
     part.log_spot_step = run.line.step;
     part.spots = run.line.spots;
-    jobs.push_back({run.part->view, part, positions, run.exposure});
+    jobs.push_back({run.part->view, part, positions_, run.exposure});
   }
-  backend.evaluate(greeks, jobs);
+}
 
-  std::vector<double> sum(rows * line.spots, 0.0);
-  for (const Run& run : runs) {
+std::vector<double> LineEvaluation::sum() const {
+  std::vector<double> sum(rows_ * line_.spots, 0.0);
+  for (const Run& run : runs_) {
     const std::size_t stride = std::size_t{1} << static_cast<unsigned>(run.coarseness);
     for (std::size_t phase = 0; phase < stride; ++phase) {
       const auto weights = lagrange(static_cast<double>(phase) / static_cast<double>(stride));
-      for (std::size_t row = 0; row < rows; ++row) {
+      for (std::size_t row = 0; row < rows_; ++row) {
         const double* from = &run.exposure[row * run.line.spots];
-        double* to = &sum[row * line.spots];
-        for (std::size_t j = phase, c = kMargin; j < line.spots; j += stride, ++c) {
+        double* to = &sum[row * line_.spots];
+        for (std::size_t j = phase, c = kMargin; j < line_.spots; j += stride, ++c) {
           if (run.coarseness == 0) {
             to[j] += from[j];
             continue;
@@ -152,6 +164,15 @@ std::vector<double> evaluate_line(Backend& backend, GreekSet greeks, const BookV
     }
   }
   return sum;
+}
+
+std::vector<double> evaluate_line(Backend& backend, GreekSet greeks, const BookView& book, std::size_t positions,
+                                  const GridView& grid, const SpotLine& line, std::int64_t alive_after) {
+  LineEvaluation evaluation(greeks, book, positions, grid, line, alive_after);
+  std::vector<ExposureJob> jobs;
+  evaluation.append_jobs(jobs);
+  backend.evaluate(greeks, jobs);
+  return evaluation.sum();
 }
 
 }  // namespace greekgrid

@@ -1,10 +1,11 @@
 #pragma once
 
 /// @file
-/// Exposures along a fine line of spots. Private to host/levels.
+/// Exposures along a fine line of spots. Private to host.
 
-#include <cmath>
+#include <array>
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -21,6 +22,17 @@ struct SpotLine {
   double x(std::size_t j) const { return begin + static_cast<double>(j) * step; }
 };
 
+/// A part of a book: the expiries [first, last), with the weights of one position model.
+struct BookPart {
+  BookView view;
+  std::vector<std::int64_t> expiry_begin;
+  std::vector<double> weight;  // (W, n of the part)
+
+  BookPart(const BookView& book, std::size_t positions, std::size_t first, std::size_t last);
+  BookPart(const BookPart&) = delete;
+  BookPart& operator=(const BookPart&) = delete;
+};
+
 /// Exposures of a book over a grid's instants and shifts along a line: (G, W, T, V, spots).
 ///
 /// An expiry whose contracts all have a deviation sigma sqrt(tau) of s or more is evaluated 2^k steps apart, at most
@@ -32,15 +44,40 @@ struct SpotLine {
 std::vector<double> evaluate_line(Backend& backend, GreekSet greeks, const BookView& book, std::size_t positions,
                                   const GridView& grid, const SpotLine& line, std::int64_t alive_after);
 
-/// A part of a book: the expiries [first, last), with the weights of one position model.
-struct BookPart {
-  BookView view;
-  std::vector<std::int64_t> expiry_begin;
-  std::vector<double> weight;  // (W, n of the part)
+/// The deviation of a book's narrowest contract with a weight over the grid's instants and shifts, or the smile's
+/// vertex where a rule follows it, in ln S; of the expiries that settle after `alive_after`, infinite without any.
+/// Between ln(S / S0) = low and high.
+double narrowest_deviation(const BookView& book, std::size_t positions, const GridView& grid, std::int64_t alive_after,
+                           double low, double high);
 
-  BookPart(const BookView& book, std::size_t positions, std::size_t first, std::size_t last);
-  BookPart(const BookPart&) = delete;
-  BookPart& operator=(const BookPart&) = delete;
+/// What evaluate_line() does, in steps, so that the jobs of many lines can go to a backend in one call. The book's and
+/// the grid's arrays must live until sum() has returned.
+class LineEvaluation {
+ public:
+  LineEvaluation(GreekSet greeks, const BookView& book, std::size_t positions, const GridView& grid,
+                 const SpotLine& line, std::int64_t alive_after);
+  /// Adds the jobs; what they point to stays where it is when this is moved.
+  void append_jobs(std::vector<ExposureJob>& jobs);
+  /// (G, W, T, V, spots), once the jobs are evaluated.
+  std::vector<double> sum() const;
+
+ private:
+  struct Run {
+    std::unique_ptr<BookPart> part;
+    int coarseness = 0;
+    SpotLine line;  // as evaluated
+    std::vector<double> exposure;
+  };
+  SpotLine line_;
+  GridView grid_;
+  std::size_t positions_, rows_;
+  std::vector<Run> runs_;
 };
+
+/// Points that carry a value from a coarser line: -3 .. 4 around the one below.
+inline constexpr std::size_t kStencil = 8;
+
+/// Their Lagrange weights at `at` in [0, 1] between points 0 and 1.
+std::array<double, kStencil> lagrange(double at);
 
 }  // namespace greekgrid

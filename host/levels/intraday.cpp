@@ -74,6 +74,7 @@ TickerIntraday compute_intraday(const IntradayInputs& in, const IntradayAxes& ax
 
   constexpr double kNoShift[] = {0.0};
   GridView grid;
+  grid.quote_time = in.quote_time;
   grid.iv_shift = kNoShift;
   grid.iv_floor = in.iv_floor;
   grid.spots = spots;

@@ -12,6 +12,7 @@
 #include "greekgrid/host/profile.hpp"
 #include "greekgrid/host/smile_fit.hpp"
 #include "greekgrid/kernels/formulas/black_scholes.hpp"
+#include "sign_changes.hpp"
 
 namespace greekgrid {
 namespace {
@@ -119,48 +120,30 @@ void set_gamma_levels(LevelRow& row, const std::vector<StrikeSums>& strikes, dou
   }
 }
 
-// A spot where an exposure is 0.
-struct Root {
-  double x = 0.0;      // ln(S / S0)
-  double slope = 0.0;  // of the exposure in x
-};
-
-// The root in [begin, begin + 1] of the cubic through v[-1 .. 2], whose signs at the ends differ there, and its slope.
-Root cubic_root(const double* v, double begin) {
-  const double c3 = (v[2] - v[-1] - 3.0 * (v[1] - v[0])) / 6.0;
-  const double c2 = 0.5 * (v[1] + v[-1]) - v[0];
-  const double c1 = v[1] - v[0] - c2 - c3;
-  const auto value = [&](double u) { return v[0] + u * (c1 + u * (c2 + u * c3)); };
-  const bool rises = value(begin) < 0.0;
-  double low = begin, high = begin + 1.0;
-  for (int step = 0; step < 52; ++step) {
-    const double middle = 0.5 * (low + high);
-    ((value(middle) < 0.0) == rises ? low : high) = middle;
-  }
-  return {low, c1 + low * (2.0 * c2 + low * 3.0 * c3)};
-}
-
 // One bracket to be narrowed: the exposure has one sign at x = low and the other at high.
 struct Bracket {
   std::size_t position = 0;  // model whose weights count
   double low = 0.0, high = 0.0;
 };
 
-// Index pairs around every sign change of samples; samples without a sign lie between.
-struct Change {
-  std::size_t before = 0, after = 0;
-};
-template <class Sign>
-std::vector<Change> sign_changes(std::size_t n, Sign sign) {
-  std::vector<Change> changes;
-  std::size_t before = n;
-  for (std::size_t j = 0; j < n; ++j) {
-    const int s = sign(j);
-    if (s == 0) continue;
-    if (before < n && sign(before) != s) changes.push_back({before, j});
-    before = j;
+// Looks closely at brackets: the exposure of each one's model at kZoom spots across it and `margin` of its width on
+// either side, (bracket, spot). The jobs say where the spots are.
+std::vector<ExposureJob> zoom(Backend& sampler, Greek greek, const BookView& book, const GridView& grid,
+                              const std::vector<Bracket>& brackets, double margin, std::vector<double>& values) {
+  values.resize(brackets.size() * kZoom);
+  std::vector<ExposureJob> jobs;
+  for (std::size_t k = 0; k < brackets.size(); ++k) {
+    const double width = brackets[k].high - brackets[k].low;
+    BookView one = book;
+    one.weight = book.weight.subspan(brackets[k].position * book.contracts(), book.contracts());
+    GridView close = grid;
+    close.log_spot_begin = brackets[k].low - margin * width;
+    close.log_spot_step = (1.0 + 2.0 * margin) * width / static_cast<double>(kZoom - 1);
+    close.spots = kZoom;
+    jobs.push_back({one, close, 1, std::span(values).subspan(k * kZoom, kZoom)});
   }
-  return changes;
+  if (!jobs.empty()) sampler.evaluate({greek}, jobs);
+  return jobs;
 }
 
 // Narrows brackets of sign changes of sum w greek over spot, all of one book at once, by evaluating within them. Ends
@@ -169,19 +152,8 @@ std::vector<Change> sign_changes(std::size_t n, Sign sign) {
 std::vector<std::optional<Root>> narrow(Backend& sampler, Greek greek, const BookView& book, const GridView& grid,
                                         const std::vector<Bracket>& brackets) {
   std::vector<std::optional<Root>> roots(brackets.size());
-  std::vector<double> values(brackets.size() * kZoom);
-  std::vector<ExposureJob> jobs;
-  for (std::size_t k = 0; k < brackets.size(); ++k) {
-    const double width = brackets[k].high - brackets[k].low;
-    BookView one = book;
-    one.weight = book.weight.subspan(brackets[k].position * book.contracts(), book.contracts());
-    GridView zoom = grid;
-    zoom.log_spot_begin = brackets[k].low - 0.5 * width;
-    zoom.log_spot_step = 2.0 * width / static_cast<double>(kZoom - 1);
-    zoom.spots = kZoom;
-    jobs.push_back({one, zoom, 1, std::span(values).subspan(k * kZoom, kZoom)});
-  }
-  if (!jobs.empty()) sampler.evaluate({greek}, jobs);
+  std::vector<double> values;
+  const std::vector<ExposureJob> jobs = zoom(sampler, greek, book, grid, brackets, 0.5, values);
   for (std::size_t k = 0; k < brackets.size(); ++k) {
     const double* v = &values[k * kZoom];
     // Of several changes the one nearest to the middle of the bracket, where it was first seen.
@@ -263,6 +235,7 @@ class Search {
  public:
   Search(const LevelInputs& in, Backend& sampler, TickerLevels& out)
       : in_(in), sampler_(sampler), out_(out), line_(make_line(kMostStep)), now_{in.quote_time}, sets_(in.positions) {
+    grid_.quote_time = in.quote_time;
     grid_.time = now_;
     grid_.iv_shift = kNoShift;
     grid_.iv_floor = in.iv_floor;
@@ -478,15 +451,7 @@ class Search {
     std::size_t first = 0;
     while (first < book_.expiries() && book_.settlement[first] <= close[0]) ++first;
     if (first == book_.expiries()) return;  // no_contracts
-    BookPart live(book_, in_.positions, first, book_.expiries());
-    // Backends take the instant of a smile's moneyness from the grid; smiles are of the quote instant, so each is moved
-    // by what its forward carries until the close.
-    const double aged = static_cast<double>(close[0] - in_.quote_time) / kSecondsPerYear;
-    std::vector<SmileCurve> smile(live.view.smile.begin(), live.view.smile.end());
-    for (std::size_t e = 0; e < smile.size(); ++e) {
-      smile[e].m += (live.view.rate[e] - live.view.dividend_yield[e]) * aged;
-    }
-    live.view.smile = smile;
+    const BookPart live(book_, in_.positions, first, book_.expiries());
 
     // Differences stand between spots: from the low end of the range to its high end.
     SpotLine line = make_line(kFlipStep);
@@ -551,19 +516,8 @@ class Search {
   std::vector<std::optional<Root>> narrow_extremum(Greek greek, const BookView& book, const GridView& grid,
                                                    const std::vector<Bracket>& brackets) {
     std::vector<std::optional<Root>> roots(brackets.size());
-    std::vector<double> values(brackets.size() * kZoom);
-    std::vector<ExposureJob> jobs;
-    for (std::size_t k = 0; k < brackets.size(); ++k) {
-      const double width = brackets[k].high - brackets[k].low;
-      BookView one = book;
-      one.weight = book.weight.subspan(brackets[k].position * book.contracts(), book.contracts());
-      GridView zoom = grid;
-      zoom.log_spot_begin = brackets[k].low - width;
-      zoom.log_spot_step = 3.0 * width / static_cast<double>(kZoom - 1);
-      zoom.spots = kZoom;
-      jobs.push_back({one, zoom, 1, std::span(values).subspan(k * kZoom, kZoom)});
-    }
-    if (!jobs.empty()) sampler_.evaluate({greek}, jobs);
+    std::vector<double> values;
+    const std::vector<ExposureJob> jobs = zoom(sampler_, greek, book, grid, brackets, 1.0, values);
     for (std::size_t k = 0; k < brackets.size(); ++k) {
       const double* v = &values[k * kZoom];
       const double begin = jobs[k].grid.log_spot_begin, step = jobs[k].grid.log_spot_step;

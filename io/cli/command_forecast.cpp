@@ -44,27 +44,26 @@ struct Column {
 const std::vector<Column>& columns() {
   static const std::vector<Column> all = [] {
     std::vector<Column> list = {
-        {"close", [](const TickerForecast& f) { return f.sessions.close[f.t()]; }},
-        {"mad", [](const TickerForecast& f) { return f.predictors.mad[f.t()]; }},
+        {"close", [](const TickerForecast& f) { return f.at.close; }},
+        {"mad", [](const TickerForecast& f) { return f.at.mad; }},
     };
     for (std::size_t k = 0; k < kPredictors; ++k) {
       const std::string letter(1, "pvgd"[k]);
-      list.push_back({letter, [k](const TickerForecast& f) { return f.predictors.x[k][f.t()]; }});
-      list.push_back({"z_" + letter, [k](const TickerForecast& f) { return f.predictors.z[k][f.t()]; }});
+      list.push_back({letter, [k](const TickerForecast& f) { return f.at.x[k]; }});
+      list.push_back({"z_" + letter, [k](const TickerForecast& f) { return f.at.z[k]; }});
     }
-    const auto number = [&](const char* name, std::vector<double> PredictorSeries::*column) {
-      list.push_back({name, [column](const TickerForecast& f) { return (f.predictors.*column)[f.t()]; }});
+    const auto number = [&](const char* name, double SessionPredictors::*member) {
+      list.push_back({name, [member](const TickerForecast& f) { return f.at.*member; }});
     };
-    number("p_old", &PredictorSeries::p_old);
-    number("v_raw", &PredictorSeries::v_raw);
-    number("v_old", &PredictorSeries::v_old);
-    number("g_old", &PredictorSeries::g_old);
-    number("d_old", &PredictorSeries::d_old);
-    number("rv20", &PredictorSeries::rv20);
-    number("atr5", &PredictorSeries::atr5);
-    number("iv30", &PredictorSeries::iv30);
-    number("premium", &PredictorSeries::premium);
-    number("premium_score", &PredictorSeries::premium_score);
+    number("v_raw", &SessionPredictors::v_raw);
+    for (std::size_t k = 0; k < kPredictors; ++k) {
+      list.push_back({std::string(1, "pvgd"[k]) + "_old", [k](const TickerForecast& f) { return f.at.old[k]; }});
+    }
+    number("rv20", &SessionPredictors::rv20);
+    number("atr5", &SessionPredictors::atr5);
+    number("iv30", &SessionPredictors::iv30);
+    number("premium", &SessionPredictors::premium);
+    number("premium_score", &SessionPredictors::premium_score);
     for (std::size_t h = 0; h < kHorizons.size(); ++h) {
       const std::string tail = "_" + std::to_string(kHorizons[h]);
       const auto of_forecast = [&](const std::string& name, double Forecast::*member) {
@@ -129,7 +128,7 @@ double value_of(const TickerForecast& f, const Column& column, bool record) {
 }
 
 std::string session_text(const TickerForecast& f) {
-  return f.sessions.date.empty() ? "" : utc_text(f.sessions.date.back()).substr(0, 10);
+  return f.date.empty() ? "" : utc_text(f.date.back()).substr(0, 10);
 }
 
 std::string set_text(PredictorSet set) {
@@ -151,31 +150,28 @@ std::string status_text(TickerForecastStatus status) {
 
 std::string card(const TickerForecast& f, bool record) {
   if (f.status == TickerForecastStatus::kNoSessions) return f.symbol + ": no session with a close\n";
-  const std::size_t t = f.t();
-  const PredictorSeries& p = f.predictors;
-  std::string text =
-      fmt::format("{} at {}, close {:.2f}: {} sessions since {}\n", f.symbol, session_text(f), f.sessions.close[t],
-                  f.sessions.sessions(), utc_text(f.sessions.date[0]).substr(0, 10));
-  for (const SplitEvent& event : f.sessions.event) {
+  const SessionPredictors& p = f.at;
+  std::string text = fmt::format("{} at {}, close {:.2f}: {} sessions since {}\n", f.symbol, session_text(f), p.close,
+                                 p.sessions, utc_text(f.date[0]).substr(0, 10));
+  for (const SplitEvent& event : f.event) {
     if (event.factor != 1.0) {
       text += fmt::format("split {:g} : 1 on {}{}\n", event.factor, utc_text(event.date).substr(0, 10),
                           event.corrected ? " (correction)" : "");
     }
   }
   text += fmt::format("one MAD is {} % a day ({} USD), the unit of all below times sqrt(sessions)\n\n",
-                      number_text(100.0 * p.mad[t], ".3f"), number_text(p.mad[t] * f.sessions.close[t], ".2f"));
+                      number_text(100.0 * p.mad, ".3f"), number_text(p.mad * p.close, ".2f"));
   std::vector<std::vector<std::string>> rows = {{"predictor", "now", "standing in its past (-1 to 1)"}};
   for (std::size_t k = 0; k < kPredictors; ++k) {
-    rows.push_back({std::string("  ") + kLetters[k], number_text(p.x[k][t], "+.4f"), number_text(p.z[k][t], "+.3f")});
+    rows.push_back({std::string("  ") + kLetters[k], number_text(p.x[k], "+.4f"), number_text(p.z[k], "+.3f")});
   }
-  rows.push_back({"  P_old", number_text(p.p_old[t], "+.4f"), ""});
-  rows.push_back({"  V_old", number_text(p.v_old[t], "+.4f"), ""});
-  rows.push_back({"  G_old", number_text(p.g_old[t], ".4f"), ""});
-  rows.push_back({"  D_old", number_text(p.d_old[t], "+.4f"), ""});
+  for (std::size_t k = 0; k < kPredictors; ++k) {
+    rows.push_back({std::string("  ") + kLetters[k] + "_old", number_text(p.old[k], "+.4f"), ""});
+  }
   text += format_table(rows, 1);
   text += fmt::format("realised volatility of 20 days {} points, of 30 days implied {}, premium score {}\n",
-                      number_text(100.0 * p.rv20[t], ".2f"), number_text(100.0 * p.iv30[t], ".2f"),
-                      number_text(p.premium_score[t], "+.2f"));
+                      number_text(100.0 * p.rv20, ".2f"), number_text(100.0 * p.iv30, ".2f"),
+                      number_text(p.premium_score, "+.2f"));
   for (std::size_t h = 0; h < kHorizons.size(); ++h) {
     const Forecast& now = f.now[h];
     const int days = kHorizons[h];
@@ -211,8 +207,7 @@ std::string card(const TickerForecast& f, bool record) {
     std::string nearest;
     for (std::size_t k = 0; k < 5; ++k) {
       nearest += fmt::format("{}{} ({:+.2f})", k > 0 ? ", " : "",
-                             utc_text(f.sessions.date[static_cast<std::size_t>(now.session[k])]).substr(0, 10),
-                             now.outcome[k]);
+                             utc_text(f.date[static_cast<std::size_t>(now.session[k])]).substr(0, 10), now.outcome[k]);
     }
     text += "  nearest: " + nearest + "\n";
     const ForecastRecord& r = f.record[h];
@@ -242,7 +237,6 @@ std::string table(const std::vector<const TickerForecast*>& list, bool record) {
       rows.push_back({f->symbol, "no_sessions", "", "", "", "", "", "", "", "", "", "", "", "", "", "", ""});
       continue;
     }
-    const std::size_t t = f->t();
     const Forecast& five = f->now[0];
     const bool ok = five.status == ForecastStatus::kOk;
     const auto of = [&](double value, const char* format) {
@@ -251,11 +245,11 @@ std::string table(const std::vector<const TickerForecast*>& list, bool record) {
     const auto skill = [&](std::size_t h) {
       return record && f->record[h].forecasts > 0 ? number_text(f->record[h].skill, "+.3f") : std::string("-");
     };
-    const auto z = [&](std::size_t k) { return number_text(f->predictors.z[k][t], "+.2f"); };
-    rows.push_back({f->symbol, session_text(*f), number_text(f->sessions.close[t], ".2f"),
-                    number_text(100.0 * f->predictors.mad[t], ".2f"), z(0), z(1), z(2), z(3),
-                    ok ? set_text(five.set) : "-", of(five.n_eff, ".1f"), of(five.median, "+.3f"),
-                    of(five.volatility, ".3f"), of(five.quantile[0], "+.2f"), of(five.quantile[4], "+.2f"), skill(0),
+    const auto z = [&](std::size_t k) { return number_text(f->at.z[k], "+.2f"); };
+    rows.push_back({f->symbol, session_text(*f), number_text(f->at.close, ".2f"), number_text(100.0 * f->at.mad, ".2f"),
+                    z(0), z(1), z(2), z(3), ok ? set_text(five.set) : "-", of(five.n_eff, ".1f"),
+                    of(five.median, "+.3f"), of(five.volatility, ".3f"), of(five.quantile[0], "+.2f"),
+                    of(five.quantile[4], "+.2f"), skill(0),
                     f->now[1].status == ForecastStatus::kOk ? number_text(f->now[1].median, "+.3f") : "-", skill(1)});
   }
   return format_table(rows, 2) +
@@ -280,7 +274,7 @@ std::string records(const std::vector<const TickerForecast*>& list, const std::s
         nlohmann::ordered_json neighbours = nlohmann::ordered_json::array();
         for (std::size_t k = 0; k < kNeighbours; ++k) {
           neighbours.push_back(
-              {{"session", utc_text(f->sessions.date[static_cast<std::size_t>(f->now[h].session[k])]).substr(0, 10)},
+              {{"session", utc_text(f->date[static_cast<std::size_t>(f->now[h].session[k])]).substr(0, 10)},
                {"distance", std::sqrt(f->now[h].distance2[k])},
                {"weight", f->now[h].weight[k]},
                {"outcome", f->now[h].outcome[k]}});
@@ -374,7 +368,7 @@ const char* close_status(CloseStatus status) {
 std::string step_page(const TickerForecast& f, const StepForward& s) {
   std::string text = fmt::format(
       "{} after {}, close {:.2f}: {} closes from {:+.2f} to {:+.2f} MAD of {:.3f} %, {}\n", f.symbol, session_text(f),
-      f.sessions.close[f.t()], s.axis.size(), s.axis.x(0), s.axis.x(s.axis.size() - 1), 100.0 * f.predictors.mad[f.t()],
+      f.at.close, s.axis.size(), s.axis.x(0), s.axis.x(s.axis.size() - 1), 100.0 * f.at.mad,
       s.mode == StepMode::kAppend ? "each as the next session's" : "each in place of its own");
   if (s.g_held) text += "G is that of the session itself";
   if (s.d_held) text += std::string(s.g_held ? ", and so is D" : "D is that of the session itself");
@@ -490,6 +484,7 @@ int run(const Options& options) {
   const Calendar calendar;
   TickerForecastOptions wanted;
   wanted.record = !options.no_record && options.step_forward.empty();
+  wanted.series = !options.step_forward.empty();
   wanted.gamma_from_gex = options.gex;
   wanted.iv30_symbol = options.iv30;
   if (!options.date.empty()) wanted.date = parse_date(options.date, "--date");

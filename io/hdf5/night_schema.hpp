@@ -49,7 +49,8 @@ inline constexpr std::array<SessionText, 6> kSessionText = {{
     {"vanna", "shares vol-1", "vanna exposure: sum of dealer contracts times multiplier times d2V/dS dsigma"},
     {"charm_heatmap", "contract_delta",
      "contract-delta gained from this instant to the next at fixed spot: difference of dx over 100"},
-    {"gamma_heatmap", "contract_delta", "contract-delta gained over a rise of spot by gamma_move: gx times gamma_move over 100"},
+    {"gamma_heatmap", "contract_delta",
+     "contract-delta gained over a rise of spot by gamma_move: gx times gamma_move over 100"},
 }};
 
 inline constexpr const char* kDeltaChange = "delta_change";

@@ -172,7 +172,7 @@ class CpuBackend final : public Backend {
     const PreparedPosition& p = prepared.position[w];
     const std::size_t greek_stride = job.positions * grid.scenarios();
     const double basis = std::exp(book.spot_basis);
-    const double tau0 = static_cast<double>(book.settlement[e] - grid.time[0]) / kSecondsPerYear;
+    const double tau0 = static_cast<double>(book.settlement[e] - grid.quote_time) / kSecondsPerYear;
     const double scale =
         grid.iv_shift_term == IvShiftTerm::kFlat ? 1.0 : formulas::sqrt_time_scale(tau0, grid.iv_shift_term_cap);
     const RowVolatility volatility = row_volatility(grid);

@@ -532,6 +532,7 @@ class DeviceBackend final : public Backend {
     d.iv_rule_parameter = grid.iv_rule_parameter;
     d.iv_floor = grid.iv_floor;
     d.iv_shift_cap = grid.iv_shift_term == IvShiftTerm::kFlat ? -1.0 : grid.iv_shift_term_cap;
+    d.quote_time = grid.quote_time;
     d.spots = static_cast<std::uint32_t>(grid.spots);
     d.times = static_cast<std::uint32_t>(grid.time.size());
     d.shifts = static_cast<std::uint32_t>(grid.iv_shift.size());

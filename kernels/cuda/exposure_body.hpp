@@ -150,7 +150,7 @@ struct ExposureBody {
     const Tile tile = tables.tiles[tile_index];
     const Job& job = shared.job;
     const std::int64_t settlement = tables.settlement[tile.expiry];
-    const std::int64_t quote_time = tables.time[job.time];
+    const std::int64_t quote_time = job.quote_time;
     const double tau = static_cast<double>(settlement - tables.time[job.time + shared.instant]) / kSecondsPerCommonYear;
     const double rate = tables.rate[tile.expiry];
     const double dividend_yield = tables.dividend_yield[tile.expiry];

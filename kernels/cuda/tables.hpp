@@ -48,6 +48,7 @@ struct Job {
   double iv_rule_parameter;
   double iv_floor;
   double iv_shift_cap;  ///< of the sqrt_time scale; < 0: flat
+  std::int64_t quote_time;
   std::uint32_t spots;
   std::uint32_t times;
   std::uint32_t shifts;

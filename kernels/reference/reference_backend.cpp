@@ -24,7 +24,7 @@ double rule_volatility(const BookView& book, const GridView& grid, std::size_t e
     case IvRule::kRelativeBeta:
       return sigma * (1.0 - grid.iv_rule_parameter * x);
     case IvRule::kSkewStickiness: {
-      const double tau0 = static_cast<double>(book.settlement[e] - grid.time[0]) / kSecondsPerYear;
+      const double tau0 = static_cast<double>(book.settlement[e] - grid.quote_time) / kSecondsPerYear;
       const double log_forward_moneyness = formulas::log_moneyness(book.spot, book.strike[i]) + book.spot_basis +
                                            (book.rate[e] - book.dividend_yield[e]) * tau0;
       return sigma + formulas::skew_stickiness_move(book.smile[e], -log_forward_moneyness, grid.iv_rule_parameter, x);
@@ -50,7 +50,7 @@ void evaluate_job(GreekSet greeks, const ExposureJob& job) {
         for (std::size_t e = 0; e < book.expiries(); ++e) {
           const double tau = static_cast<double>(book.settlement[e] - time) / kSecondsPerYear;
           if (tau < 0.0) continue;
-          const double tau0 = static_cast<double>(book.settlement[e] - grid.time[0]) / kSecondsPerYear;
+          const double tau0 = static_cast<double>(book.settlement[e] - grid.quote_time) / kSecondsPerYear;
           const double scaled_shift = shift * shift_scale(grid, tau0);
           for (auto i = static_cast<std::size_t>(book.expiry_begin[e]);
                i < static_cast<std::size_t>(book.expiry_begin[e + 1]); ++i) {

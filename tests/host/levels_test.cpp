@@ -500,6 +500,7 @@ TEST(EvaluateLine, EqualsEverySpotEvaluatedForItself) {
   const Instant time[] = {kNow};
   const double shift[] = {-0.12, 0.0};  // the narrower deviation decides the spacing
   GridView grid;
+  grid.quote_time = time[0];
   grid.time = time;
   grid.iv_shift = shift;
   grid.iv_floor = kFloor;
@@ -536,6 +537,7 @@ TEST(EvaluateLine, SumsExpiriesOfEveryWidthAndLeavesOutTheSettled) {
   const Instant time[] = {kNow};
   const double shift[] = {0.0};
   GridView grid;
+  grid.quote_time = time[0];
   grid.time = time;
   grid.iv_shift = shift;
   grid.iv_floor = kFloor;
@@ -574,6 +576,7 @@ TEST(EvaluateLine, AnExpiryWithoutWeightsAddsNothing) {
   const Instant time[] = {kNow};
   const double shift[] = {0.0};
   GridView grid;
+  grid.quote_time = time[0];
   grid.time = time;
   grid.iv_shift = shift;
   grid.iv_floor = kFloor;

@@ -210,6 +210,7 @@ TEST(RealSurface, LevelsProfilesAndAttributionAreOfTheSurface) {
   const Instant times[] = {now, closes[0]};
   const double shifts[] = {0.0, 0.01};
   GridView grid;
+  grid.quote_time = times[0];
   grid.time = times;
   grid.iv_shift = shifts;
   grid.iv_floor = kFloor;

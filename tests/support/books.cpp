@@ -46,6 +46,7 @@ void Book::add_smiles() {
 
 GridView Grid::get() const {
   GridView v = view;
+  v.quote_time = time.front();
   v.time = time;
   v.iv_shift = iv_shift;
   return v;

@@ -25,6 +25,7 @@ int main() {
   book.implied_volatility = volatility;
   book.weight = weight;
   greekgrid::GridView grid;
+  grid.quote_time = time[0];
   grid.time = time;
   grid.iv_shift = iv_shift;
   grid.spots = 1;

@@ -86,7 +86,8 @@ TEST(NightTable, ListsWhatIsInANight) {
   EXPECT_EQ(listed.schema, "greekgrid.night");
   std::vector<std::string> paths;
   for (const TableGroup& group : listed.groups) paths.push_back(group.path);
-  EXPECT_THAT(paths, IsSupersetOf({"root", "contract", "crossing", "expiry", "levels", "profile/strike", "quality", "run", "volatility"}));
+  EXPECT_THAT(paths, IsSupersetOf({"root", "contract", "crossing", "expiry", "levels", "profile/strike", "quality",
+                                   "run", "volatility"}));
   const TableVariable& gx = variable_of(group_of(listed, "root"), "gx");
   EXPECT_THAT(gx.dims, ElementsAre("ticker", "position", "iv_rule", "time", "iv_shift", "spot_step"));
   EXPECT_THAT(gx.lengths, ElementsAre(3, 2, 2, 3, 3, 5));

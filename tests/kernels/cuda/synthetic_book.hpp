@@ -69,6 +69,7 @@ struct SyntheticGrid {
 
   GridView view() const {
     GridView g;
+    g.quote_time = time.front();
     g.time = time;
     g.iv_shift = iv_shift;
     g.spots = spots;

@@ -51,9 +51,9 @@ struct TickerLevels {
 /// for the flip) and evaluated at sixteen spots around each bracket. Zero gamma and speed take the root of the cubic
 /// through four of them: with h their distance and s the narrowest deviation of the book, both in ln S, its error is
 /// about h^4 / s^3, below 1e-7 of spot for a minute to live. The flip is interpolated linearly between slopes of DX, to
-/// about h^2 / (8 s): 1e-6 for an hour, 1e-8 for a day. The promise is 1e-4. A pair of roots closer than 0.02 % (0.04 %)
-/// may be missed. Net gamma below 1e-12 of gross has no sign: a balanced book has no roots. The flip takes
-/// slopes of DX below 1e-4 of gross gamma to have no sign. Changes are those of set_changes() without an earlier session.
+/// about h^2 / (8 s): 1e-6 for an hour, 1e-8 for a day. The promise is 1e-4. A pair of roots closer than 0.02 % (0.04
+/// %) may be missed. Net gamma below 1e-12 of gross has no sign: a balanced book has no roots. The flip takes slopes of
+/// DX below 1e-4 of gross gamma to have no sign. Changes are those of set_changes() without an earlier session.
 /// @param sampler a backend of double precision. Time-like inputs are at most a few hundred thousand evaluations a
 /// contract for expiries of hours, a few hundred for those of weeks (see evaluate_line)
 TickerLevels compute_levels(const LevelInputs& in, Backend& sampler);

@@ -81,7 +81,7 @@ struct NightTables {
   const Snapshot* snapshot = nullptr;                    // /expiry, /contract, /quality
   std::vector<double> dealer_position;                   // (N, W) signed dealer contracts, by contract then position
   std::vector<double> greeks;  // (kGreekCount, N) raw per share at time[0], S0, shift 0, with the floor applied
-  ChainSource previous;  ///< the earlier result that changes of levels are told against; no name: none
+  ChainSource previous;        ///< the earlier result that changes of levels are told against; no name: none
   /// /run: attributes in order of name; strings only where a value is text.
   std::string configuration, tool_version, build, backend, precision;
   std::vector<std::string> warnings;

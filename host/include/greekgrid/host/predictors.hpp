@@ -108,6 +108,21 @@ struct PredictorSeries {
   std::vector<std::int8_t> premium_regime;  ///< +1 premium (score >= 0.5), -1 discount (<= -0.5), 0, missing 2
 };
 
+/// One session of a series with its predictors; NaN where missing.
+struct SessionPredictors {
+  static constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+  std::int64_t sessions = 0;  ///< of the series up to this one
+  Instant date = 0;           ///< 00:00 UTC
+  double close = kNaN, mad = kNaN;
+  std::array<double, kPredictors> x{kNaN, kNaN, kNaN, kNaN}, z = x;
+  std::array<PredictorStatus, kPredictors> status{};
+  std::array<double, kPredictors> old = x;  ///< P_old, V_old, G_old, D_old
+  std::array<PredictorStatus, kPredictors> old_status{};
+  double v_raw = kNaN, rv20 = kNaN, atr5 = kNaN, iv30 = kNaN, premium = kNaN, premium_score = kNaN;
+  std::int8_t premium_regime = 2;
+};
+
 /// What other sources say of the sessions of a series; empty where there is nothing, else (T) with NaN.
 struct SessionInputs {
   std::span<const double> g;      ///< call share of percent gamma
@@ -124,6 +139,12 @@ inline constexpr std::size_t kLeastRanked = 252;  ///< values that a standing or
 /// not finite counts as missing. O(T log T).
 /// @throws std::invalid_argument where a column of the series or an input that is not empty is not (T)
 PredictorSeries compute_predictors(const SessionSeries& series, const SessionInputs& inputs = {});
+
+/// r and MAD alone; the other columns are empty.
+PredictorSeries compute_returns(const SessionSeries& series);
+
+/// The row of session t. @throws std::out_of_range beyond the series
+SessionPredictors session_predictors(const SessionSeries& series, const PredictorSeries& predictors, std::size_t t);
 
 /// z_t = 2u - 1, u = (#{j <= t: x_j < x_t} + 0.5 #{j <= t: x_j = x_t})/N_t over the values up to t, t included; NaN
 /// where x is, or where N_t < 252. Values that are NaN are no x_j. Exact: made of counts. O(T log T).

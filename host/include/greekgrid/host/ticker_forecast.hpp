@@ -19,7 +19,7 @@ namespace greekgrid {
 struct TickerForecastOptions {
   std::optional<Date> date;     ///< the session of this day or the last before it; without: the last of the history
   bool record = true;           ///< walk-forward evaluation over the whole history up to the session
-  bool maps = false;            ///< weather maps of both horizons
+  bool series = false;          ///< sessions and predictors are kept, as step_forward() needs them
   bool gamma_from_gex = false;  ///< the history's gex series stands in for G
   /// Symbol whose closes, in per cent, are the implied volatility of 30 days; if empty the history's own iv30.
   std::string iv30_symbol;
@@ -36,14 +36,14 @@ enum class TickerForecastStatus : std::int8_t {
 struct TickerForecast {
   std::string symbol;
   TickerForecastStatus status = TickerForecastStatus::kNoSessions;
-  SessionSeries sessions;      ///< up to t
-  PredictorSeries predictors;  ///< up to t
+  std::vector<Instant> date;      ///< of every session up to t, 00:00 UTC
+  SessionPredictors at;           ///< of session t
+  std::vector<SplitEvent> event;  ///< splits and jumps up to t
+  SessionSeries sessions;         ///< up to t, if kept
+  PredictorSeries predictors;     ///< up to t, if kept
   std::array<Forecast, kHorizons.size()> now;
   std::array<std::array<Forecast, kPairs.size()>, kHorizons.size()> pair;
   std::array<ForecastRecord, kHorizons.size()> record;
-  std::array<WeatherMaps, kHorizons.size()> maps;
-
-  std::size_t t() const { return sessions.sessions() - 1; }
 };
 
 /// Everything above for one symbol of a history. What is later than the date is not looked at.
