@@ -107,13 +107,15 @@ class Ticker {
     }
   }
 
-  void append_jobs(std::vector<ExposureJob>& greeks, std::vector<ExposureJob>& ratios,
-                   std::vector<ExposureJob>& slopes) {
+  void append_jobs(std::vector<ExposureJob>& greeks, std::vector<ExposureJob>& ratios, std::vector<ExposureJob>& slopes,
+                   std::vector<WallJob>& walls) {
     if (x_.empty()) return;
+    wall_.resize(2 * in_.mode.size() * in_.rule.size() * in_.positions * shifts_ * x_.size());
     cells_.reserve(in_.mode.size() * in_.rule.size() * shifts_);  // jobs point into them
     for (std::size_t m = 0; m < in_.mode.size(); ++m) {
       for (std::size_t r = 0; r < in_.rule.size(); ++r) {
         for (std::size_t v = 0; v < shifts_; ++v) append_cell(m, r, v, greeks, ratios, slopes);
+        walls.push_back(wall_job(m, r));
       }
     }
   }
@@ -123,6 +125,7 @@ class Ticker {
       carry(cells_[c], c);
       cells_[c] = {};
     }
+    if (!cells_.empty()) place_walls();
     return std::move(out_);
   }
 
@@ -155,6 +158,43 @@ class Ticker {
     if (grid.effective_rule() != IvRule::kStickyStrike) {
       cell.slope = std::make_unique<LineEvaluation>(kDeltaAlone, in_.book, in_.positions, grid, cell.line, instant);
       cell.slope->append_jobs(slopes);
+    }
+  }
+
+  WallJob wall_job(std::size_t m, std::size_t r) {
+    const GridView& rule = in_.rule[r];
+    WallJob job;
+    job.book = in_.book;
+    job.quote_time = rule.quote_time;
+    job.time = in_.mode[m] == StepMode::kAppend ? in_.next_close : rule.quote_time;
+    job.iv_shift = rule.iv_shift;
+    job.at = in_.close.subspan(from_);
+    job.iv_rule = rule.iv_rule;
+    job.iv_rule_parameter = rule.iv_rule_parameter;
+    job.iv_shift_term = rule.iv_shift_term;
+    job.iv_shift_term_cap = rule.iv_shift_term_cap;
+    job.iv_floor = rule.iv_floor;
+    job.positions = in_.positions;
+    const std::size_t cells = job.cells();
+    double* at = &wall_[2 * (m * in_.rule.size() + r) * cells];
+    job.call_wall = {at, cells};
+    job.put_wall = {at + cells, cells};
+    return job;
+  }
+
+  void place_walls() {
+    const double* from = wall_.data();
+    for (std::size_t m = 0; m < in_.mode.size(); ++m) {
+      for (std::size_t r = 0; r < in_.rule.size(); ++r) {
+        for (const StepQuantity quantity : {StepQuantity::kCallWall, StepQuantity::kPutWall}) {
+          for (std::size_t w = 0; w < in_.positions; ++w) {
+            for (std::size_t v = 0; v < shifts_; ++v, from += x_.size()) {
+              const std::size_t cell = (m * in_.rule.size() + r) * shifts_ + v;
+              std::copy_n(from, x_.size(), &out_.value[place(quantity, w, cell)]);
+            }
+          }
+        }
+      }
     }
   }
 
@@ -209,6 +249,7 @@ class Ticker {
   std::vector<double> x_;            ///< ln(close / S0) from there
   std::vector<double> open_weight_;  ///< (2, n) shares: calls, puts
   std::vector<Cell> cells_;          ///< (M, R, V)
+  std::vector<double> wall_;         ///< (M, R, call or put, W, V, closes with numbers) USD
   StepTable out_;
 };
 
@@ -217,13 +258,15 @@ class Ticker {
 std::vector<StepTable> make_step_tables(Backend& backend, Backend& sampler, std::span<const StepTableInputs> tickers) {
   std::vector<std::unique_ptr<Ticker>> work(tickers.size());
   std::vector<ExposureJob> greeks, ratios, slopes;
+  std::vector<WallJob> walls;
   for (std::size_t u = 0; u < tickers.size(); ++u) {
     work[u] = std::make_unique<Ticker>(tickers[u]);
-    work[u]->append_jobs(greeks, ratios, slopes);
+    work[u]->append_jobs(greeks, ratios, slopes, walls);
   }
   if (!greeks.empty()) backend.evaluate(kGreeks, greeks);
   if (!ratios.empty()) backend.evaluate(kGammaAlone, ratios);
   if (!slopes.empty()) sampler.evaluate(kDeltaAlone, slopes);
+  if (!walls.empty()) backend.gamma_walls(walls);
   std::vector<StepTable> tables(tickers.size());
   oneapi::tbb::parallel_for(std::size_t{0}, tickers.size(), [&](std::size_t u) { tables[u] = work[u]->finish(); });
   return tables;

@@ -226,6 +226,47 @@ TEST(StepTable, FlipsAreTheNearestRootsOfTheSlopeAlongTheRule) {
   EXPECT_GT(found, 20U);
 }
 
+TEST(StepTable, WallsAreThoseOfTheBackendAtTheInstantOfTheMode) {
+  Table table;
+  table.close.insert(table.close.begin(), -1.0);
+  table.add_rule(IvRule::kSkewStickiness, 2.0, IvShiftTerm::kFlat);
+  const auto backend = make_cpu_backend(Precision::kFp32);
+  const auto reference = make_reference_backend();
+  const StepTable got = table.make(*backend);
+  std::size_t differ = 0;  // between the modes
+  for (std::size_t m = 0; m < 2; ++m) {
+    for (std::size_t r = 0; r < 2; ++r) {
+      WallJob job;
+      job.book = table.book.view();
+      job.quote_time = kQuoteTime;
+      job.time = m == 0 ? table.next_close : kQuoteTime;
+      job.iv_shift = kShifts;
+      job.at = std::span<const double>(table.close).subspan(1);
+      job.iv_rule = table.rule[r].iv_rule;
+      job.iv_rule_parameter = table.rule[r].iv_rule_parameter;
+      job.iv_floor = table.rule[r].iv_floor;
+      job.positions = 2;
+      std::vector<double> call(job.cells()), put(job.cells());
+      job.call_wall = call;
+      job.put_wall = put;
+      reference->gamma_walls({&job, 1});
+      std::size_t k = 0;
+      for (std::size_t w = 0; w < 2; ++w) {
+        for (std::size_t v = 0; v < std::size(kShifts); ++v) {
+          EXPECT_TRUE(std::isnan(got.value[table.at(StepQuantity::kCallWall, m, w, r, v, 0)]));
+          for (std::size_t c = 1; c < table.close.size(); ++c, ++k) {
+            const double wall = got.value[table.at(StepQuantity::kCallWall, m, w, r, v, c)];
+            EXPECT_EQ(wall, call[k]) << m << r << w << v << c;
+            EXPECT_EQ(got.value[table.at(StepQuantity::kPutWall, m, w, r, v, c)], put[k]) << m << r << w << v << c;
+            differ += wall != got.value[table.at(StepQuantity::kCallWall, 1 - m, w, r, v, c)] ? 1 : 0;
+          }
+        }
+      }
+    }
+  }
+  EXPECT_GT(differ, 0U);
+}
+
 TEST(StepTable, TheBackendDoesNotMatterBeyondItsPrecision) {
   const Table table;
   const auto reference = make_reference_backend();
