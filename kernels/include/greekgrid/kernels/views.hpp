@@ -101,7 +101,8 @@ struct ExposureJob {
 /// At a spot S, g(K) of a strike K and a right is the sum over their contracts, of any expiry, of weight times gamma at
 /// S e^(spot_basis), with the volatility of a GridView: rule at x = ln(S / spot of the book), shift, floor. The call
 /// wall is the strike K >= S whose calls have the largest |g|, the put wall the strike K <= S whose puts have it; of
-/// equal ones the strike nearest to S. Equal strikes, to the bit, are one strike.
+/// equal ones the strike nearest to S. Equal strikes, to the bit, are one strike. Contracts of a strike and right whose
+/// weights differ in sign cancel; magnitudes as weights give walls that no sign of a position model moves.
 struct WallJob {
   BookView book;                     ///< contracts that settle at `time` or before it contribute nothing
   std::int64_t quote_time = 0;       ///< s since the epoch: tau0 of rule and shift is counted from here
