@@ -217,8 +217,8 @@ Forecast ForecastPath::operator()(const std::array<double, kPredictors>& z, Pred
     for (std::size_t a = 0; a < axes; ++a) sum += (columns.at[a] - centre_[a]) * (columns.at[a] - centre_[a]);
     return std::sqrt(sum);
   };
-  const bool known = find(near_, columns.at, axes, result) &&
-                     std::sqrt(result.distance2.back()) + moved() <= radius_ * (1.0 - 1e-12);
+  const bool known =
+      find(near_, columns.at, axes, result) && std::sqrt(result.distance2.back()) + moved() <= radius_ * (1.0 - 1e-12);
   if (!known) {
     find(candidates_, columns.at, axes, result);
     // About four times the neighbours: fewer would be left behind soon, more would take longer to search.

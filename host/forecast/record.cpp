@@ -436,8 +436,8 @@ class WalkingSearch {
     if (last_set_ == set) {
       within = farthest(points, std::span(at_).first(points.axes), neighbour_);
     }
-    const std::size_t found = nearest(points, std::span(at_).first(points.axes), neighbour_, distance2_,
-                                      NearestAnswer::kPoints, within);
+    const std::size_t found =
+        nearest(points, std::span(at_).first(points.axes), neighbour_, distance2_, NearestAnswer::kPoints, within);
     last_set_ = found == kNeighbours ? set : PredictorSet{0};
     return found == kNeighbours;
   }
@@ -516,9 +516,9 @@ ForecastRecord walk_forward(const ForecastData& data, std::span<const double> iv
   return record.finish();
 }
 
-std::array<ForecastRecord, kHorizons.size()> walk_forward(
-    const HorizonData& data, std::span<const double> iv30, std::span<const double> mad, std::uint64_t seed,
-    std::array<std::vector<double>, kHorizons.size()>* keep) {
+std::array<ForecastRecord, kHorizons.size()> walk_forward(const HorizonData& data, std::span<const double> iv30,
+                                                          std::span<const double> mad, std::uint64_t seed,
+                                                          std::array<std::vector<double>, kHorizons.size()>* keep) {
   const auto kept = [&](std::size_t h) { return keep != nullptr ? &(*keep)[h] : nullptr; };
   const auto &shorter = data[0], &longer = data[1];
   if (!same_but_between(shorter, longer)) {

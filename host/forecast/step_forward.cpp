@@ -85,10 +85,8 @@ StepForward step_forward(const StepInputs& inputs, StepMode mode) {
     out.value[0][c] = next.p;
     out.value[1][c] = next.v;
     out.mad[c] = next.mad;
-    out.value[g][c] =
-        out.g_held
-            ? predictors.x[g][t]
-            : percent_gamma(*inputs.book, close, replace ? inputs.now : inputs.next_close).share();
+    out.value[g][c] = out.g_held ? predictors.x[g][t]
+                                 : percent_gamma(*inputs.book, close, replace ? inputs.now : inputs.next_close).share();
     out.value[d][c] = d_value;
     for (std::size_t k = 0; k < kPredictors; ++k) out.z[k][c] = rank[k](out.value[k][c]);
   }

@@ -209,8 +209,7 @@ std::string card(const TickerForecast& f, bool record) {
     std::string nearest;
     for (std::size_t k = 0; k < 5; ++k) {
       nearest += fmt::format("{}{} ({:+.2f})", k > 0 ? ", " : "",
-                             utc_text(f.date[static_cast<std::size_t>(now.session[k])]).substr(0, 10),
-                             now.outcome[k]);
+                             utc_text(f.date[static_cast<std::size_t>(now.session[k])]).substr(0, 10), now.outcome[k]);
     }
     text += "  nearest: " + nearest + "\n";
     const ForecastRecord& r = f.record[h];

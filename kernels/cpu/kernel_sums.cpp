@@ -29,7 +29,7 @@
 #define GREEKGRID_CPU_KERNEL_SUMS_ONCE
 namespace greekgrid::cpu {
 
-inline constexpr std::size_t kPlaces = 8;  // of a cell, Chebyshev's
+inline constexpr std::size_t kPlaces = 8;     // of a cell, Chebyshev's
 inline constexpr double kLeastKernel = 1e-9;  // 30 nodes from a cell at a bandwidth of 0.15
 inline constexpr std::size_t kMap = kKernelNodes * kKernelNodes;
 // Sums of a pair: mass, squares, and the positive and the negative ones of up to two values.
@@ -68,8 +68,8 @@ struct PlaceKernels {
 
 // Where the points lie on an axis.
 struct AxisPoints {
-  std::vector<std::int8_t> cell;                      // (N) the nearest node, -1: not on this axis
-  std::vector<std::array<double, kPlaces>> weight;    // (N)
+  std::vector<std::int8_t> cell;                        // (N) the nearest node, -1: not on this axis
+  std::vector<std::array<double, kPlaces>> weight;      // (N)
   std::vector<std::array<float, kKernelNodes>> kernel;  // (N) at every node, if asked for
 };
 
@@ -192,8 +192,7 @@ void AddGroup(const AxisPoints& first, const AxisPoints& second, const ValueColu
         add(kSquares, p, q[p]);
         for (int v = 0; v < kValues; ++v) {
           const bool negative = ((group >> v) & 1) != 0;
-          add(kSigned + 2 * static_cast<std::size_t>(v) + (negative ? 1 : 0), p,
-              negative ? hn::Neg(y[v][p]) : y[v][p]);
+          add(kSigned + 2 * static_cast<std::size_t>(v) + (negative ? 1 : 0), p, negative ? hn::Neg(y[v][p]) : y[v][p]);
         }
       }
     }
@@ -272,8 +271,8 @@ void WriteMap(const double* map, float* out) {
 }
 
 // Adds one point to mass, squares and the sum of its value, as a product of kernels.
-void AddPoint(const PlaceKernels& places, const AxisPoints& first, const AxisPoints& second, std::size_t s, double value,
-              double* mass, double* squares, double* signed_sum) {
+void AddPoint(const PlaceKernels& places, const AxisPoints& first, const AxisPoints& second, std::size_t s,
+              double value, double* mass, double* squares, double* signed_sum) {
   const hn::CappedTag<double, 8> d;
   double left[kKernelNodes], left2[kKernelNodes], right[kKernelNodes], right2[kKernelNodes];
   NodeKernels(places, first.cell[s], first.weight[s].data(), left, left2);

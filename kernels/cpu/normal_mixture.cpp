@@ -1,5 +1,5 @@
-// Sums over a mixture of normal distributions. Eight sums side by side, whatever the width of a vector, so that the order
-// of additions is the same everywhere.
+// Sums over a mixture of normal distributions. Eight sums side by side, whatever the width of a vector, so that the
+// order of additions is the same everywhere.
 
 #include "greekgrid/kernels/normal_mixture.hpp"
 

@@ -397,7 +397,9 @@ TEST(Forecast, IsTheRuleWrittenOut) {
 }
 
 void expect_same_bytes(const Forecast& a, const Forecast& b) {
-  const auto same = [](double x, double y) { return std::bit_cast<std::uint64_t>(x) == std::bit_cast<std::uint64_t>(y); };
+  const auto same = [](double x, double y) {
+    return std::bit_cast<std::uint64_t>(x) == std::bit_cast<std::uint64_t>(y);
+  };
   ASSERT_EQ(a.status, b.status);
   ASSERT_EQ(a.set, b.set);
   ASSERT_EQ(a.candidates, b.candidates);
@@ -417,9 +419,8 @@ TEST(ForecastPath, IsTheForecastOfEveryPlaceToTheBit) {
   std::mt19937_64 generator(15);
   std::normal_distribution<double> normal;
   for (int trial = 0; trial < 60; ++trial) {
-    PredictorSeries series =
-        random_predictors(generator, trial % 5 == 0 ? 70 + generator() % 60 : 300 + generator() % 900,
-                          trial % 3 == 0 ? 0.2 : 0.0);
+    PredictorSeries series = random_predictors(
+        generator, trial % 5 == 0 ? 70 + generator() % 60 : 300 + generator() % 900, trial % 3 == 0 ? 0.2 : 0.0);
     if (trial % 4 == 0) {
       for (auto& z : series.z) {
         for (double& x : z) x = 0.25 * std::round(4.0 * x);

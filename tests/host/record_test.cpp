@@ -284,10 +284,9 @@ std::vector<std::uint64_t> bits_of(const ForecastRecord& r) {
   std::vector<std::uint64_t> bits = {static_cast<std::uint64_t>(r.horizon), static_cast<std::uint64_t>(r.forecasts),
                                      static_cast<std::uint64_t>(r.forecasts_implied),
                                      static_cast<std::uint64_t>(r.signs)};
-  for (const double x :
-       {r.n_independent, r.crps, r.crps_fair, r.crps_climatology, r.skill, r.skill_t, r.crps_random_walk,
-        r.skill_random_walk, r.crps_implied, r.skill_implied, r.skill_where_implied, r.skill_random, r.hit_rate,
-        r.hit_low, r.hit_high, r.always_up}) {
+  for (const double x : {r.n_independent, r.crps, r.crps_fair, r.crps_climatology, r.skill, r.skill_t,
+                         r.crps_random_walk, r.skill_random_walk, r.crps_implied, r.skill_implied,
+                         r.skill_where_implied, r.skill_random, r.hit_rate, r.hit_low, r.hit_high, r.always_up}) {
     bits.push_back(std::bit_cast<std::uint64_t>(x));
   }
   for (const auto& list : {r.pinball, r.pinball_climatology}) {

@@ -23,9 +23,9 @@ enum class SeriesKept : std::uint8_t {
 
 /// What to make.
 struct TickerForecastOptions {
-  std::optional<Date> date;     ///< the session of this day or the last before it; without: the last of the history
-  bool record = true;           ///< walk-forward evaluation over the whole history up to the session
-  bool maps = false;            ///< weather maps of both horizons
+  std::optional<Date> date;  ///< the session of this day or the last before it; without: the last of the history
+  bool record = true;        ///< walk-forward evaluation over the whole history up to the session
+  bool maps = false;         ///< weather maps of both horizons
   SeriesKept keep = SeriesKept::kAll;
   bool gamma_from_gex = false;  ///< the history's gex series stands in for G
   /// Symbol whose closes, in per cent, are the implied volatility of 30 days; if empty the history's own iv30.

@@ -1,8 +1,8 @@
 #pragma once
 
 /// @file
-/// Normal distributions about many places: their weighted sum at a point, and what distances weigh. Vectorised (Highway,
-/// dispatched at run time), single-threaded, safe to call from any number of threads.
+/// Normal distributions about many places: their weighted sum at a point, and what distances weigh. Vectorised
+/// (Highway, dispatched at run time), single-threaded, safe to call from any number of threads.
 
 #include <cstddef>
 #include <span>
