@@ -17,7 +17,9 @@
 #include <vector>
 
 #include "forecast_series.hpp"
+#include "greekgrid/kernels/ensemble_scores.hpp"
 #include "greekgrid/kernels/nearest.hpp"
+#include "greekgrid/kernels/normal_mixture.hpp"
 
 namespace greekgrid {
 namespace {
@@ -261,6 +263,129 @@ TEST(AscendingOrder, SortsByKeyAndThenByIndex) {
       ASSERT_LT(std::pair(value[order[i - 1]], index[order[i - 1]]), std::pair(value[order[i]], index[order[i]]));
     }
   }
+}
+
+// Searches through single precision, scores and their quantiles, by the loops of every instruction set; scores against
+// the same loop over one ensemble.
+TEST(EnsembleScores, SameBitsFromEveryInstructionSet) {
+  std::mt19937_64 generator(16);
+  std::uniform_real_distribution<double> uniform;
+  const PredictorSeries series = random_predictors(generator, 1100);
+  std::vector<std::vector<float>> rounded;
+  for (const auto& z : series.z) rounded.emplace_back(z.begin(), z.end());
+  for (const std::int64_t set : hwy::SupportedAndGeneratedTargets()) {
+    hwy::SetSupportedTargetsForTest(set);
+    for (int trial = 0; trial < 40; ++trial) {
+      PointsView points{{}, kMostAxes, nullptr, 900 + generator() % 200, {}};
+      std::vector<std::vector<double>> axis;
+      std::array<double, kMostAxes> at;
+      for (std::size_t a = 0; a < kMostAxes; ++a) {
+        points.axis[a] = series.z[a].data();
+        points.rounded[a] = rounded[a].data();
+        axis.emplace_back(series.z[a].begin(), series.z[a].begin() + static_cast<std::ptrdiff_t>(points.points));
+        at[a] = 2.0 * uniform(generator) - 1.0;
+      }
+      std::array<std::int32_t, kNeighbours> index;
+      std::array<double, kNeighbours> distance2;
+      ASSERT_EQ(nearest(points, at, index, distance2, NearestAnswer::kPoints), kNeighbours);
+      const std::vector<Found> all =
+          sorted_points(axis, std::vector<double>(points.points, 0.0), {at.begin(), at.end()});
+      EXPECT_EQ(*std::max_element(distance2.begin(), distance2.end()), all[kNeighbours - 1].distance2)
+          << hwy::TargetName(set);
+
+      const std::size_t n = 1 + generator() % 50;
+      std::vector<EnsembleRow> y(n), w(n);
+      EnsembleRow came;
+      std::array<EnsembleRow, kForecastProbabilities.size()> quantile;
+      for (std::size_t e = 0; e < kEnsembles; ++e) {
+        std::vector<double> value(n);
+        for (double& x : value) x = std::round(8.0 * uniform(generator)) / (trial % 2 == 0 ? 8.0 : 7.9);
+        std::sort(value.begin(), value.end());
+        for (std::size_t i = 0; i < n; ++i) {
+          y[i][e] = value[i];
+          w[i][e] = 0.01 + uniform(generator);
+        }
+        came[e] = trial % 3 == 0 ? value[n / 2] : uniform(generator);
+      }
+      const std::vector<EnsembleRow> raw = w;
+      const EnsembleScores scores = score_ensembles(y, w, came, kForecastProbabilities, quantile);
+      for (std::size_t e = 0; e < kEnsembles; ++e) {
+        std::vector<double> value(n), weight(n);
+        double total = 0.0, mean = 0.0, squares = 0.0, distance = 0.0, spread = 0.0, pit = 0.0, up_to = 0.0;
+        for (std::size_t i = 0; i < n; ++i) total += raw[i][e];
+        const double scale = 1.0 / total;
+        std::vector<std::uint8_t> order(n);
+        std::iota(order.begin(), order.end(), std::uint8_t{0});
+        for (std::size_t i = 0; i < n; ++i) {
+          value[i] = y[i][e];
+          weight[i] = raw[i][e] * scale;
+          ASSERT_EQ(weight[i], w[i][e]);
+          mean += weight[i] * value[i];
+          squares += weight[i] * weight[i];
+          distance += weight[i] * std::abs(value[i] - came[e]);
+          pit += weight[i] * (value[i] < came[e] ? 1.0 : value[i] == came[e] ? 0.5 : 0.0);
+          spread += (value[i] - value[i > 0 ? i - 1 : 0]) * (up_to * (1.0 - up_to));
+          up_to += weight[i];
+        }
+        EXPECT_EQ(scores.mean[e], mean) << hwy::TargetName(set);
+        EXPECT_EQ(scores.squares[e], squares);
+        EXPECT_EQ(scores.distance[e], distance);
+        EXPECT_EQ(scores.spread[e], spread);
+        EXPECT_EQ(scores.pit[e], pit);
+        for (std::size_t q = 0; q < kForecastProbabilities.size(); ++q) {
+          EXPECT_EQ(quantile[q][e], weighted_quantile(value, weight, order, kForecastProbabilities[q]))
+              << n << ' ' << q;
+        }
+      }
+    }
+  }
+  hwy::SetSupportedTargetsForTest(0);
+}
+
+TEST(NormalMixture, KeepsItsErrors) {
+  std::mt19937_64 generator(17);
+  std::normal_distribution<double> normal;
+  for (const std::int64_t set : hwy::SupportedAndGeneratedTargets()) {
+    hwy::SetSupportedTargetsForTest(set);
+    for (int trial = 0; trial < 300; ++trial) {
+      const std::size_t n = kMixtureMultiple * (1 + generator() % 8);
+      std::vector<double> y(n), w(n), weight(n);
+      for (std::size_t i = 0; i < n; ++i) {
+        y[i] = normal(generator);
+        w[i] = std::abs(normal(generator));
+      }
+      const double at = normal(generator), bandwidth = std::pow(10.0, -static_cast<double>(trial % 4));
+      const MixtureSums sums = normal_mixture(y, w, at, bandwidth);
+      long double excess = 0, density = 0, slope = 0, total = 0, density_error = 0, slope_error = 0;
+      for (std::size_t i = 0; i < n; ++i) {
+        const long double u = (static_cast<long double>(at) - y[i]) / bandwidth;
+        const long double part = w[i] * std::exp(-0.5L * u * u) / std::sqrt(2.0L * std::numbers::pi_v<long double>);
+        excess += w[i] * 0.5L * std::erf(u / std::numbers::sqrt2_v<long double>);
+        density += part;
+        slope -= part * u;
+        total += w[i];
+        density_error += part * (10.0L + 4.0L * u * u) * kEpsilon;
+        slope_error += std::abs(u) * part * (10.0L + 4.0L * u * u) * kEpsilon;
+      }
+      EXPECT_NEAR(sums.excess, static_cast<double>(excess), 1e-15 * static_cast<double>(total)) << hwy::TargetName(set);
+      EXPECT_NEAR(sums.density, static_cast<double>(density), static_cast<double>(density_error) + 1e-290);
+      EXPECT_NEAR(sums.slope, static_cast<double>(slope), static_cast<double>(slope_error) + 1e-290);
+
+      for (double& d2 : y) d2 *= d2;
+      weigh_by_distance(std::span(y).first(n - trial % 8), std::span(w).first(n - trial % 8),
+                        std::span(weight).first(n - trial % 8));
+      const auto h2 = static_cast<long double>(*std::max_element(y.begin(), y.end() - trial % 8));
+      for (std::size_t i = 0; i < n - static_cast<std::size_t>(trial % 8); ++i) {
+        const double want = static_cast<double>(w[i] * std::exp(-0.5L * y[i] / h2));
+        EXPECT_NEAR(weight[i], want, 0x1p-51 * want);
+      }
+    }
+    const std::vector<double> none(5, 0.0), factor = {1.0, 2.0, 3.0, 4.0, 5.0};
+    std::vector<double> weight(5);
+    weigh_by_distance(none, factor, weight);
+    EXPECT_EQ(weight, factor);
+  }
+  hwy::SetSupportedTargetsForTest(0);
 }
 
 TEST(ForecastData, OutcomeIsTheCompoundReturnInMads) {
