@@ -4,7 +4,9 @@
 //   forecast_bench [--benchmark_filter=...] [--benchmark_out=FILE --benchmark_out_format=json]
 //
 // A time is that of one ticker: 3780 sessions, four predictors (the first 252 sessions have none), both horizons.
-// BLAS is an optional baseline of the maps, as the library of the distribution chooses its kernels for this machine.
+// bench/forecast_baseline.py does the searches in numpy; a library of k-d trees is absent from the packages of the
+// build. BLAS is an optional baseline of the maps, as the library of the distribution chooses its kernels for this
+// machine.
 
 #include <benchmark/benchmark.h>
 

@@ -65,23 +65,19 @@ std::array<double, N> quantiles(std::span<const double> y, std::span<const doubl
   return result;
 }
 
-/// How sorted outcomes stand against what came. One loop: its sums are chains of dependent additions, which run beside
-/// each other.
+/// How sorted outcomes stand against what came, for one ensemble of any size; records score many at once, see
+/// score_ensembles().
 struct Score {
-  double mean = 0.0;      ///< sum w y, as Ensemble::mean
   double squares = 0.0;   ///< sum w^2
   double distance = 0.0;  ///< sum w |y_i - came|
   double spread = 0.0;    ///< 1/2 sum sum w_i w_j |y_i - y_j|
-  double pit = 0.0;       ///< sum w [y_i < came] + 1/2 sum w [y_i = came]
 };
 inline Score score(std::span<const double> y, std::span<const double> w, double came) {
   Score result;
   double up_to = 0.0, last = y[0];
   for (std::size_t i = 0; i < y.size(); ++i) {
-    result.mean += w[i] * y[i];
     result.squares += w[i] * w[i];
     result.distance += w[i] * std::abs(y[i] - came);
-    result.pit += w[i] * (0.5 * (static_cast<double>(y[i] < came) + static_cast<double>(y[i] <= came)));
     result.spread += (y[i] - last) * (up_to * (1.0 - up_to));
     up_to += w[i];
     last = y[i];

@@ -408,11 +408,11 @@ class GrowingRecord {
   std::array<EnsembleRow, kQuantiles> climatology_quantile_{};
 };
 
-/// The searches of one horizon, or of a horizon and a longer one whose candidates are the same but for those between.
+/// The searches of one session after the other.
 class WalkingSearch {
  public:
-  /// @param data of the search; outcomes are looked at for being known alone
-  explicit WalkingSearch(const ForecastData& data) : data_(data) {
+  /// @param data its outcomes are looked at for being known alone
+  explicit WalkingSearch(const ForecastData& data) {
     for (std::size_t p = 0; p < kPredictors; ++p) column_[p].assign(data.z[p].begin(), data.z[p].end());
     // P where there is an outcome: every set has P, so the search need not look at outcomes.
     for (std::size_t s = 0; s < data.outcome.size(); ++s) {
@@ -472,7 +472,6 @@ class WalkingSearch {
     return sum;
   }
 
-  const ForecastData& data_;
   std::array<std::vector<double>, kPredictors> column_;
   std::array<std::vector<float>, kPredictors> rounded_;
   PointsView points_;

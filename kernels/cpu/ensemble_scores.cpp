@@ -1,4 +1,5 @@
-// Scores of ensembles, one in each lane: the sums of one are chains of dependent additions that no reordering may touch.
+// Scores of ensembles, one in each lane: the sums of one are chains of dependent additions that no reordering may
+// touch.
 
 #include "greekgrid/kernels/ensemble_scores.hpp"
 
@@ -33,8 +34,8 @@ void ScoreEnsembles(std::span<const EnsembleRow> y, std::span<EnsembleRow> w, co
       mean = hn::Add(mean, hn::Mul(weight, value));
       squares = hn::Add(squares, hn::Mul(weight, weight));
       distance = hn::Add(distance, hn::Mul(weight, hn::Abs(hn::Sub(value, what_came))));
-      const V below = hn::Add(hn::IfThenElseZero(hn::Lt(value, what_came), one),
-                              hn::IfThenElseZero(hn::Le(value, what_came), one));
+      const V below =
+          hn::Add(hn::IfThenElseZero(hn::Lt(value, what_came), one), hn::IfThenElseZero(hn::Le(value, what_came), one));
       pit = hn::Add(pit, hn::Mul(weight, hn::Mul(half, below)));
       spread = hn::Add(spread, hn::Mul(hn::Sub(value, last), hn::Mul(up_to, hn::Sub(one, up_to))));
       up_to = hn::Add(up_to, weight);

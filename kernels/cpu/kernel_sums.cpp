@@ -29,9 +29,8 @@
 #define GREEKGRID_CPU_KERNEL_SUMS_ONCE
 namespace greekgrid::cpu {
 
-inline constexpr std::size_t kPlaces = 8;  // of a cell, Chebyshev's
-// Nodes from a cell to the farthest that its kernels reach: 30 at a bandwidth of 0.15.
-inline constexpr double kLeastKernel = 1e-9;
+inline constexpr std::size_t kPlaces = 8;     // of a cell, Chebyshev's
+inline constexpr double kLeastKernel = 1e-9;  // 30 nodes from a cell at a bandwidth of 0.15
 inline constexpr std::size_t kMap = kKernelNodes * kKernelNodes;
 // Sums of a pair: mass, squares, and the positive and the negative ones of up to two values.
 inline constexpr std::size_t kPairSums = 2 + 2 * kKernelValues;
@@ -69,8 +68,8 @@ struct PlaceKernels {
 
 // Where the points lie on an axis.
 struct AxisPoints {
-  std::vector<std::int8_t> cell;                      // (N) the nearest node, -1: not on this axis
-  std::vector<std::array<double, kPlaces>> weight;    // (N)
+  std::vector<std::int8_t> cell;                        // (N) the nearest node, -1: not on this axis
+  std::vector<std::array<double, kPlaces>> weight;      // (N)
   std::vector<std::array<float, kKernelNodes>> kernel;  // (N) at every node, if asked for
 };
 
@@ -88,6 +87,7 @@ using ValueColumns = std::array<const double*, kKernelValues>;
 struct PairSums {
   alignas(64) std::array<std::array<std::array<double, kKernelNodes>, kPlaces>, kPairSums> place;
   alignas(64) std::array<std::array<double, kMap>, kPairSums> node;
+  alignas(64) std::array<std::array<double, kMap>, 2> own;  // mass and squares with the points of one value alone
 };
 
 }  // namespace greekgrid::cpu
@@ -192,8 +192,7 @@ void AddGroup(const AxisPoints& first, const AxisPoints& second, const ValueColu
         add(kSquares, p, q[p]);
         for (int v = 0; v < kValues; ++v) {
           const bool negative = ((group >> v) & 1) != 0;
-          add(kSigned + 2 * static_cast<std::size_t>(v) + (negative ? 1 : 0), p,
-              negative ? hn::Neg(y[v][p]) : y[v][p]);
+          add(kSigned + 2 * static_cast<std::size_t>(v) + (negative ? 1 : 0), p, negative ? hn::Neg(y[v][p]) : y[v][p]);
         }
       }
     }
@@ -271,29 +270,23 @@ void WriteMap(const double* map, float* out) {
   }
 }
 
-// Adds one point to the sums of one of its values, as a product of kernels.
-void AddPoint(const PlaceKernels& places, const AxisPoints& first, const AxisPoints& second, std::size_t s, double value,
-              float* sums) {
-  const hn::CappedTag<float, 16> d;
+// Adds one point to mass, squares and the sum of its value, as a product of kernels.
+void AddPoint(const PlaceKernels& places, const AxisPoints& first, const AxisPoints& second, std::size_t s,
+              double value, double* mass, double* squares, double* signed_sum) {
+  const hn::CappedTag<double, 8> d;
   double left[kKernelNodes], left2[kKernelNodes], right[kKernelNodes], right2[kKernelNodes];
   NodeKernels(places, first.cell[s], first.weight[s].data(), left, left2);
   NodeKernels(places, second.cell[s], second.weight[s].data(), right, right2);
-  alignas(64) float k[kKernelNodes], k2[kKernelNodes];
-  for (std::size_t j = 0; j < kKernelNodes; ++j) {
-    k[j] = static_cast<float>(right[j]);
-    k2[j] = static_cast<float>(right2[j]);
-  }
-  const auto add = [&](KernelSum sum, std::size_t row, double factor, const float* kernel) HWY_ATTR {
-    float* to = sums + static_cast<std::size_t>(sum) * kMap + row * kKernelNodes;
-    const auto f = hn::Set(d, static_cast<float>(factor));
+  const auto add = [&](double* to, double factor, const double* kernel) HWY_ATTR {
+    const auto f = hn::Set(d, factor);
     for (std::size_t j = 0; j < kKernelNodes; j += hn::Lanes(d)) {
       hn::StoreU(hn::MulAdd(f, hn::LoadU(d, kernel + j), hn::LoadU(d, to + j)), d, to + j);
     }
   };
   for (std::size_t i = 0; i < kKernelNodes; ++i) {
-    add(KernelSum::kMass, i, left[i], k);
-    add(value < 0.0 ? KernelSum::kNegative : KernelSum::kPositive, i, std::abs(value) * left[i], k);
-    add(KernelSum::kSquares, i, left2[i], k2);
+    add(mass + i * kKernelNodes, left[i], right);
+    add(squares + i * kKernelNodes, left2[i], right2);
+    add(signed_sum + i * kKernelNodes, std::abs(value) * left[i], right);
   }
 }
 
@@ -376,19 +369,25 @@ void gaussian_pair_sums(const KernelPointsView& points, double bandwidth, std::s
       HWY_DYNAMIC_DISPATCH(cpu::SumPair)(places, axis[a], axis[b], points.value, order, *pair_sums);
       for (std::size_t v = 0; v < values; ++v) {
         float* out = sums.data() + v * kOfValue + pair * kKernelSums * kMap;
-        const auto write = [&](KernelSum sum, std::size_t from) {
-          HWY_DYNAMIC_DISPATCH(cpu::WriteMap)(pair_sums->node[from].data(), out + static_cast<std::size_t>(sum) * kMap);
-        };
-        write(KernelSum::kMass, cpu::kMass);
-        write(KernelSum::kSquares, cpu::kSquares);
-        write(KernelSum::kPositive, cpu::kSigned + 2 * v);
-        write(KernelSum::kNegative, cpu::kSigned + 2 * v + 1);
+        const std::size_t positive = cpu::kSigned + 2 * v;
+        auto& [own_mass, own_squares] = pair_sums->own;
+        own_mass = pair_sums->node[cpu::kMass];
+        own_squares = pair_sums->node[cpu::kSquares];
         for (const std::int32_t i : single) {
           const auto s = static_cast<std::size_t>(i);
           const double y = points.value[v][s];
           if (!std::isfinite(y) || axis[a].cell[s] < 0 || axis[b].cell[s] < 0) continue;
-          HWY_DYNAMIC_DISPATCH(cpu::AddPoint)(places, axis[a], axis[b], s, y, out);
+          HWY_DYNAMIC_DISPATCH(cpu::AddPoint)
+          (places, axis[a], axis[b], s, y, own_mass.data(), own_squares.data(),
+           pair_sums->node[positive + (y < 0.0 ? 1 : 0)].data());
         }
+        const auto write = [&](KernelSum sum, const auto& map) {
+          HWY_DYNAMIC_DISPATCH(cpu::WriteMap)(map.data(), out + static_cast<std::size_t>(sum) * kMap);
+        };
+        write(KernelSum::kMass, own_mass);
+        write(KernelSum::kPositive, pair_sums->node[positive]);
+        write(KernelSum::kNegative, pair_sums->node[positive + 1]);
+        write(KernelSum::kSquares, own_squares);
       }
     }
   }

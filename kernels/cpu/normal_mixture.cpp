@@ -1,5 +1,5 @@
-// Sums over a mixture of normal distributions. Eight sums side by side, whatever the width of a vector, so that the order
-// of additions is the same everywhere.
+// Sums over a mixture of normal distributions. Eight sums side by side, whatever the width of a vector, so that the
+// order of additions is the same everywhere.
 
 #include "greekgrid/kernels/normal_mixture.hpp"
 
@@ -13,6 +13,23 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 
+#ifndef GREEKGRID_CPU_NORMAL_MIXTURE_ONCE
+#define GREEKGRID_CPU_NORMAL_MIXTURE_ONCE
+namespace greekgrid::cpu {
+
+// N(-x) exp(x^2/2) as a polynomial in (x - 4)/(x + 4) from the highest power down, as kMills but closer: its error
+// times exp(-x^2/2) is below 7e-17 on [0, 37]. Interpolated with 90 digits at Chebyshev's points of x in [0, 8.6],
+// beyond which nothing of it is left.
+inline constexpr double kMillsMixture[] = {-2.5911683540531105e-10, 5.552022952790029e-08,  3.7627451759302354e-07,
+                                           7.375587156033408e-07,   -8.530014891357802e-07, -4.343629348935174e-06,
+                                           4.62091160191793e-06,    2.865326475738742e-05,  -4.555194597919977e-05,
+                                           -0.00018718432279348304, 0.0006388135663064594,  0.000507562049315787,
+                                           -0.008492095469477386,   0.030864804107843844,   -0.07170740733798221,
+                                           0.12437925533923859,     -0.17039772154845392,   0.094410641301969};
+
+}  // namespace greekgrid::cpu
+#endif
+
 HWY_BEFORE_NAMESPACE();
 namespace greekgrid::cpu {
 namespace HWY_NAMESPACE {
@@ -21,7 +38,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 template <class D, class V, std::size_t N>
 HWY_INLINE V Polynomial(D d, V x, const double (&c)[N]) {
   V sum = hn::Set(d, c[0]);
-#pragma GCC unroll 16
+#pragma GCC unroll 32
   for (std::size_t i = 1; i < N; ++i) sum = hn::MulAdd(sum, x, hn::Set(d, c[i]));
   return sum;
 }
@@ -53,7 +70,7 @@ void SumMixture(const double* y, const double* w, std::size_t n, double at, doub
       const V magnitude = hn::Min(hn::Abs(u), hn::Set(d, kClamp));
       const V e = Exponential(d, hn::Mul(hn::Mul(magnitude, magnitude), hn::Set(d, -0.5)));
       const V t = hn::Div(hn::Sub(magnitude, four), hn::Add(magnitude, four));
-      const V tail = hn::Mul(e, Polynomial(d, t, kMills<double>));
+      const V tail = hn::Mul(e, Polynomial(d, t, kMillsMixture));
       sum0 = hn::MulAdd(weight, hn::CopySign(hn::Sub(half, tail), u), sum0);
       const V we = hn::Mul(weight, e);
       sum1 = hn::Add(sum1, we);

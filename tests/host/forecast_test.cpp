@@ -17,7 +17,9 @@
 #include <vector>
 
 #include "forecast_series.hpp"
+#include "greekgrid/kernels/ensemble_scores.hpp"
 #include "greekgrid/kernels/nearest.hpp"
+#include "greekgrid/kernels/normal_mixture.hpp"
 
 namespace greekgrid {
 namespace {
@@ -98,6 +100,35 @@ TEST(Nearest, IsTheSortedListToTheBit) {
     // Without an order: the same points.
     std::vector<std::int32_t> loose(k, -1);
     ASSERT_EQ(nearest(points, at, loose, distance2, NearestAnswer::kPoints), found);
+    // Through single precision first: the same.
+    std::vector<std::vector<float>> rounded;
+    PointsView without_required = points;
+    without_required.required = nullptr;
+    std::vector<double> first = axis[0];
+    for (std::size_t i = 0; i < n; ++i) first[i] = std::isfinite(required[i]) ? first[i] : kNaN;
+    without_required.axis[0] = first.data();
+    if (lattice < 1.0) {  // coordinates of magnitude 1 at most
+      rounded.emplace_back(first.begin(), first.end());
+      for (std::size_t a = 1; a < axes; ++a) rounded.emplace_back(axis[a].begin(), axis[a].end());
+      for (std::size_t a = 0; a < axes; ++a) without_required.rounded[a] = rounded[a].data();
+    }
+    std::vector<std::int32_t> single(k, -1);
+    std::vector<double> single_distance2(k, -1.0);
+    ASSERT_EQ(nearest(without_required, at, single, single_distance2, NearestAnswer::kPoints), found);
+    for (std::size_t i = 0; i < found; ++i) {
+      const auto want = std::find(index.begin(), index.end(), single[i]);
+      ASSERT_NE(want, index.end()) << trial;
+      ASSERT_EQ(single_distance2[i], expected[static_cast<std::size_t>(want - index.begin())].distance2);
+    }
+    if (found == k) {
+      const double last = expected[k - 1].distance2;
+      EXPECT_EQ(farthest(without_required, at, single), last);
+      std::vector<std::int32_t> bounded(k, -1);
+      ASSERT_EQ(nearest(without_required, at, bounded, single_distance2, NearestAnswer::kPoints, last), k);
+      std::sort(bounded.begin(), bounded.end());
+      std::sort(single.begin(), single.end());
+      ASSERT_EQ(bounded, single) << trial;
+    }
     if (found == k) {
       // Whoever knows how far the last one is, or only that it is no farther than this, finds the same.
       for (const double within : {expected[k - 1].distance2, 1.5 * expected[k - 1].distance2}) {
@@ -146,11 +177,215 @@ TEST(Nearest, SameBitsFromEveryInstructionSet) {
     const WeatherMaps maps = make_weather_maps(data, 1000);
     hwy::SetSupportedTargetsForTest(0);
     const WeatherMaps best = make_weather_maps(data, 1000);
-    // Each within (96 + N/96 + 4) roundings of the truth.
+    // Each within 5e-7 of the truth.
     for (std::size_t i = 0; i < maps.mass.size(); ++i) {
-      EXPECT_NEAR(maps.mass[i], best.mass[i], 2.0 * 111.0 * 0x1p-24 * static_cast<double>(best.mass[i]));
+      EXPECT_NEAR(maps.mass[i], best.mass[i], 1e-6 * static_cast<double>(best.mass[i]));
     }
   }
+}
+
+// Places that differ by less than single precision resolves, and too many of them: exact all the same.
+TEST(Nearest, SinglePrecisionDecidesNothing) {
+  std::mt19937_64 generator(12);
+  std::uniform_real_distribution<double> uniform(-1.0, 1.0);
+  for (int trial = 0; trial < 200; ++trial) {
+    const std::size_t n = 60 + generator() % 3000, axes = 1 + generator() % 4;
+    const double spread = std::pow(10.0, -static_cast<double>(trial % 12));
+    std::vector<std::vector<double>> axis(axes);
+    std::vector<std::vector<float>> rounded;
+    std::vector<double> at, required(n, 0.0);
+    PointsView points{{}, axes, nullptr, n, {}};
+    for (auto& column : axis) {
+      const double centre = 0.9 * uniform(generator);
+      for (std::size_t i = 0; i < n; ++i) column.push_back(centre + 0.1 * spread * uniform(generator));
+      at.push_back(centre);
+    }
+    for (const auto& column : axis) rounded.emplace_back(column.begin(), column.end());
+    for (std::size_t a = 0; a < axes; ++a) {
+      points.axis[a] = axis[a].data();
+      points.rounded[a] = rounded[a].data();
+    }
+    const std::vector<Found> expected = sorted_points(axis, required, at);
+    std::array<std::int32_t, kNeighbours> index, want;
+    std::array<double, kNeighbours> distance2;
+    ASSERT_EQ(nearest(points, at, index, distance2, NearestAnswer::kPoints), kNeighbours);
+    for (std::size_t i = 0; i < kNeighbours; ++i) want[i] = expected[i].index;
+    std::sort(index.begin(), index.end());
+    std::sort(want.begin(), want.end());
+    ASSERT_EQ(index, want) << trial << " spread " << spread;
+  }
+}
+
+TEST(Nearest, KeepsTheNearestOfAFew) {
+  std::mt19937_64 generator(13);
+  for (int trial = 0; trial < 500; ++trial) {
+    const std::size_t n = 1 + generator() % kMostNearest, k = 1 + generator() % n;
+    std::vector<Found> all(n);
+    std::vector<std::int32_t> index(n);
+    std::vector<double> distance2(n);
+    for (std::size_t i = 0; i < n; ++i) {
+      all[i] = {static_cast<double>(generator() % (trial % 2 == 0 ? 1000000 : 6)), static_cast<std::int32_t>(i * 3)};
+    }
+    std::shuffle(all.begin(), all.end(), generator);
+    for (std::size_t i = 0; i < n; ++i) {
+      index[i] = all[i].index;
+      distance2[i] = all[i].distance2;
+    }
+    keep_nearest(index, distance2, k);
+    std::sort(all.begin(), all.end(), [](const Found& a, const Found& b) {
+      return a.distance2 != b.distance2 ? a.distance2 < b.distance2 : a.index > b.index;
+    });
+    std::vector<std::int32_t> got(index.begin(), index.begin() + static_cast<std::ptrdiff_t>(k)), want;
+    for (std::size_t i = 0; i < k; ++i) want.push_back(all[i].index);
+    std::sort(got.begin(), got.end());
+    std::sort(want.begin(), want.end());
+    EXPECT_EQ(got, want) << trial;
+  }
+}
+
+TEST(AscendingOrder, SortsByKeyAndThenByIndex) {
+  std::mt19937_64 generator(14);
+  for (int trial = 0; trial < 300; ++trial) {
+    const std::size_t n = 1 + generator() % kMostNearest;
+    std::vector<std::int32_t> key(n), index(n);
+    std::vector<double> value(n);
+    const std::int32_t range = trial % 2 == 0 ? 3000 : 3000000;
+    for (std::size_t i = 0; i < n; ++i) {
+      key[i] = static_cast<std::int32_t>((generator() % 64) * 64 + i) * (range / 3000) - range / 3;
+      index[i] = static_cast<std::int32_t>((7 * i) % 64);
+      value[i] = static_cast<double>(generator() % 5) - 2.0;
+    }
+    std::vector<std::uint8_t> order(n);
+    ascending_order(key, order);
+    for (std::size_t i = 1; i < n; ++i) ASSERT_LT(key[order[i - 1]], key[order[i]]) << trial;
+    ascending_order(value, index, order);
+    for (std::size_t i = 1; i < n; ++i) {
+      ASSERT_LT(std::pair(value[order[i - 1]], index[order[i - 1]]), std::pair(value[order[i]], index[order[i]]));
+    }
+  }
+}
+
+// Searches through single precision, scores and their quantiles, by the loops of every instruction set; scores against
+// the same loop over one ensemble.
+TEST(EnsembleScores, SameBitsFromEveryInstructionSet) {
+  std::mt19937_64 generator(16);
+  std::uniform_real_distribution<double> uniform;
+  const PredictorSeries series = random_predictors(generator, 1100);
+  std::vector<std::vector<float>> rounded;
+  for (const auto& z : series.z) rounded.emplace_back(z.begin(), z.end());
+  for (const std::int64_t set : hwy::SupportedAndGeneratedTargets()) {
+    hwy::SetSupportedTargetsForTest(set);
+    for (int trial = 0; trial < 40; ++trial) {
+      PointsView points{{}, kMostAxes, nullptr, 900 + generator() % 200, {}};
+      std::vector<std::vector<double>> axis;
+      std::array<double, kMostAxes> at;
+      for (std::size_t a = 0; a < kMostAxes; ++a) {
+        points.axis[a] = series.z[a].data();
+        points.rounded[a] = rounded[a].data();
+        axis.emplace_back(series.z[a].begin(), series.z[a].begin() + static_cast<std::ptrdiff_t>(points.points));
+        at[a] = 2.0 * uniform(generator) - 1.0;
+      }
+      std::array<std::int32_t, kNeighbours> index;
+      std::array<double, kNeighbours> distance2;
+      ASSERT_EQ(nearest(points, at, index, distance2, NearestAnswer::kPoints), kNeighbours);
+      const std::vector<Found> all =
+          sorted_points(axis, std::vector<double>(points.points, 0.0), {at.begin(), at.end()});
+      EXPECT_EQ(*std::max_element(distance2.begin(), distance2.end()), all[kNeighbours - 1].distance2)
+          << hwy::TargetName(set);
+
+      const std::size_t n = 1 + generator() % 50;
+      std::vector<EnsembleRow> y(n), w(n);
+      EnsembleRow came;
+      std::array<EnsembleRow, kForecastProbabilities.size()> quantile;
+      for (std::size_t e = 0; e < kEnsembles; ++e) {
+        std::vector<double> value(n);
+        for (double& x : value) x = std::round(8.0 * uniform(generator)) / (trial % 2 == 0 ? 8.0 : 7.9);
+        std::sort(value.begin(), value.end());
+        for (std::size_t i = 0; i < n; ++i) {
+          y[i][e] = value[i];
+          w[i][e] = 0.01 + uniform(generator);
+        }
+        came[e] = trial % 3 == 0 ? value[n / 2] : uniform(generator);
+      }
+      const std::vector<EnsembleRow> raw = w;
+      const EnsembleScores scores = score_ensembles(y, w, came, kForecastProbabilities, quantile);
+      for (std::size_t e = 0; e < kEnsembles; ++e) {
+        std::vector<double> value(n), weight(n);
+        double total = 0.0, mean = 0.0, squares = 0.0, distance = 0.0, spread = 0.0, pit = 0.0, up_to = 0.0;
+        for (std::size_t i = 0; i < n; ++i) total += raw[i][e];
+        const double scale = 1.0 / total;
+        std::vector<std::uint8_t> order(n);
+        std::iota(order.begin(), order.end(), std::uint8_t{0});
+        for (std::size_t i = 0; i < n; ++i) {
+          value[i] = y[i][e];
+          weight[i] = raw[i][e] * scale;
+          ASSERT_EQ(weight[i], w[i][e]);
+          mean += weight[i] * value[i];
+          squares += weight[i] * weight[i];
+          distance += weight[i] * std::abs(value[i] - came[e]);
+          pit += weight[i] * (value[i] < came[e] ? 1.0 : value[i] == came[e] ? 0.5 : 0.0);
+          spread += (value[i] - value[i > 0 ? i - 1 : 0]) * (up_to * (1.0 - up_to));
+          up_to += weight[i];
+        }
+        EXPECT_EQ(scores.mean[e], mean) << hwy::TargetName(set);
+        EXPECT_EQ(scores.squares[e], squares);
+        EXPECT_EQ(scores.distance[e], distance);
+        EXPECT_EQ(scores.spread[e], spread);
+        EXPECT_EQ(scores.pit[e], pit);
+        for (std::size_t q = 0; q < kForecastProbabilities.size(); ++q) {
+          EXPECT_EQ(quantile[q][e], weighted_quantile(value, weight, order, kForecastProbabilities[q]))
+              << n << ' ' << q;
+        }
+      }
+    }
+  }
+  hwy::SetSupportedTargetsForTest(0);
+}
+
+TEST(NormalMixture, KeepsItsErrors) {
+  std::mt19937_64 generator(17);
+  std::normal_distribution<double> normal;
+  for (const std::int64_t set : hwy::SupportedAndGeneratedTargets()) {
+    hwy::SetSupportedTargetsForTest(set);
+    for (int trial = 0; trial < 300; ++trial) {
+      const std::size_t n = kMixtureMultiple * (1 + generator() % 8);
+      std::vector<double> y(n), w(n), weight(n);
+      for (std::size_t i = 0; i < n; ++i) {
+        y[i] = normal(generator);
+        w[i] = std::abs(normal(generator));
+      }
+      const double at = normal(generator), bandwidth = std::pow(10.0, -static_cast<double>(trial % 4));
+      const MixtureSums sums = normal_mixture(y, w, at, bandwidth);
+      long double excess = 0, density = 0, slope = 0, total = 0, density_error = 0, slope_error = 0;
+      for (std::size_t i = 0; i < n; ++i) {
+        const long double u = (static_cast<long double>(at) - y[i]) / bandwidth;
+        const long double part = w[i] * std::exp(-0.5L * u * u) / std::sqrt(2.0L * std::numbers::pi_v<long double>);
+        excess += w[i] * 0.5L * std::erf(u / std::numbers::sqrt2_v<long double>);
+        density += part;
+        slope -= part * u;
+        total += w[i];
+        density_error += part * (10.0L + 4.0L * u * u) * kEpsilon;
+        slope_error += std::abs(u) * part * (10.0L + 4.0L * u * u) * kEpsilon;
+      }
+      EXPECT_NEAR(sums.excess, static_cast<double>(excess), 1e-15 * static_cast<double>(total)) << hwy::TargetName(set);
+      EXPECT_NEAR(sums.density, static_cast<double>(density), static_cast<double>(density_error) + 1e-290);
+      EXPECT_NEAR(sums.slope, static_cast<double>(slope), static_cast<double>(slope_error) + 1e-290);
+
+      for (double& d2 : y) d2 *= d2;
+      weigh_by_distance(std::span(y).first(n - trial % 8), std::span(w).first(n - trial % 8),
+                        std::span(weight).first(n - trial % 8));
+      const auto h2 = static_cast<long double>(*std::max_element(y.begin(), y.end() - trial % 8));
+      for (std::size_t i = 0; i < n - static_cast<std::size_t>(trial % 8); ++i) {
+        const double want = static_cast<double>(w[i] * std::exp(-0.5L * y[i] / h2));
+        EXPECT_NEAR(weight[i], want, 0x1p-51 * want);
+      }
+    }
+    const std::vector<double> none(5, 0.0), factor = {1.0, 2.0, 3.0, 4.0, 5.0};
+    std::vector<double> weight(5);
+    weigh_by_distance(none, factor, weight);
+    EXPECT_EQ(weight, factor);
+  }
+  hwy::SetSupportedTargetsForTest(0);
 }
 
 TEST(ForecastData, OutcomeIsTheCompoundReturnInMads) {
@@ -283,6 +518,54 @@ TEST(Forecast, IsTheRuleWrittenOut) {
         expect_forecast(data, query, set, forecast(data, query, set));
       }
     }
+  }
+}
+
+void expect_same_bytes(const Forecast& a, const Forecast& b) {
+  const auto same = [](double x, double y) {
+    return std::bit_cast<std::uint64_t>(x) == std::bit_cast<std::uint64_t>(y);
+  };
+  ASSERT_EQ(a.status, b.status);
+  ASSERT_EQ(a.set, b.set);
+  ASSERT_EQ(a.candidates, b.candidates);
+  ASSERT_EQ(a.session, b.session);
+  for (const auto member : {&Forecast::n_eff, &Forecast::mean, &Forecast::volatility, &Forecast::volatility_median,
+                            &Forecast::median, &Forecast::bandwidth}) {
+    ASSERT_TRUE(same(a.*member, b.*member)) << a.*member << ' ' << b.*member;
+  }
+  for (const auto list : {&Forecast::distance2, &Forecast::weight, &Forecast::outcome}) {
+    for (std::size_t i = 0; i < kNeighbours; ++i) ASSERT_TRUE(same((a.*list)[i], (b.*list)[i]));
+  }
+  for (std::size_t q = 0; q < a.quantile.size(); ++q) ASSERT_TRUE(same(a.quantile[q], b.quantile[q]));
+}
+
+// Small steps, leaps, standing still, a lattice of ties, changes of the set and few candidates.
+TEST(ForecastPath, IsTheForecastOfEveryPlaceToTheBit) {
+  std::mt19937_64 generator(15);
+  std::normal_distribution<double> normal;
+  for (int trial = 0; trial < 60; ++trial) {
+    PredictorSeries series = random_predictors(
+        generator, trial % 5 == 0 ? 70 + generator() % 60 : 300 + generator() % 900, trial % 3 == 0 ? 0.2 : 0.0);
+    if (trial % 4 == 0) {
+      for (auto& z : series.z) {
+        for (double& x : z) x = 0.25 * std::round(4.0 * x);
+      }
+    }
+    const std::size_t t = series.r.size() - 1;
+    const ForecastData data = make_forecast_data(series, trial % 2 == 0 ? 5 : 21);
+    ForecastQuery query = query_at(data, t);
+    query.now = t + 1;
+    for (double& z : query.z) z = std::isnan(z) ? 0.1 : z;
+    ForecastPath path(data, query.last, query.now);
+    for (int step = 0; step < 80; ++step) {
+      const double size = step % 20 == 19 ? 0.5 : step % 7 == 0 ? 0.0 : 0.01;
+      for (double& z : query.z) z = std::clamp(z + size * normal(generator), -1.0, 1.0);
+      if (trial % 4 == 0 && step % 3 == 0) query.z[0] = 0.25 * std::round(4.0 * query.z[0]);
+      const PredictorSet set = step / 30 == 1 ? kPV : step % 29 == 28 ? kPVG : kPVGD;
+      expect_same_bytes(path(query.z, set), forecast(data, query, set));
+    }
+    query.z[1] = kNaN;
+    EXPECT_EQ(path(query.z, kPV).status, ForecastStatus::kNoPredictors);
   }
 }
 

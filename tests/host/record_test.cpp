@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <numbers>
 #include <numeric>
@@ -273,6 +276,68 @@ TEST(Record, FindsARelationThatIsThere) {
   EXPECT_GT(record.hit_low, 0.55);
   for (std::size_t q = 0; q < kForecastProbabilities.size(); ++q) {
     EXPECT_LT(record.pinball[q], record.pinball_climatology[q]);
+  }
+}
+
+// Every number of a record as its bits.
+std::vector<std::uint64_t> bits_of(const ForecastRecord& r) {
+  std::vector<std::uint64_t> bits = {static_cast<std::uint64_t>(r.horizon), static_cast<std::uint64_t>(r.forecasts),
+                                     static_cast<std::uint64_t>(r.forecasts_implied),
+                                     static_cast<std::uint64_t>(r.signs)};
+  for (const double x : {r.n_independent, r.crps, r.crps_fair, r.crps_climatology, r.skill, r.skill_t,
+                         r.crps_random_walk, r.skill_random_walk, r.crps_implied, r.skill_implied,
+                         r.skill_where_implied, r.skill_random, r.hit_rate, r.hit_low, r.hit_high, r.always_up}) {
+    bits.push_back(std::bit_cast<std::uint64_t>(x));
+  }
+  for (const auto& list : {r.pinball, r.pinball_climatology}) {
+    for (const double x : list) bits.push_back(std::bit_cast<std::uint64_t>(x));
+  }
+  for (const double x : r.pit) bits.push_back(std::bit_cast<std::uint64_t>(x));
+  return bits;
+}
+
+// One search for both horizons, where that is allowed and where it is not, against a search each.
+TEST(Record, OfBothHorizonsAtOnceIsThatOfEachToTheBit) {
+  std::mt19937_64 generator(7);
+  for (int trial = 0; trial < 120; ++trial) {
+    // Few candidates as well as many; some that the longer horizon does not have enough of.
+    const std::size_t sessions = trial % 4 == 0 ? 100 + generator() % 60 : 200 + generator() % 900;
+    PredictorSeries series = random_predictors(generator, sessions, trial % 3 == 0 ? 0.2 : 0.0);
+    if (trial % 5 == 0) {  // a lattice makes ties of most distances, one of a single point of all of them
+      const double step = trial % 10 == 0 ? 0.25 : 4.0;
+      for (auto& z : series.z) {
+        for (double& x : z) x = step * std::round(x / step);
+      }
+    }
+    for (std::size_t s = 0; s < sessions / 2 && trial % 4 == 1; ++s) series.z[2][s] = kNaN;
+    for (int k = 0; k < trial % 7; ++k) series.mad[generator() % sessions] = k % 2 == 0 ? 0.0 : kNaN;
+    HorizonData data = make_forecast_data(series);
+    if (trial % 6 == 0) data[0].outcome[generator() % sessions] = kNaN;  // one horizon alone
+    if (trial % 8 == 0) data[1].outcome[generator() % sessions] = kNaN;
+    if (trial % 2 == 0) {
+      for (auto& horizon : data) {
+        for (double& y : horizon.outcome) y = std::round(4.0 * y) / 4.0;
+      }
+    }
+    std::vector<double> iv30(sessions, kNaN);
+    for (std::size_t s = sessions / 3; s < sessions; ++s) iv30[s] = 0.2;
+    std::array<std::vector<double>, kHorizons.size()> kept;
+    const auto both = walk_forward(data, iv30, series.mad, 5, &kept);
+    for (std::size_t h = 0; h < kHorizons.size(); ++h) {
+      std::vector<double> mean;
+      const ForecastRecord one = walk_forward(data[h], iv30, series.mad, 5, &mean);
+      EXPECT_EQ(bits_of(both[h]), bits_of(one)) << trial << " horizon " << kHorizons[h];
+      ASSERT_EQ(kept[h].size(), mean.size());
+      for (std::size_t t = 0; t < sessions; ++t) {
+        ASSERT_EQ(std::bit_cast<std::uint64_t>(kept[h][t]), std::bit_cast<std::uint64_t>(mean[t])) << trial << " " << t;
+        const ForecastQuery query = query_at(data[h], t);
+        const PredictorSet set = valid_set(query.z);
+        if (std::isnan(mean[t])) continue;
+        if ((t + static_cast<std::size_t>(trial)) % 16 == 0) {
+          ASSERT_EQ(mean[t], forecast(data[h], query, set, false).mean) << trial << " " << t;
+        }
+      }
+    }
   }
 }
 

@@ -184,7 +184,7 @@ struct WeatherMaps {
 /// Maps of the six pairs from the candidates s <= last that have both predictors and an outcome, kernel
 /// exp(-(g - z)^2/(2 0.15^2)) per axis, no weights by age; mean and magnitude are NaN where the mass is below 5.
 ///
-/// Relative errors: mass e = 5e-7, n_eff 8e-6; |mean| and magnitude are off by at most 2 e (magnitude + 1). A mass
+/// Relative errors: mass e = 3e-7, n_eff 8e-6; |mean| and magnitude are off by at most 2 e (magnitude + 1). A mass
 /// below 1e-3 has in addition the 1e-9 per candidate that is dropped.
 /// @param last negative: no candidates
 WeatherMaps make_weather_maps(const ForecastData& data, std::ptrdiff_t last);

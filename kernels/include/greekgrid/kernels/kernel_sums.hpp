@@ -35,10 +35,10 @@ struct KernelPointsView {
 
 /// Sums of k(x) = exp(-x^2/(2 bandwidth^2)) at the nodes of every pair of axes, for each of the values.
 ///
-/// Kernels below 1e-9 are dropped. A sum differs from the exact one over the kernels above 1e-9 by at most 5e-7 of its
-/// size, the squares by 6e-6 of theirs, whatever the instruction set, if the bandwidth is 0.15 or more (each summand has
-/// one sign): the error of interpolation, 7e-9 and 5e-6, and the roundings to single precision, of the kernels of the
-/// second axis, of the result and of as many points as have only one of two values (64; more are summed apart).
+/// Kernels below 1e-9 are dropped. A sum differs from the exact one over the kernels above 1e-9 by at most 2e-7 of its
+/// size, the squares by 6e-6 of theirs, whatever the instruction set (each summand has one sign): interpolation takes
+/// 7e-9 and 5e-6 at a bandwidth of 0.15, less at a larger one, and single precision, in which the kernels of the second
+/// axis are kept and the sums written, the rest.
 /// @param bandwidth >= 0.15
 /// @param sums (value, pair, KernelSum, first axis, second axis): 6 * 4 * 64 * 64 for each value, single precision
 void gaussian_pair_sums(const KernelPointsView& points, double bandwidth, std::span<float> sums);

@@ -1,8 +1,8 @@
 #pragma once
 
 /// @file
-/// Normal distributions about many places: their weighted sum at a point, and what distances weigh. Vectorised (Highway,
-/// dispatched at run time), single-threaded, safe to call from any number of threads.
+/// Normal distributions about many places: their weighted sum at a point, and what distances weigh. Vectorised
+/// (Highway, dispatched at run time), single-threaded, safe to call from any number of threads.
 
 #include <cstddef>
 #include <span>
@@ -15,8 +15,8 @@ inline constexpr std::size_t kMixtureMultiple = 8;
 /// With u_i = (at - y_i)/bandwidth:
 struct MixtureSums {
   double excess = 0.0;   ///< sum w (N(u) - 1/2), absolute error below 1e-15 sum w
-  double density = 0.0;  ///< sum w n(u), relative error below (10 + u^2) 2^-53 of every summand
-  double slope = 0.0;    ///< -sum w u n(u), that error of every summand
+  double density = 0.0;  ///< sum w n(u), error below (10 + 4 u^2) 2^-52 of every summand
+  double slope = 0.0;    ///< -sum w u n(u), likewise
 };
 /// @param y (N) any finite numbers @param w (N) weights >= 0 @param bandwidth > 0
 MixtureSums normal_mixture(std::span<const double> y, std::span<const double> w, double at, double bandwidth);
