@@ -299,7 +299,8 @@ struct SampleNight final : SurfaceSink {
     tables.backend = "cpu";
     tables.precision = "fp32";
   }
-  void write_surfaces(std::int64_t ticker, std::span<const double> values, std::span<const double> session) override {
+  void write_surfaces(std::int64_t ticker, std::span<const double> values, std::span<const double> session,
+                      const TickerSteps*) override {
     cells[static_cast<std::size_t>(ticker)].assign(values.begin(), values.end());
     sessions[static_cast<std::size_t>(ticker)].assign(session.begin(), session.end());
   }

@@ -101,6 +101,8 @@ class Ticker {
     for (const double close : in.close.subspan(from_)) x_.push_back(std::log(close / in.book.spot));
     // The market's own gammas by right, as two more models.
     const std::size_t n = in.book.contracts();
+    // Walls are of what is there, whoever holds it, as those of /levels.
+    for (const double weight : in.book.weight.first(in.positions * n)) gross_weight_.push_back(std::abs(weight));
     open_weight_.assign(2 * n, 0.0);
     for (std::size_t i = 0; i < n; ++i) {
       open_weight_[(in.book.right[i] > 0 ? 0 : n) + i] = in.open_interest[i] * in.multiplier[i];
@@ -165,6 +167,7 @@ class Ticker {
     const GridView& rule = in_.rule[r];
     WallJob job;
     job.book = in_.book;
+    job.book.weight = gross_weight_;
     job.quote_time = rule.quote_time;
     job.time = in_.mode[m] == StepMode::kAppend ? in_.next_close : rule.quote_time;
     job.iv_shift = rule.iv_shift;
@@ -245,11 +248,12 @@ class Ticker {
   }
 
   const StepTableInputs& in_;
-  std::size_t shifts_, from_;        ///< the first close with numbers
-  std::vector<double> x_;            ///< ln(close / S0) from there
-  std::vector<double> open_weight_;  ///< (2, n) shares: calls, puts
-  std::vector<Cell> cells_;          ///< (M, R, V)
-  std::vector<double> wall_;         ///< (M, R, call or put, W, V, closes with numbers) USD
+  std::size_t shifts_, from_;         ///< the first close with numbers
+  std::vector<double> x_;             ///< ln(close / S0) from there
+  std::vector<double> open_weight_;   ///< (2, n) shares: calls, puts
+  std::vector<double> gross_weight_;  ///< (W, n) shares
+  std::vector<Cell> cells_;           ///< (M, R, V)
+  std::vector<double> wall_;          ///< (M, R, call or put, W, V, closes with numbers) USD
   StepTable out_;
 };
 

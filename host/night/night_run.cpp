@@ -38,6 +38,8 @@ struct TickerAnalysis {
   Profile profile;
   Attribution attribution;
   TickerIntraday session;
+  TickerOutlook outlook;
+  TickerSteps steps;
 };
 
 // Seconds of every thread, added up.
@@ -50,6 +52,19 @@ struct PartClock {
 };
 
 constexpr int kLadderSessions = 5;
+constexpr std::size_t kMostOutlooks = 32;  // hypothetical closes and maps of a ticker take megabytes
+
+// Call gamma over put gamma of the market, NaN where puts have none.
+double gamma_ratio(const BookView& book, std::span<const double> greeks, std::span<const double> open_interest,
+                   std::span<const double> multiplier) {
+  const std::size_t n = book.contracts();
+  double calls = 0.0, puts = 0.0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const double gamma = open_interest[i] * multiplier[i] * greeks[static_cast<std::size_t>(Greek::kGamma) * n + i];
+    (book.right[i] > 0 ? calls : puts) += gamma;
+  }
+  return puts > 0.0 ? calls / puts : std::numeric_limits<double>::quiet_NaN();
+}
 
 double live_evaluations(const BookView& book, const GridView& grid, std::size_t positions) {
   double live = 0.0;
@@ -79,7 +94,8 @@ std::vector<Instant> make_times(const ScenarioConfig& config, const Calendar& ca
 }
 
 NightHeader make_header(const OptionChain& chain, const Snapshot& snapshot, const RunConfig& config,
-                        const Calendar& calendar, std::span<const double> average_daily_volume) {
+                        const Calendar& calendar, std::span<const double> average_daily_volume,
+                        const NightHistory& history) {
   NightHeader header;
   const ScenarioConfig& scenarios = config.scenarios;
   header.title = "Dealer exposure surfaces";
@@ -123,13 +139,17 @@ NightHeader make_header(const OptionChain& chain, const Snapshot& snapshot, cons
                                                  : chain.quote_time);
   }
   header.buckets = bucket_ends(calendar, chain.quote_time);
+  const auto symbol = history.store != nullptr ? find_symbols(*history.store, snapshot.ticker)
+                                               : std::vector<std::ptrdiff_t>(snapshot.tickers(), -1);
+  header.outlook =
+      make_outlook_axes(history, snapshot.ticker, symbol, snapshot.spot, config.outlook, calendar, chain.quote_time);
   return header;
 }
 
 NightTables run_night(const OptionChain& chain, Snapshot& snapshot, const RunConfig& config, const NightHeader& header,
                       const Calendar& calendar, Backend& backend, SurfaceSink& sink, std::size_t block_bytes,
                       const std::function<void(const NightProgress&)>& progress, const std::atomic<bool>& stop,
-                      NightTimings& timings) {
+                      NightTimings& timings, const NightHistory& history) {
   const std::size_t tickers = snapshot.tickers();
   const std::size_t positions = config.positions.size();
   const std::size_t rules = config.scenarios.iv_rules.size();
@@ -164,7 +184,9 @@ NightTables run_night(const OptionChain& chain, Snapshot& snapshot, const RunCon
 
   const std::vector<Instant> closes = calendar.closes_after(chain.quote_time, kLadderSessions);
   const auto sampler = make_cpu_backend(Precision::kFp64);
-  PartClock levels_clock, profile_clock, attribution_clock, session_clock;
+  const auto symbol = history.store != nullptr ? find_symbols(*history.store, snapshot.ticker)
+                                               : std::vector<std::ptrdiff_t>(tickers, -1);
+  PartClock levels_clock, profile_clock, attribution_clock, session_clock, outlook_clock;
   std::vector<TickerAnalysis> analyses(tickers);
   const auto analyse = [&](std::size_t u, std::vector<double>& session_buffer) {
     TickerAnalysis& out = analyses[u];
@@ -206,6 +228,17 @@ NightTables run_night(const OptionChain& chain, Snapshot& snapshot, const RunCon
     out.attribution = attribute(book, positions, header.quote_time, header.iv_floor, out.profile.strike, moves);
     attribution_clock.add(started);
 
+    started = Clock::now();
+    const auto in_chain = static_cast<std::size_t>(
+        std::lower_bound(chain.ticker.begin(), chain.ticker.end(), snapshot.ticker[u]) - chain.ticker.begin());
+    std::vector<Instant> settlement;
+    const PercentGammaBook held = percent_gamma_book(chain, in_chain, settlement);
+    const Tonight tonight = {header.outlook.session, snapshot.spot[u], snapshot.volatility[u].iv30.value,
+                             gamma_ratio(book, out.greeks, levels.open_interest, levels.multiplier)};
+    out.outlook = make_outlook(history, symbol[u], snapshot.ticker[u], tonight, held, header.quote_time, header.outlook,
+                               calendar, out.steps);
+    outlook_clock.add(started);
+
     if (header.intraday.time.empty()) return;
     started = Clock::now();
     IntradayInputs session;
@@ -222,9 +255,39 @@ NightTables run_night(const OptionChain& chain, Snapshot& snapshot, const RunCon
     session_clock.add(started);
   };
 
+  const auto make_tables = [&](std::size_t begin, std::size_t end) {
+    std::vector<std::vector<GridView>> grids(end - begin);
+    std::vector<StepTableInputs> inputs;
+    for (std::size_t u = begin; u < end; ++u) {
+      if (analyses[u].steps.step.empty()) continue;
+      for (std::size_t r = 0; r < rules; ++r) grids[u - begin].push_back(grid_of(u, r));
+      const auto of_ticker = [&](const std::vector<double>& column) {
+        return std::span(column).subspan(static_cast<std::size_t>(snapshot.contract_begin[u]),
+                                         books[u].view.contracts());
+      };
+      StepTableInputs in;
+      in.book = books[u].view;
+      in.positions = positions;
+      in.open_interest = of_ticker(snapshot.open_interest);
+      in.multiplier = of_ticker(snapshot.multiplier);
+      in.rule = grids[u - begin];
+      in.mode = header.outlook.mode;
+      in.next_close = header.outlook.next_close;
+      in.close = analyses[u].steps.step.front().close;
+      inputs.push_back(in);
+    }
+    std::vector<StepTable> made = make_step_tables(backend, *sampler, inputs);
+    std::size_t next = 0;
+    for (std::size_t u = begin; u < end; ++u) {
+      if (!analyses[u].steps.step.empty()) analyses[u].steps.table = std::move(made[next++]);
+    }
+  };
+
   // Two blocks of buffers: one is evaluated into while the other is compressed and queued.
+  const bool stepped = header.outlook.stored && !header.outlook.mode.empty();
   const std::size_t block =
-      std::clamp<std::size_t>(block_bytes / std::max<std::size_t>(ticker_cells * sizeof(double), 1), 1, 256);
+      std::clamp<std::size_t>(block_bytes / std::max<std::size_t>(ticker_cells * sizeof(double), 1), 1,
+                              header.outlook.stored ? kMostOutlooks : 256);
   // Memory is kept from block to block: the kernel's clearing of fresh pages costs more than most of what fills them.
   std::vector<std::vector<double>> buffers[2], session_buffers[2];
   for (auto* both : {&buffers, &session_buffers}) {
@@ -282,13 +345,20 @@ NightTables run_night(const OptionChain& chain, Snapshot& snapshot, const RunCon
       const auto analysing = Clock::now();
       oneapi::tbb::parallel_for(begin, end, [&](std::size_t u) { analyse(u, sessions[u - begin]); });
       timings.levels_seconds += seconds_since(analysing);
+      if (stepped) {
+        const auto stepping = Clock::now();
+        make_tables(begin, end);
+        timings.steps_seconds += seconds_since(stepping);
+      }
       const auto waiting = Clock::now();
       draining.wait();
       timings.drain_seconds += seconds_since(waiting);
-      draining.run([&sink, &buffer, &sessions, &analyses, begin, end] {
+      draining.run([&sink, &header, &buffer, &sessions, &analyses, begin, end] {
         oneapi::tbb::parallel_for(begin, end, [&](std::size_t u) {
           sessions[u - begin] = std::move(analyses[u].session.surface);
-          sink.write_surfaces(static_cast<std::int64_t>(u), buffer[u - begin], sessions[u - begin]);
+          sink.write_surfaces(static_cast<std::int64_t>(u), buffer[u - begin], sessions[u - begin],
+                              header.outlook.stored ? &analyses[u].steps : nullptr);
+          analyses[u].steps = {};
         });
       });
       state.tickers_done = end;
@@ -308,6 +378,7 @@ NightTables run_night(const OptionChain& chain, Snapshot& snapshot, const RunCon
   timings.profile_thread_seconds = profile_clock.seconds();
   timings.attribution_thread_seconds = attribution_clock.seconds();
   timings.intraday_thread_seconds = session_clock.seconds();
+  timings.outlook_thread_seconds = outlook_clock.seconds();
 
   const std::size_t n = snapshot.contracts();
   tables.greeks.resize(kGreekCount * n);
@@ -322,6 +393,7 @@ NightTables run_night(const OptionChain& chain, Snapshot& snapshot, const RunCon
     tables.strike_count.push_back(static_cast<std::int64_t>(one.profile.strike.size()));
     tables.profile.append(one.profile);
     tables.attribution.append(one.attribution);
+    tables.outlook.push_back(std::move(one.outlook));
     for (std::size_t w = 0; w < positions; ++w) {
       const auto name_row = [&](auto row) {
         row.ticker = snapshot.ticker[u];

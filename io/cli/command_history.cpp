@@ -53,50 +53,26 @@ std::string date_text(Instant midnight) {
   return utc_text(midnight).substr(0, 10);
 }
 
-/// Call gamma over put gamma, 1, of every ticker of a night: sums of open interest x multiplier x gamma at market
-/// volatility, whoever is long. NaN where puts have none.
-std::vector<double> gamma_ratios(const std::string& file, const std::vector<std::string>& tickers) {
-  const std::vector<TableColumn> slice =
-      read_rows(file, "contract", {{"ticker", "contract_begin", "contract_count"}, {}});
-  const std::vector<TableColumn> c =
-      read_rows(file, "contract", {{"right", "open_interest", "multiplier", "gamma"}, {}});
-  if (cells(slice[0].variable) != tickers.size()) throw InputError(file + ": its contracts are of other tickers");
-  std::vector<double> ratio;
-  for (std::size_t u = 0; u < tickers.size(); ++u) {
-    const double begin = number_at(slice[1], u), end = begin + number_at(slice[2], u);
-    if (text_at(slice[0], u) != tickers[u] || !(begin >= 0.0 && end >= begin) ||
-        end > static_cast<double>(cells(c[0].variable))) {
-      throw InputError(file + ": the contracts of " + tickers[u] + " are not where it says (the file is damaged)");
-    }
-    double call = 0.0, put = 0.0;
-    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
-      const double gamma = number_at(c[1], i) * number_at(c[2], i) * number_at(c[3], i);
-      if (gamma > 0.0) (number_at(c[0], i) > 0.0 ? call : put) += gamma;
-    }
-    ratio.push_back(put > 0.0 ? call / put : std::numeric_limits<double>::quiet_NaN());
-  }
-  return ratio;
-}
-
-/// A night's own series: G_old, gamma index under its first position model and iv30, as rows of its session.
+/// A night's own series: G, G_old, gamma index under its first position model and iv30, as rows of its session.
 DailyHistory night_history(const std::string& file, const Calendar& calendar) {
   const NightSummary night = read_night_summary(file);
-  const std::vector<TableColumn> c = read_rows(file, "volatility", {{"ticker", "iv30"}, {}});
-  const std::vector<double> g_old = gamma_ratios(file, night.header.ticker);
+  const std::vector<TableColumn> c = read_rows(file, "predictors", {{"ticker", "g", "g_old", "iv30"}, {}});
   const Date date = calendar.session_begun_by(night.header.quote_time).date;
   const Instant known = knowledge_time_of(night.header.quote_time, night.header.open_interest_knowledge_time, file);
   DailyHistory history;
-  for (std::size_t u = 0; u < night.header.ticker.size(); ++u) {
-    const std::string& ticker = night.header.ticker[u];
-    double index = std::numeric_limits<double>::quiet_NaN(), iv30 = index;
+  for (std::size_t u = 0; u < cells(c[0].variable); ++u) {
+    const std::string ticker = text_at(c[0], u);
+    double index = std::numeric_limits<double>::quiet_NaN();
     for (const LevelRow& row : night.level) {
-      if (row.ticker == ticker && row.position == night.header.position.front())
+      if (row.ticker == ticker && row.position == night.header.position.front()) {
         index = row[LevelName::kGammaIndex].value;
+      }
     }
-    if (u < cells(c[0].variable) && text_at(c[0], u) == ticker) iv30 = number_at(c[1], u);
-    if (!std::isfinite(index) && !std::isfinite(iv30) && !std::isfinite(g_old[u])) continue;
+    const double g = number_at(c[1], u), g_old = number_at(c[2], u), iv30 = number_at(c[3], u);
+    if (!std::isfinite(index) && !std::isfinite(g) && !std::isfinite(g_old) && !std::isfinite(iv30)) continue;
     append_symbol_row(history, ticker, date, known);
-    history.g_old.back() = g_old[u];
+    history.g.back() = g;
+    history.g_old.back() = g_old;
     history.gamma_index.back() = index;
     history.iv30.back() = iv30;
   }

@@ -16,7 +16,9 @@
 #include "greekgrid/host/market.hpp"
 #include "greekgrid/host/night_run.hpp"
 #include "greekgrid/io/config_file.hpp"
+#include "greekgrid/io/corrections_file.hpp"
 #include "greekgrid/io/history_file.hpp"
+#include "greekgrid/io/history_ingest.hpp"
 #include "greekgrid/io/ingest.hpp"
 #include "greekgrid/io/night_file.hpp"
 #include "greekgrid/io/night_table.hpp"
@@ -36,19 +38,20 @@ using Clock = std::chrono::steady_clock;
 
 struct Options {
   SourceOptions source;
-  std::string target, config, backend = "auto", rejects, ranking, history, previous;
+  std::string target, config, backend = "auto", rejects, ranking, history, previous, corrections;
   std::vector<std::string> tickers, always;
   std::size_t top = 0;
   int threads = 0;
-  bool strict = false;
+  bool strict = false, no_append = false, replace = false;
 };
 
 // Surfaces go from the engine to the file.
 class FileSink final : public SurfaceSink {
  public:
   explicit FileSink(NightWriter& writer) : writer_(writer) {}
-  void write_surfaces(std::int64_t ticker, std::span<const double> cells, std::span<const double> session) override {
-    writer_.write_surfaces(ticker, cells, session);
+  void write_surfaces(std::int64_t ticker, std::span<const double> cells, std::span<const double> session,
+                      const TickerSteps* steps) override {
+    writer_.write_surfaces(ticker, cells, session, steps);
   }
 
  private:
@@ -146,6 +149,54 @@ Previous read_previous(const std::string& file, Instant quote_time) {
           {std::filesystem::path(file).filename().string(), file_sha256(file)}};
 }
 
+// The session's own row of every ticker goes into the store, once the result is published. The spot is its close where
+// the store has none.
+void append_tonight(const Options& options, const OptionChain& chain, const NightHeader& header,
+                    const NightTables& tables, const DailyHistory& history, const Calendar& calendar) {
+  const Date session = header.outlook.session;
+  if (chain.quote_time < calendar.session(session)->close) {
+    spdlog::warn("{}: not extended (the quotes are of {}, before the close of their session)", options.history,
+                 utc_text(chain.quote_time));
+    return;
+  }
+  const Instant known =
+      knowledge_time_of(chain.quote_time, chain.open_interest_knowledge_time, options.source.files.front());
+  const std::vector<std::ptrdiff_t> symbol = find_symbols(history, header.ticker);
+  std::map<std::string, std::size_t> order;  // as the store spells them
+  for (std::size_t u = 0; u < header.ticker.size(); ++u) {
+    order.emplace(symbol[u] < 0 ? header.ticker[u] : history.symbol[static_cast<std::size_t>(symbol[u])], u);
+  }
+  DailyHistory tonight;
+  tonight.source = {{std::filesystem::path(options.target).filename().string(), file_sha256(options.target)}};
+  for (const auto& [name, u] : order) {
+    const SessionPredictors& at = tables.outlook[u].forecast.at;
+    append_symbol_row(tonight, name, session, known);
+    bool has_close = false;
+    if (symbol[u] >= 0) {
+      const auto s = static_cast<std::size_t>(symbol[u]);
+      const auto begin = history.date.begin() + history.row_begin[s], end = begin + history.row_count[s];
+      const auto row = std::lower_bound(begin, end, midnight_of(session));
+      has_close = row != end && *row == midnight_of(session) &&
+                  history.close[static_cast<std::size_t>(row - history.date.begin())] > 0.0;
+    }
+    if (!has_close) tonight.close.back() = header.spot_reference[u];
+    tonight.g.back() = at.x[static_cast<std::size_t>(Predictor::kG)];
+    tonight.g_old.back() = at.old[static_cast<std::size_t>(Predictor::kG)];
+    tonight.iv30.back() = at.iv30;
+    tonight.gamma_index.back() = tables.level[u * header.position.size()][LevelName::kGammaIndex].value;
+  }
+  const HistoryAppend appended = append_to_history(options.history, tonight, options.replace);
+  const std::size_t differ = appended.merge.contradiction.size();
+  if (differ > 0) {
+    spdlog::warn("{}: {} values of {} differ from those it had {}", options.history, differ,
+                 utc_text(midnight_of(session)).substr(0, 10),
+                 options.replace ? "and replaced them" : "and were left out (--replace takes them)");
+  }
+  spdlog::info("{}: {}", options.history,
+               appended.written ? "extended by the session of " + utc_text(midnight_of(session)).substr(0, 10)
+                                : "has the session already");
+}
+
 std::string now_text() {
   return utc_text(static_cast<Instant>(std::time(nullptr)));
 }
@@ -155,8 +206,8 @@ int run(const Options& options) {
   std::vector<Target> targets = {{"-o", options.target}, {"the run record", record_target}};
   if (!options.rejects.empty()) targets.push_back({"--rejects", options.rejects});
   std::vector<std::string> inputs = options.source.files;
-  for (const std::string& file :
-       {options.config, options.source.profile, options.ranking, options.history, options.previous}) {
+  for (const std::string& file : {options.config, options.source.profile, options.ranking, options.history,
+                                  options.previous, options.corrections}) {
     if (!file.empty()) inputs.push_back(file);
   }
   check_targets(targets, inputs);
@@ -209,6 +260,11 @@ int run(const Options& options) {
   }
   const Previous previous = read_previous(options.previous, chain.quote_time);
   const DailyHistory history = options.history.empty() ? DailyHistory() : read_history_file(options.history);
+  NightHistory past;
+  if (!options.history.empty()) {
+    past.store = &history;
+    if (!options.corrections.empty()) past.corrections = read_corrections(options.corrections).split;
+  }
   const Diagnostics ranking_rejects = rank_universe(options, history, calendar, chain.quote_time, config);
   log_rejects(ranking_rejects, "rows of the ranking");
   SnapshotTimings market;
@@ -254,7 +310,7 @@ int run(const Options& options) {
 
   const NightHeader header =
       make_header(chain, snapshot, config, calendar,
-                  average_daily_volume(history, snapshot.ticker, new_york_date(chain.quote_time)));
+                  average_daily_volume(history, snapshot.ticker, new_york_date(chain.quote_time)), past);
   NightWriter writer(options.target, header);
   FileSink sink(writer);
   NightTimings timings;
@@ -264,14 +320,16 @@ int run(const Options& options) {
     return run_night(
         chain, snapshot, config, header, calendar, *backend, sink, kBlockBytes,
         [&](const NightProgress& p) { progress.update(p.tickers_done, p.tickers, p.evaluations_done, p.evaluations); },
-        stop_requested(), timings);
+        stop_requested(), timings, past);
   }();
   seconds["evaluate"] = timings.evaluate_seconds;
   seconds["levels"] = timings.levels_seconds;
   seconds["levels_threads"] = {{"levels", timings.levels_thread_seconds},
                                {"profiles", timings.profile_thread_seconds},
                                {"attribution", timings.attribution_thread_seconds},
-                               {"intraday", timings.intraday_thread_seconds}};
+                               {"intraday", timings.intraday_thread_seconds},
+                               {"forecasts", timings.outlook_thread_seconds}};
+  seconds["step_tables"] = timings.steps_seconds;
   seconds["drain"] = timings.drain_seconds;
   lap();
   set_changes(tables.level, previous.level);
@@ -312,6 +370,10 @@ int run(const Options& options) {
   }
   writer.finish(tables);
   seconds["finish"] = lap();
+  if (past.store != nullptr && !options.no_append) {
+    append_tonight(options, chain, header, tables, history, calendar);
+    seconds["append"] = lap();
+  }
   const double total = std::chrono::duration<double>(Clock::now() - start).count();
   seconds["total"] = total;
 
@@ -373,8 +435,13 @@ Command add_run(CLI::App& app) {
                       "Ranking of tickers, CSV with a ticker and a number; the others are left out");
   command->add_option(
       "--history", options->history,
-      "history.h5: average daily volumes; with --top and no ranking the largest by mean close x volume of "
-      "the last 60 sessions");
+      "history.h5: predictors, forecasts and hypothetical closes, average daily volumes; with --top and no ranking the "
+      "largest by mean close x volume of the last 60 sessions. The session's own row is appended once the run is done");
+  command->add_option("--corrections", options->corrections,
+                      "With --history: split corrections, CSV: symbol,date,factor");
+  command->add_flag("--no-append", options->no_append, "The history is read, not extended by this session");
+  command->add_flag("--replace", options->replace,
+                    "Values of this session that the history has already are replaced by this run's");
   command->add_option("--previous", options->previous,
                       "night.h5 of an earlier session: changes of levels are told against it");
   command->add_option("--always", options->always, "These besides, separated by commas, whatever their rank")

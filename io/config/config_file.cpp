@@ -359,6 +359,21 @@ RunConfig parse_config(std::string_view text, std::string_view file) {
   read_moves(attribution, config.moves);
   attribution.refuse_unknown();
 
+  Section forecast = section(root, "forecast", file);
+  forecast.boolean("maps", config.outlook.maps);
+  if (const toml::node* modes = forecast.find("step_forward")) {
+    if (!modes->is_array()) forecast.fail(modes, "step_forward", "is not a list");
+    config.outlook.modes.clear();
+    for (const toml::node& node : *modes->as_array()) {
+      const StepMode mode = forecast.choice_of(&node, "step_forward", {StepMode::kAppend, StepMode::kReplace});
+      if (std::find(config.outlook.modes.begin(), config.outlook.modes.end(), mode) != config.outlook.modes.end()) {
+        forecast.fail(&node, "step_forward", "names a mode twice");
+      }
+      config.outlook.modes.push_back(mode);
+    }
+  }
+  forecast.refuse_unknown();
+
   Section surfaces = section(root, "surfaces", file);
   if (const toml::array* greeks = surfaces.array("greeks")) {
     config.greeks = {};
@@ -555,6 +570,12 @@ std::string to_toml(const RunConfig& config) {
   }
   attribution.insert("moves", std::move(moves));
 
+  toml::table forecast;
+  forecast.insert("maps", config.outlook.maps);
+  toml::array modes;
+  for (const StepMode mode : config.outlook.modes) modes.push_back(std::string(name(mode)));
+  forecast.insert("step_forward", std::move(modes));
+
   toml::table positions;
   toml::array models;
   for (const PositionModel model : config.positions) models.push_back(std::string(name(model)));
@@ -593,6 +614,7 @@ std::string to_toml(const RunConfig& config) {
   root.insert("levels", std::move(levels));
   root.insert("intraday", std::move(intraday));
   root.insert("attribution", std::move(attribution));
+  root.insert("forecast", std::move(forecast));
   root.insert("positions", std::move(positions));
   root.insert("calendar", std::move(calendar));
   std::ostringstream out;

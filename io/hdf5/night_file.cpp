@@ -15,6 +15,7 @@
 #include "chunk_codec.hpp"
 #include "greekgrid/host/hedge.hpp"
 #include "greekgrid/io/publish.hpp"
+#include "night_forecasts.hpp"
 #include "night_schema.hpp"
 #include "shared_values.hpp"
 #include "table.hpp"
@@ -25,7 +26,19 @@ namespace {
 using h5::Column;
 using h5::kTimeUnits;
 using Clock = std::chrono::steady_clock;
-using Chunks = std::vector<std::vector<std::uint8_t>>;  // (surfaces, W, R), encoded
+
+/// One ticker, encoded.
+struct Chunks {
+  std::vector<std::vector<std::uint8_t>> surface;  // (surfaces, W, R), then the session's (surfaces, W, scopes)
+  std::vector<h5::EncodedChunk> step;
+
+  std::size_t bytes() const {
+    std::size_t sum = 0;
+    for (const auto& chunk : surface) sum += chunk.size();
+    for (const auto& chunk : step) sum += chunk.bytes.size();
+    return sum;
+  }
+};
 
 const std::vector<std::string> kSurfaceDims = {"ticker", "position", "iv_rule", "time", "iv_shift", "spot_step"};
 
@@ -828,6 +841,7 @@ void validate(const NightHeader& header, const NightTables& tables) {
   require(tables.attribution.by_expiry.size() == snapshot.expiries() * terms &&
               tables.attribution.by_strike.size() == strikes * terms,
           "the attribution is not (row, position, move, term)");
+  require(tables.outlook.size() == header.ticker.size(), "the outlook is not (ticker)");
   const std::size_t sessions = header.intraday.time.empty() ? 0 : header.ticker.size() * positions;
   require(tables.path.size() == sessions && tables.half_band.size() == sessions, "paths are not (ticker, position)");
   for (const LeastResistancePath& path : tables.path) {
@@ -848,6 +862,7 @@ struct NightWriter::Impl {
   h5::Handle session_group;  // /intraday, where the session is stored
   std::optional<h5::TableWriter> session_table;
   std::vector<h5::Handle> session_surface;
+  h5::StepDatasets steps;
 
   mutable std::mutex mutex;  // guards everything below
   std::condition_variable chunks_changed, room_changed;
@@ -879,6 +894,7 @@ struct NightWriter::Impl {
   void close_datasets() {
     surface.clear();
     session_surface.clear();
+    steps.close();
     session_table.reset();
     session_group = {};
   }
@@ -894,6 +910,7 @@ struct NightWriter::Impl {
     h5::TableWriter table(root.get());
     write_root(root.get(), table, header);
     for (std::size_t s = 0; s < header.surfaces(); ++s) surface.push_back(create_surface(root.get(), table, header, s));
+    steps.create(root.get(), header);
     if (header.intraday.time.empty()) {
       table_group(root.get(), "intraday", 0);
       return;
@@ -947,7 +964,7 @@ struct NightWriter::Impl {
         for (hsize_t position = 0; position < header.position.size(); ++position) {
           for (hsize_t k = 0; k < third; ++k, ++at) {
             const hsize_t offset[6] = {static_cast<hsize_t>(ticker), position, k, 0, 0, 0};
-            const std::vector<std::uint8_t>& chunk = chunks[at];
+            const std::vector<std::uint8_t>& chunk = chunks.surface[at];
             h5::check(H5Dwrite_chunk(dataset.get(), H5P_DEFAULT, 0, offset, chunk.size(), chunk.data()),
                       "write the surfaces of " + header.ticker[static_cast<std::size_t>(ticker)]);
             bytes += chunk.size();
@@ -957,24 +974,36 @@ struct NightWriter::Impl {
     };
     write(surface, header.iv_rule.size());
     write(session_surface, kScopes);
+    for (const h5::EncodedChunk& chunk : chunks.step) {
+      h5::check(H5Dwrite_chunk(steps.dataset(chunk.dataset), H5P_DEFAULT, 0, chunk.offset.data(), chunk.bytes.size(),
+                               chunk.bytes.data()),
+                "write the hypothetical closes of " + header.ticker[static_cast<std::size_t>(ticker)]);
+      bytes += chunk.bytes.size();
+    }
     return bytes;
   }
 
-  Chunks encode(std::int64_t ticker, std::span<const double> cells, std::span<const double> session) const {
+  Chunks encode(std::int64_t ticker, std::span<const double> cells, std::span<const double> session,
+                const TickerSteps* step) const {
     Chunks chunks;
-    encode(chunks, cells, header.chunk_cells(), header.keep_bits,
+    encode(chunks.surface, cells, header.chunk_cells(), header.keep_bits,
            [&](std::size_t chunk, std::size_t cell, double value) { refuse_cell(ticker, chunk, cell, value); });
-    encode(chunks, session, header.session_cells(), 0, [&](std::size_t chunk, std::size_t, double value) {
+    encode(chunks.surface, session, header.session_cells(), 0, [&](std::size_t chunk, std::size_t, double value) {
       fail(std::string("intraday ") + h5::kSessionText[chunk / kScopes / header.position.size()].name + " of " +
            header.ticker[static_cast<std::size_t>(ticker)] + " holds " + std::to_string(value) +
            ": float32 cannot hold it");
     });
+    if (step != nullptr) {
+      chunks.step = steps.encode(static_cast<std::size_t>(ticker), *step, header, [&](const std::string& what) {
+        fail(what + " of " + header.ticker[static_cast<std::size_t>(ticker)] + ": float32 cannot hold it");
+      });
+    }
     return chunks;
   }
 
   template <class Refuse>
-  static void encode(Chunks& chunks, std::span<const double> cells, std::size_t chunk_cells, int keep_bits,
-                     Refuse refuse) {
+  static void encode(std::vector<std::vector<std::uint8_t>>& chunks, std::span<const double> cells,
+                     std::size_t chunk_cells, int keep_bits, Refuse refuse) {
     thread_local h5::ChunkEncoder encoder;
     std::vector<std::uint32_t> bits(chunk_cells);
     for (std::size_t begin = 0; begin < cells.size(); begin += chunk_cells) {
@@ -1015,7 +1044,8 @@ NightWriter::NightWriter(const std::filesystem::path& target, const NightHeader&
 
 NightWriter::~NightWriter() = default;
 
-void NightWriter::write_surfaces(std::int64_t ticker, std::span<const double> cells, std::span<const double> session) {
+void NightWriter::write_surfaces(std::int64_t ticker, std::span<const double> cells, std::span<const double> session,
+                                 const TickerSteps* steps) {
   const NightHeader& header = impl_->header;
   const std::size_t chunk_cells = header.chunk_cells();
   const std::size_t count = header.surfaces() * header.position.size() * header.iv_rule.size();
@@ -1036,15 +1066,14 @@ void NightWriter::write_surfaces(std::int64_t ticker, std::span<const double> ce
   const auto begin = Clock::now();
   Chunks chunks;
   try {
-    chunks = impl_->encode(ticker, cells, session);
+    chunks = impl_->encode(ticker, cells, session, steps);
   } catch (...) {
     const std::lock_guard lock(impl_->mutex);
     impl_->submitted[static_cast<std::size_t>(ticker)] = false;
     throw;
   }
   const double seconds = seconds_since(begin);
-  std::size_t bytes = 0;
-  for (const std::vector<std::uint8_t>& chunk : chunks) bytes += chunk.size();
+  const std::size_t bytes = chunks.bytes();
 
   std::unique_lock lock(impl_->mutex);
   impl_->statistics.bytes_raw += (cells.size() + session.size()) * sizeof(float);
@@ -1089,6 +1118,8 @@ void NightWriter::finish(const NightTables& tables) {
     write_attribution(root, impl_->header, tables);
     if (impl_->session_table) write_paths(*impl_->session_table, tables);
     write_lines(root, impl_->header, tables.line);
+    h5::write_outlooks(root, impl_->header, tables.outlook);
+    impl_->steps.finish(impl_->header, tables.outlook);
     write_quality(root, tables.snapshot->quality);
     write_run(root, tables);
     impl_->close_datasets();

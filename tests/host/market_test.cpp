@@ -461,7 +461,8 @@ TEST(Levels, TiesGoToTheStrikeNearestToSpotThenTheLower) {
 struct Collector final : SurfaceSink {
   std::mutex mutex;
   std::map<std::int64_t, std::vector<double>> cells;
-  void write_surfaces(std::int64_t ticker, std::span<const double> c, std::span<const double>) override {
+  void write_surfaces(std::int64_t ticker, std::span<const double> c, std::span<const double>,
+                      const TickerSteps*) override {
     const std::lock_guard lock(mutex);
     EXPECT_TRUE(cells.emplace(ticker, std::vector<double>(c.begin(), c.end())).second)
         << "ticker " << ticker << " twice";

@@ -237,7 +237,11 @@ TEST(StepTable, WallsAreThoseOfTheBackendAtTheInstantOfTheMode) {
   for (std::size_t m = 0; m < 2; ++m) {
     for (std::size_t r = 0; r < 2; ++r) {
       WallJob job;
-      job.book = table.book.view();
+      test::Book gross = table.book;
+      for (auto& model : gross.weight) {
+        for (double& weight : model) weight = std::abs(weight);
+      }
+      job.book = gross.view();
       job.quote_time = kQuoteTime;
       job.time = m == 0 ? table.next_close : kQuoteTime;
       job.iv_shift = kShifts;

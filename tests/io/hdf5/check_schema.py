@@ -97,7 +97,68 @@ def attribution(dim):
             **same("total gamma vanna charm spot_iv spot_time iv_time residual", (dim, "position", "move"), "f8", "shares")}
 
 
+CURVES = ("mean median volatility volatility_median n_eff quantile_05 quantile_25 quantile_50 quantile_75 quantile_95")
+PREDICTORS = ("p", "v", "g", "d")
+HORIZON = {"ticker": (("ticker",), "str", None), "horizon": (("horizon",), "i8", "1")}
+TWO = ("ticker", "horizon")
+SETS = "none PV PVG PVD PVGD"
+STEP_OWN, STEP_MODE = ("ticker", "next_close"), ("ticker", "mode", "next_close")
+STEP_CURVE, STEP_RATIO = ("ticker", "mode", "horizon", "next_close"), ("ticker", "mode", "iv_rule", "iv_shift", "next_close")
+STEP_BOOK = ("ticker", "mode", "position", "iv_rule", "iv_shift", "next_close")
+MAP = ("ticker", "horizon", "pair", "first", "second")
+BY_TICKER = (STEP_OWN, STEP_MODE, STEP_CURVE, STEP_RATIO, STEP_BOOK, MAP)  # written ticker by ticker
+
+
+def ticker_chunk(dims, shape):
+    single, closes = ("ticker", "position", "iv_rule"), "next_close"
+    return tuple(1 if dim in single else min(n, 384) if dim == closes else n for dim, n in zip(dims, shape))
+
+
 NIGHT = {
+    "/predictors": {
+        "ticker": (("ticker",), "str", None), "status": (("ticker",), "i1", "ok no_sessions insufficient_history"),
+        "sessions": (("ticker",), "i8", "1"), **same("close atr5", ("ticker",), "f8", "USD"),
+        **same("mad v_raw premium_score", ("ticker",), "f8", "1"), **same("rv20 iv30 premium", ("ticker",), "f8", "vol"),
+        **{f"{z}{letter}{old}": (("ticker",), "f8", "1") for letter in PREDICTORS
+           for z, old in (("", ""), ("z_", ""), ("", "_old"))},
+        **{f"{letter}{old}_status": (("ticker",), "i1", "ok insufficient_history zero_mad zero_volume missing_input")
+           for letter in PREDICTORS for old in ("", "_old")},
+        "premium_regime": (("ticker",), "i1", "missing discount neutral premium"),
+    },
+    "/forecast": {
+        **HORIZON, "pair": (("pair",), "str", None), "neighbour": (("neighbour",), "i8", "1"),
+        "status": (TWO, "i1", "ok insufficient_history no_predictors"), "predictor_set": (TWO, "i1", SETS),
+        "candidates": (TWO, "i8", "1"), **same(CURVES + " bandwidth", TWO, "f8", "1"),
+        "neighbour_session": (TWO + ("neighbour",), "i8", TIME),
+        **same("neighbour_distance neighbour_weight neighbour_outcome", TWO + ("neighbour",), "f8", "1"),
+        **same("pair_mean pair_median pair_volatility pair_volatility_median pair_n_eff", TWO + ("pair",), "f8", "1"),
+    },
+    "/record": {
+        **HORIZON, "probability": (("probability",), "f8", "1"), "tenth": (("tenth",), "i8", "1"),
+        **same("forecasts forecasts_implied signs", TWO, "i8", "1"),
+        **same("n_independent crps crps_fair crps_climatology skill skill_t crps_random_walk skill_random_walk "
+               "crps_implied skill_implied skill_where_implied skill_random hit_rate hit_low hit_high always_up",
+               TWO, "f8", "1"),
+        **same("pinball pinball_climatology", TWO + ("probability",), "f8", "1"), "pit": (TWO + ("tenth",), "f8", "1"),
+    },
+    "/step_forward": {
+        **HORIZON, **{name: ((name,), "str", None) for name in ("position", "iv_rule", "mode")}, "iv_shift": (("iv_shift",), "f8", "vol"),
+        "next_close": (("next_close",), "f8", "1"), "close": (STEP_OWN, "f8", "USD"),
+        "close_status": (STEP_OWN, "i1", "outside_axis ok nonpositive_close no_mad"),
+        "predictor_set": (STEP_MODE, "i1", SETS),
+        **same("mad " + " ".join(f"{letter} z_{letter}" for letter in PREDICTORS), STEP_MODE, "f8", "1"),
+        **same(CURVES, STEP_CURVE, "f8", "1"), "g_old": (STEP_RATIO, "f4", "1"),
+        **{name: (STEP_BOOK, "f4", units) for name, units in
+           {"dx": "shares", "gx": "shares USD-1", "charm": "shares common_year-1", "vanna": "shares vol-1",
+            "gamma_index": "1e9 USD", "flip": "USD", "call_wall": "USD", "put_wall": "USD"}.items()},
+        **same("d_held g_held", ("ticker", "mode"), "i1", "no yes"),
+        **same("best_close best_mean best_n_eff worst_close worst_mean worst_n_eff", ("ticker", "mode", "horizon"), "f8",
+               "1"),
+    },
+    "/weather": {
+        **HORIZON, "pair": (("pair",), "str", None), **{name: ((name,), "f8", "1") for name in ("first", "second")},
+        **same("mean magnitude mass n_eff", MAP, "f4", "1"),
+    },
     "/": {
         **{name: ((name,), "str", None) for name in ("ticker", "position", "iv_rule")},
         "time": (("time",), "i8", TIME), "iv_shift": (("iv_shift",), "f8", "vol"),
@@ -307,11 +368,13 @@ class Checker:
         plist = data.id.get_create_plist()
         self.require(not plist.get_obj_track_times(), where, "no times")
         filters = [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
-        chunked = not is_text and (data.size >= 1024 or dims in (SIX, SESSION))
+        chunked = not is_text and (data.size >= 1024 or dims in (SIX, SESSION, *BY_TICKER))
         if chunked:
             self.require(filters == [h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_FLETCHER32],
                          where, f"shuffle, deflate, fletcher32; found {filters}")
             wanted = (1, 1, 1, *data.shape[3:]) if dims in (SIX, SESSION) else (min(data.shape[0], 16384),) + (1,) * (len(dims) - 1)
+            if dims in BY_TICKER:
+                wanted = ticker_chunk(dims, data.shape)
             self.require(data.chunks == wanted, where, f"chunks {wanted}, found {data.chunks}")
             for i in range(data.id.get_num_chunks()):
                 self.require(data.id.get_chunk_info(i).filter_mask == 0, where, "filter mask 0")

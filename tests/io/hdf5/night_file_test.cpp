@@ -48,12 +48,13 @@ std::string message_of(const std::function<void()>& call) {
 void write_night(const fs::path& file, const test::SampleNight& night) {
   NightWriter writer(file, night.header);
   for (std::size_t u = 0; u < night.header.ticker.size(); ++u) {
-    writer.write_surfaces(static_cast<std::int64_t>(u), night.cells(u), night.session(u));
+    const TickerSteps steps = night.steps(u);
+    writer.write_surfaces(static_cast<std::int64_t>(u), night.cells(u), night.session(u), &steps);
   }
   writer.finish(night.tables);
 }
 
-/// A surface as the library's own filters decode it.
+/// A dataset as the library's own filters decode it.
 std::vector<float> read_surface(const fs::path& file, const std::string& name) {
   const h5::LibraryLock lock;
   const h5::Handle opened(H5Fopen(file.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose, "open");
@@ -62,6 +63,80 @@ std::vector<float> read_surface(const fs::path& file, const std::string& name) {
   std::vector<float> values(static_cast<std::size_t>(H5Sget_simple_extent_npoints(space.get())));
   h5::check(H5Dread(dataset.get(), H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), "read");
   return values;
+}
+
+TEST(NightFile, HypotheticalClosesComeBackAtTheirPlaceAndAreMissingBeyondTheTickersOwn) {
+  const fs::path file = test::scratch_dir("night") / "night.h5";
+  const test::SampleNight night(test::sample_chain(3, 2), 21);
+  write_night(file, night);
+  const StepAxis all = night.header.outlook.close;
+  const std::size_t closes = all.size(), modes = 2, positions = 2, rules = 2, shifts = 3;
+  const std::vector<float> dx = read_surface(file, "/step_forward/dx"),
+                           wall = read_surface(file, "/step_forward/put_wall"),
+                           ratio = read_surface(file, "/step_forward/g_old"),
+                           mean = read_surface(file, "/step_forward/mean"), z = read_surface(file, "/step_forward/z_g"),
+                           status = read_surface(file, "/step_forward/close_status");
+  std::size_t missing = 0;
+  for (std::size_t u = 0; u < 3; ++u) {
+    const TickerSteps steps = night.steps(u);
+    const StepAxis own = steps.step.front().axis;
+    for (std::size_t c = 0; c < closes; ++c) {
+      const int i = all.first + static_cast<int>(c);
+      const bool inside = i >= own.first && i <= own.last;
+      const auto k = static_cast<std::size_t>(inside ? i - own.first : 0);
+      missing += inside ? 0 : 1;
+      ASSERT_EQ(status[u * closes + c], !inside ? 0.0F : k == 0 ? 2.0F : 1.0F);
+      const auto expect = [&](float got, double want) {
+        if (inside && !std::isnan(want)) {
+          ASSERT_EQ(got, static_cast<float>(want)) << "ticker " << u << " close " << i;
+        } else {
+          ASSERT_TRUE(std::isnan(got)) << "ticker " << u << " close " << i;
+        }
+      };
+      for (std::size_t m = 0; m < modes; ++m) {
+        const StepForward& step = steps.step[m];
+        expect(z[(u * modes + m) * closes + c], step.z[2][k]);
+        for (std::size_t h = 0; h < 2; ++h) {
+          const Forecast& f = step.forecast[h][k];
+          expect(mean[((u * modes + m) * 2 + h) * closes + c], f.status == ForecastStatus::kOk ? f.mean : std::nan(""));
+        }
+        for (std::size_t r = 0; r < rules; ++r) {
+          for (std::size_t v = 0; v < shifts; ++v) {
+            expect(ratio[(((u * modes + m) * rules + r) * shifts + v) * closes + c],
+                   steps.table.gamma_ratio[((m * rules + r) * shifts + v) * own.size() + k]);
+            for (std::size_t w = 0; w < positions; ++w) {
+              const std::size_t to = ((((u * modes + m) * positions + w) * rules + r) * shifts + v) * closes + c;
+              const auto from = [&](StepQuantity q) {
+                return ((((static_cast<std::size_t>(q) * modes + m) * positions + w) * rules + r) * shifts + v) *
+                           own.size() +
+                       k;
+              };
+              expect(dx[to], steps.table.value[from(StepQuantity::kDx)]);
+              expect(wall[to], steps.table.value[from(StepQuantity::kPutWall)]);
+            }
+          }
+        }
+      }
+    }
+    const std::vector<float> n_eff = read_surface(file, "/weather/n_eff");
+    for (std::size_t h = 0; h < 2; ++h) {
+      const std::size_t cells = steps.maps[h].n_eff.size();
+      for (std::size_t i = 0; i < cells; ++i) {
+        ASSERT_EQ(n_eff[(u * 2 + h) * cells + i], steps.maps[h].n_eff[i]);
+      }
+    }
+  }
+  EXPECT_EQ(missing, 2 * (closes - 301));  // two of the three reach -10 .. 5 only
+}
+
+TEST(NightFile, AHypotheticalCloseBeyondSinglePrecisionIsRefused) {
+  const fs::path dir = test::scratch_dir("night");
+  const test::SampleNight night(test::sample_chain(1, 2), 21);
+  NightWriter writer(dir / "night.h5", night.header);
+  TickerSteps steps = night.steps(0);
+  steps.table.value[5] = 1e39;
+  EXPECT_THAT(message_of([&] { writer.write_surfaces(0, night.cells(0), night.session(0), &steps); }),
+              AllOf(HasSubstr("step_forward dx of T1000"), HasSubstr("float32")));
 }
 
 TEST(NightFile, SurfacesComeBackAsFloat32) {
@@ -174,9 +249,11 @@ TEST(NightFile, SameBytesFromAnyOrderAndNumberOfThreads) {
   std::iota(order.rbegin(), order.rend(), 0);
   {
     NightWriter writer(dir / "b.h5", night.header);
-    for (const std::int64_t ticker : order)
+    for (const std::int64_t ticker : order) {
+      const TickerSteps steps = night.steps(static_cast<std::size_t>(ticker));
       writer.write_surfaces(ticker, night.cells(static_cast<std::size_t>(ticker)),
-                            night.session(static_cast<std::size_t>(ticker)));
+                            night.session(static_cast<std::size_t>(ticker)), &steps);
+    }
     writer.finish(night.tables);
   }
   EXPECT_TRUE(read(dir / "b.h5") == expected) << "one thread, backwards";
@@ -186,8 +263,9 @@ TEST(NightFile, SameBytesFromAnyOrderAndNumberOfThreads) {
     for (std::size_t t = 0; t < threads; ++t) {
       pool.emplace_back([&, t] {
         for (std::size_t i = t; i < order.size(); i += threads) {
+          const TickerSteps steps = night.steps(static_cast<std::size_t>(order[i]));
           writer.write_surfaces(order[i], night.cells(static_cast<std::size_t>(order[i])),
-                                night.session(static_cast<std::size_t>(order[i])));
+                                night.session(static_cast<std::size_t>(order[i])), &steps);
         }
       });
     }
@@ -344,6 +422,7 @@ TEST(NightFile, SummarySurvivesFlippedBits) {
   test::SampleNight night(test::one_contract_chain(), 1);
   night.header.greeks = {Greek::kGamma};
   night.header.delta_change = false;
+  night.header.outlook.stored = false;
   write_night(dir / "good.h5", night);
   const std::string good = read(dir / "good.h5");
   const std::size_t bits = good.size() * 8;

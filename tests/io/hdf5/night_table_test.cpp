@@ -38,7 +38,8 @@ std::string message_of(const std::function<void()>& call) {
 void write_night(const fs::path& file, const test::SampleNight& night) {
   NightWriter writer(file, night.header);
   for (std::size_t u = 0; u < night.header.ticker.size(); ++u) {
-    writer.write_surfaces(static_cast<std::int64_t>(u), night.cells(u), night.session(u));
+    const TickerSteps steps = night.steps(u);
+    writer.write_surfaces(static_cast<std::int64_t>(u), night.cells(u), night.session(u), &steps);
   }
   writer.finish(night.tables);
 }
@@ -274,6 +275,7 @@ TEST(NightTable, SurvivesFlippedBits) {
   test::SampleNight night(test::one_contract_chain(), 1);
   night.header.greeks = {Greek::kGamma};
   night.header.delta_change = false;
+  night.header.outlook.maps = false;
   write_night(dir / "good.h5", night);
   std::ifstream in(dir / "good.h5", std::ios::binary);
   const std::string good{std::istreambuf_iterator<char>(in), {}};

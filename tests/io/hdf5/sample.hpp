@@ -125,8 +125,14 @@ struct SampleNight {
     header.moves = {{"down", -1.0, 0.02, 1}};
     header.move_time = {kQuoteTime + 86400};
     header.buckets.end = {kQuoteTime + 86400, kQuoteTime + 8 * 86400, kQuoteTime + 36 * 86400};
+    header.outlook.stored = header.outlook.maps = true;
+    header.outlook.session = Date{std::chrono::year{2023}, std::chrono::month{9}, std::chrono::day{14}};
+    header.outlook.next_close = kQuoteTime + 86400;
+    header.outlook.mode = {StepMode::kAppend, StepMode::kReplace};
+    header.outlook.close = {-230, 190};
     fill_snapshot(chain);
     fill_tables();
+    fill_outlook();
   }
 
   SampleNight(const SampleNight&) = delete;
@@ -137,6 +143,52 @@ struct SampleNight {
     std::vector<double> values(kIntradaySurfaces * header.position.size() * kScopes * header.session_cells());
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = scramble(ticker * 1000033 + i);
     return values;
+  }
+
+  /// Hypothetical closes and maps of a ticker: every number another, as far as its type has room.
+  TickerSteps steps(std::size_t ticker) const {
+    TickerSteps out;
+    const StepAxis own = ticker % 2 == 0 ? StepAxis{-200, 100} : header.outlook.close;
+    std::size_t seed = ticker * 1000033;
+    const auto next = [&] { return scramble(seed++); };
+    for (const StepMode mode : header.outlook.mode) {
+      StepForward step;
+      step.mode = mode;
+      step.axis = own;
+      for (auto* column : {&step.close, &step.mad}) {
+        for (std::size_t c = 0; c < own.size(); ++c) column->push_back(next());
+      }
+      for (std::size_t k = 0; k < kPredictors; ++k) {
+        for (std::size_t c = 0; c < own.size(); ++c) step.value[k].push_back(next());
+        for (std::size_t c = 0; c < own.size(); ++c) step.z[k].push_back(next());
+      }
+      step.status.assign(own.size(), CloseStatus::kOk);
+      step.status.front() = CloseStatus::kNonpositiveClose;
+      for (auto& list : step.forecast) {
+        for (std::size_t c = 0; c < own.size(); ++c) {
+          Forecast& f = list.emplace_back();
+          f.status = c == 1 ? ForecastStatus::kNoPredictors : ForecastStatus::kOk;
+          f.set = kPVG;
+          f.mean = next();
+          f.n_eff = next();
+        }
+      }
+      out.step.push_back(std::move(step));
+    }
+    const std::size_t cells = header.outlook.mode.size() * header.iv_rule.size() * header.iv_shift.size() * own.size();
+    for (std::size_t i = 0; i < kStepQuantities * header.position.size() * cells; ++i) {
+      out.table.value.push_back(next());
+    }
+    for (std::size_t i = 0; i < cells; ++i) out.table.gamma_ratio.push_back(next());
+    for (WeatherMaps& maps : out.maps) {
+      for (std::vector<float> WeatherMaps::*member :
+           {&WeatherMaps::mean, &WeatherMaps::magnitude, &WeatherMaps::mass, &WeatherMaps::n_eff}) {
+        for (std::size_t i = 0; i < kPairs.size() * kMapNodes * kMapNodes; ++i) {
+          (maps.*member).push_back(static_cast<float>(next()));
+        }
+      }
+    }
+    return out;
   }
 
   /// Surfaces of one ticker in the order that write_surfaces takes.
@@ -197,6 +249,31 @@ struct SampleNight {
     absent.ticker = "ZZZ";
     absent.status = TickerStatus::kNotInChain;
     snapshot.quality.push_back(absent);
+  }
+
+  void fill_outlook() {
+    for (std::size_t u = 0; u < header.ticker.size(); ++u) {
+      TickerOutlook one;
+      one.forecast.symbol = header.ticker[u];
+      one.forecast.status = u == 0 ? TickerForecastStatus::kOk : TickerForecastStatus::kInsufficientHistory;
+      one.forecast.at.x.fill(0.25);
+      one.forecast.at.premium_regime = u == 0 ? std::int8_t{-1} : std::int8_t{2};
+      for (int s = 0; s < 100; ++s) one.forecast.date.push_back(kQuoteTime / 86400 * 86400 - (100 - s) * 86400);
+      if (u == 0) {
+        for (std::size_t h = 0; h < kHorizons.size(); ++h) {
+          one.forecast.now[h].status = ForecastStatus::kOk;
+          one.forecast.now[h].set = kPVD;
+          one.forecast.now[h].mean = 0.5;
+          for (std::size_t k = 0; k < kNeighbours; ++k) one.forecast.now[h].session[k] = static_cast<std::int32_t>(k);
+          one.forecast.record[h].forecasts = 10;
+          one.forecast.record[h].skill = -0.05;
+        }
+      }
+      one.mode.resize(header.outlook.mode.size());
+      one.mode[0].extremes[0] = {true, -2.0, 0.5, 20.0, 1.0, -0.5, 21.0};
+      one.mode[0].d_held = true;
+      tables.outlook.push_back(one);
+    }
   }
 
   void fill_tables() {

@@ -19,7 +19,8 @@ void write_night(const fs::path& file, test::SampleNight& night, int keep_bits =
   night.header.keep_bits = keep_bits;
   NightWriter writer(file, night.header);
   for (std::size_t u = 0; u < night.header.ticker.size(); ++u) {
-    writer.write_surfaces(static_cast<std::int64_t>(u), night.cells(u), night.session(u));
+    const TickerSteps steps = night.steps(u);
+    writer.write_surfaces(static_cast<std::int64_t>(u), night.cells(u), night.session(u), &steps);
   }
   writer.finish(night.tables);
 }

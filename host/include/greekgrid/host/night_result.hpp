@@ -12,6 +12,7 @@
 #include "greekgrid/host/chain.hpp"
 #include "greekgrid/host/intraday.hpp"
 #include "greekgrid/host/level.hpp"
+#include "greekgrid/host/outlook.hpp"
 #include "greekgrid/host/profile.hpp"
 #include "greekgrid/host/snapshot.hpp"
 #include "greekgrid/kernels/greek.hpp"
@@ -50,6 +51,7 @@ struct NightHeader {
   std::vector<NamedMove> moves;              // attributed
   std::vector<Instant> move_time;            // of each move
   BucketEnds buckets;                        // of /profile/bucket
+  OutlookAxes outlook;                       // of /predictors and, with a history, what stands on it
   int keep_bits = 0;                         // significant mantissa bits kept in surfaces; 0 = all 23
 
   /// Surfaces stored: one per Greek, then delta_change.
@@ -78,6 +80,7 @@ struct NightTables {
   std::vector<LeastResistancePath> path;                 // (U * W) by ticker, position
   std::vector<double> half_band;                         // (U * W) shares
   std::vector<LineRow> line;                             // by ticker, position, scope
+  std::vector<TickerOutlook> outlook;                    // (U)
   const Snapshot* snapshot = nullptr;                    // /expiry, /contract, /quality
   std::vector<double> dealer_position;                   // (N, W) signed dealer contracts, by contract then position
   std::vector<double> greeks;  // (kGreekCount, N) raw per share at time[0], S0, shift 0, with the floor applied

@@ -23,8 +23,9 @@ class SurfaceSink {
   virtual ~SurfaceSink() = default;
   /// `cells` is C-ordered (surface, position, iv_rule, time, iv_shift, spot_step), `session` likewise
   /// (kIntradaySurfaces, position, kScopes, time, spot_step) of the session's axes, empty without; both are valid
-  /// during the call only.
-  virtual void write_surfaces(std::int64_t ticker, std::span<const double> cells, std::span<const double> session) = 0;
+  /// during the call only, as are the steps, null without a history.
+  virtual void write_surfaces(std::int64_t ticker, std::span<const double> cells, std::span<const double> session,
+                              const TickerSteps* steps) = 0;
 };
 
 /// How far a run is.
@@ -39,7 +40,8 @@ struct NightTimings {
   double levels_seconds = 0.0;    ///< wall time of everything that is read off the books beside the surfaces
   /// Its parts, summed over threads.
   double levels_thread_seconds = 0.0, profile_thread_seconds = 0.0, attribution_thread_seconds = 0.0,
-         intraday_thread_seconds = 0.0;
+         intraday_thread_seconds = 0.0, outlook_thread_seconds = 0.0;
+  double steps_seconds = 0.0;  ///< wall time of the tables of hypothetical closes
   double drain_seconds = 0.0;  ///< wall time waiting for the sink after evaluation
   double evaluations = 0.0;    ///< live contract-scenarios: weight not 0, tau' > 0
 };
@@ -49,8 +51,10 @@ struct Stopped {};
 
 /// Axes of the result, known before the first surface. `time` as make_times gives it.
 /// @param average_daily_volume (U) shares, NaN where not known; empty: known of none
+/// @param history without a store nothing is forecast
 NightHeader make_header(const OptionChain& chain, const Snapshot& snapshot, const RunConfig& config,
-                        const Calendar& calendar, std::span<const double> average_daily_volume = {});
+                        const Calendar& calendar, std::span<const double> average_daily_volume = {},
+                        const NightHistory& history = {});
 
 /// Instants of the time axis: quote_time, then session closes or intraday steps.
 std::vector<Instant> make_times(const ScenarioConfig& config, const Calendar& calendar, Instant quote_time);
@@ -65,6 +69,6 @@ std::vector<Instant> make_times(const ScenarioConfig& config, const Calendar& ca
 NightTables run_night(const OptionChain& chain, Snapshot& snapshot, const RunConfig& config, const NightHeader& header,
                       const Calendar& calendar, Backend& backend, SurfaceSink& sink, std::size_t block_bytes,
                       const std::function<void(const NightProgress&)>& progress, const std::atomic<bool>& stop,
-                      NightTimings& timings);
+                      NightTimings& timings, const NightHistory& history = {});
 
 }  // namespace greekgrid

@@ -13,6 +13,7 @@
 #include "greekgrid/host/discount_curve.hpp"
 #include "greekgrid/host/intraday.hpp"
 #include "greekgrid/host/levels.hpp"
+#include "greekgrid/host/outlook.hpp"
 #include "greekgrid/kernels/backend.hpp"
 #include "greekgrid/scenarios/scenario_config.hpp"
 
@@ -101,6 +102,7 @@ struct RunConfig {
   LevelConfig levels;
   IntradayConfig intraday;
   std::vector<NamedMove> moves = {{"down", -1.0, 0.02, 1}, {"up", 1.0, -0.02, 1}};  ///< attributed; names are distinct
+  OutlookConfig outlook;                                                            ///< of runs with a history
   std::vector<CalendarOverride> calendar;
 };
 

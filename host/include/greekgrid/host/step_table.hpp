@@ -21,7 +21,7 @@ enum class StepQuantity : std::uint8_t {
   kVanna,       ///< sum n m vanna, shares vol-1
   kGammaIndex,  ///< 0.01 S^2 GX / 1e9 at the close, 1e9 USD
   kFlip,        ///< root of dDX/dS along the rule nearest to the close, USD; NaN without one
-  kCallWall,    ///< strike at or above the close with the largest |sum n m gamma| of calls, USD; NaN without one
+  kCallWall,    ///< strike at or above the close with the largest sum |n| m gamma of calls, USD; NaN without one
   kPutWall,     ///< strike at or below it, of puts
 };
 inline constexpr std::size_t kStepQuantities = 8;
@@ -53,7 +53,7 @@ struct StepTable {
 /// the narrowest deviation is above 3e-4 of spot and the floor of volatility does not begin to bind between closes,
 /// where exposures have a corner. Flips lie within 0.8 .. 1.2 of spot or among the closes; exposures of less than 5e-6
 /// of the largest (1e-4 under rules that move volatility) have no sign there. Their error is about s/500, s the
-/// narrowest deviation in ln S. Walls are those of Backend::gamma_walls.
+/// narrowest deviation in ln S. Walls are those of Backend::gamma_walls with |n| m for weights.
 /// @param sampler of double precision: flips under rules that move volatility are differences of DX
 /// @throws BackendError
 std::vector<StepTable> make_step_tables(Backend& backend, Backend& sampler, std::span<const StepTableInputs> tickers);

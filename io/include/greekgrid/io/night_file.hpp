@@ -31,10 +31,12 @@ class NightWriter {
   /// Converts to float32, rounds, shuffles, deflates and queues the surfaces of one ticker. Thread-safe; tickers may
   /// come in any order, each exactly once. `cells` is C-ordered (surface, position, iv_rule, time, iv_shift,
   /// spot_step), surfaces in the order of NightHeader, `session` (IntradaySurface, position, ExpiryScope, time,
-  /// spot_step) over the session's axes, empty where there are none. Waits while 256 MiB of encoded chunks are queued
+  /// spot_step) over the session's axes, empty where there are none; `steps` of a ticker whose header stores an outlook,
+  /// null leaves them missing. Waits while 256 MiB of encoded chunks are queued
   /// and the writer thread has its next ticker; tickers that run ahead of a missing one stay in memory.
   /// @throws OutputError for a cell that float32 cannot hold, and for an earlier failure of the writer thread.
-  void write_surfaces(std::int64_t ticker, std::span<const double> cells, std::span<const double> session = {});
+  void write_surfaces(std::int64_t ticker, std::span<const double> cells, std::span<const double> session = {},
+                      const TickerSteps* steps = nullptr);
 
   /// Writes the groups, closes and publishes.
   /// @throws OutputError also if a ticker's surfaces are missing or the tables do not fit the header

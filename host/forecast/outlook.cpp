@@ -1,0 +1,128 @@
+#include "greekgrid/host/outlook.hpp"
+
+#include <oneapi/tbb/parallel_for.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <unordered_map>
+
+namespace greekgrid {
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+StepExtremes extremes_of(const StepForward& step, std::size_t h) {
+  const StepForward::Extremes found = step.extremes(h);
+  StepExtremes out;
+  if (!found.known) return out;
+  const Forecast &best = step.forecast[h][found.best_at], &worst = step.forecast[h][found.worst_at];
+  out = {true, found.best, best.mean, best.n_eff, found.worst, worst.mean, worst.n_eff};
+  return out;
+}
+
+}  // namespace
+
+std::string_view name(StepMode mode) {
+  return mode == StepMode::kAppend ? "append" : "replace";
+}
+
+std::vector<std::ptrdiff_t> find_symbols(const DailyHistory& store, std::span<const std::string> ticker) {
+  std::unordered_map<std::string, std::ptrdiff_t> place;
+  for (std::size_t s = 0; s < store.symbols(); ++s) {
+    place.try_emplace(share_class_key(store.symbol[s]), static_cast<std::ptrdiff_t>(s));
+  }
+  std::vector<std::ptrdiff_t> symbol;
+  for (const std::string& name : ticker) {
+    const auto found = place.find(share_class_key(name));
+    symbol.push_back(found == place.end() ? -1 : found->second);
+  }
+  return symbol;
+}
+
+DailyHistory with_tonight(const DailyHistory& store, std::ptrdiff_t symbol, const std::string& ticker,
+                          const Tonight& tonight) {
+  const Instant date = midnight_of(tonight.session);
+  DailyHistory out;
+  out.symbol = {symbol < 0 ? ticker : store.symbol[static_cast<std::size_t>(symbol)]};
+  out.row_begin = {0};
+  if (symbol >= 0) {
+    const auto begin = store.date.begin() + store.row_begin[static_cast<std::size_t>(symbol)];
+    const auto end = std::upper_bound(begin, begin + store.row_count[static_cast<std::size_t>(symbol)], date);
+    const std::ptrdiff_t first = begin - store.date.begin(), last = end - store.date.begin();
+    const auto take = [&](const auto& from, auto& to) { to.assign(from.begin() + first, from.begin() + last); };
+    take(store.date, out.date);
+    take(store.knowledge_time, out.knowledge_time);
+    for (const DailyQuantity& quantity : kDailyQuantities) take(store.*quantity.column, out.*quantity.column);
+  }
+  if (out.date.empty() || out.date.back() != date) {
+    out.date.push_back(date);
+    out.knowledge_time.push_back(date);
+    for (const DailyQuantity& quantity : kDailyQuantities) (out.*quantity.column).push_back(kNaN);
+  }
+  out.row_count = {static_cast<std::int64_t>(out.rows())};
+  if (!(out.close.back() > 0.0)) out.close.back() = tonight.spot;
+  out.g.back() = kNaN;
+  out.g_old.back() = tonight.g_old;
+  out.iv30.back() = tonight.iv30;
+  return out;
+}
+
+OutlookAxes make_outlook_axes(const NightHistory& history, std::span<const std::string> ticker,
+                              std::span<const std::ptrdiff_t> symbol, std::span<const double> spot,
+                              const OutlookConfig& config, const Calendar& calendar, Instant quote_time) {
+  OutlookAxes axes;
+  axes.session = calendar.session_begun_by(quote_time).date;
+  axes.next_close = calendar.next_session(axes.session).close;
+  if (history.store == nullptr) return axes;
+  axes.stored = true;
+  axes.maps = config.maps;
+  axes.mode = config.modes;
+  if (axes.mode.empty()) return axes;
+  std::vector<StepAxis> own(ticker.size());
+  oneapi::tbb::parallel_for(std::size_t{0}, ticker.size(), [&](std::size_t u) {
+    const DailyHistory rows = with_tonight(*history.store, symbol[u], ticker[u], {axes.session, spot[u], kNaN, kNaN});
+    const SessionSeries series = make_sessions(rows, 0, calendar, history.corrections);
+    if (series.sessions() > 0) own[u] = step_axis(compute_returns(series), series.sessions() - 1);
+  });
+  for (const StepAxis& one : own) {
+    axes.close.first = std::min(axes.close.first, one.first);
+    axes.close.last = std::max(axes.close.last, one.last);
+  }
+  return axes;
+}
+
+TickerOutlook make_outlook(const NightHistory& history, std::ptrdiff_t symbol, const std::string& ticker,
+                           const Tonight& tonight, const PercentGammaBook& book, Instant quote_time,
+                           const OutlookAxes& axes, const Calendar& calendar, TickerSteps& steps) {
+  TickerOutlook out;
+  static const DailyHistory kNone;
+  DailyHistory rows = with_tonight(history.store != nullptr ? *history.store : kNone, symbol, ticker, tonight);
+  rows.g.back() = percent_gamma(book, rows.close.back(), quote_time).share();
+  TickerForecastOptions options;
+  options.series = true;
+  options.record = axes.stored;
+  out.forecast = make_ticker_forecast(rows, 0, calendar, history.corrections, options);
+  out.forecast.symbol = ticker;
+  if (!axes.stored || out.forecast.date.empty()) return out;
+  for (const StepMode mode : axes.mode) {
+    StepInputs inputs;
+    inputs.sessions = &out.forecast.sessions;
+    inputs.predictors = &out.forecast.predictors;
+    inputs.book = book;
+    inputs.now = quote_time;
+    inputs.next_close = axes.next_close;
+    const StepForward& step = steps.step.emplace_back(step_forward(inputs, mode));
+    TickerOutlook::Mode& kept = out.mode.emplace_back();
+    kept.d_held = step.d_held;
+    kept.g_held = step.g_held;
+    for (std::size_t h = 0; h < kHorizons.size(); ++h) kept.extremes[h] = extremes_of(step, h);
+  }
+  if (axes.maps)
+    steps.maps = make_weather_maps(make_forecast_data(out.forecast.predictors), out.forecast.date.size() - 1);
+  out.forecast.sessions = {};
+  out.forecast.predictors = {};
+  return out;
+}
+
+}  // namespace greekgrid
