@@ -23,10 +23,6 @@ StepExtremes extremes_of(const StepForward& step, std::size_t h) {
 
 }  // namespace
 
-std::string_view name(StepMode mode) {
-  return mode == StepMode::kAppend ? "append" : "replace";
-}
-
 std::vector<std::ptrdiff_t> find_symbols(const DailyHistory& store, std::span<const std::string> ticker) {
   std::unordered_map<std::string, std::ptrdiff_t> place;
   for (std::size_t s = 0; s < store.symbols(); ++s) {

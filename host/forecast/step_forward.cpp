@@ -68,11 +68,20 @@ StepForward step_forward(const StepInputs& inputs, StepMode mode) {
     out.z[k].assign(closes, kNaN);
   }
   for (auto& list : out.forecast) list.resize(closes);
+  for (std::size_t c = 0; c < closes; ++c) out.close[c] = base * (1.0 + out.axis.x(c) * mad);
+  const auto positive = static_cast<std::size_t>(
+      std::find_if(out.close.begin(), out.close.end(), [](double close) { return close > 0.0; }) - out.close.begin());
+  const Instant at = replace ? inputs.now : inputs.next_close;
+  const std::vector<PercentGamma> gammas =
+      out.g_held ? std::vector<PercentGamma>()
+                 : percent_gammas(*inputs.book, std::span<const double>(out.close).subspan(positive), at);
+  // The session's own close exactly: replaced by itself it is itself.
+  const auto g_at = [&](std::size_t c) {
+    return c == out.axis.zero() ? percent_gamma(*inputs.book, base, at).share() : gammas[c - positive].share();
+  };
   for (std::size_t c = 0; c < closes; ++c) {
     const double r = out.axis.x(c) * mad;
-    const double close = base * (1.0 + r);
-    out.close[c] = close;
-    if (!(close > 0.0)) {
+    if (!(out.close[c] > 0.0)) {
       out.status[c] = std::isfinite(mad) ? CloseStatus::kNonpositiveClose : CloseStatus::kNoMad;
       continue;
     }
@@ -85,8 +94,7 @@ StepForward step_forward(const StepInputs& inputs, StepMode mode) {
     out.value[0][c] = next.p;
     out.value[1][c] = next.v;
     out.mad[c] = next.mad;
-    out.value[g][c] = out.g_held ? predictors.x[g][t]
-                                 : percent_gamma(*inputs.book, close, replace ? inputs.now : inputs.next_close).share();
+    out.value[g][c] = out.g_held ? predictors.x[g][t] : g_at(c);
     out.value[d][c] = d_value;
     for (std::size_t k = 0; k < kPredictors; ++k) out.z[k][c] = rank[k](out.value[k][c]);
   }

@@ -439,9 +439,9 @@ Command add_run(CLI::App& app) {
       "largest by mean close x volume of the last 60 sessions. The session's own row is appended once the run is done");
   command->add_option("--corrections", options->corrections,
                       "With --history: split corrections, CSV: symbol,date,factor");
-  command->add_flag("--no-append", options->no_append, "The history is read, not extended by this session");
+  command->add_flag("--no-append", options->no_append, "The history is read, not extended");
   command->add_flag("--replace", options->replace,
-                    "Values of this session that the history has already are replaced by this run's");
+                    "Values that the history has already of the session are replaced by this run's");
   command->add_option("--previous", options->previous,
                       "night.h5 of an earlier session: changes of levels are told against it");
   command->add_option("--always", options->always, "These besides, separated by commas, whatever their rank")

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 #include <vector>
@@ -59,6 +60,31 @@ TEST(PercentGamma, IsTheChangeOfDeltaOverOnePerCentByRight) {
   EXPECT_NEAR(sum.put, put, 1e-12 * put);
   EXPECT_DOUBLE_EQ(sum.share(), sum.call / (sum.call + sum.put));
   EXPECT_GT(call, 0.0);
+}
+
+TEST(PercentGamma, ManySpotsAreAsOneByOne) {
+  std::mt19937 random(9);
+  std::uniform_real_distribution<double> strike(60.0, 150.0), interest(0.0, 5000.0);
+  Contracts contracts;
+  // Minutes, a day and more, in no order; some have settled.
+  const double days[] = {30.0, 0.01, 400.0, -1.0, 1.0, 0.0, 7.0, 90.0};
+  for (int i = 0; i < 800; ++i) contracts.add(i % 3 == 0 ? 1 : -1, strike(random), interest(random), days[i % 8]);
+  for (const double width : {0.02, 0.3, 0.9}) {
+    std::vector<double> spots;
+    for (int c = 0; c <= 301; ++c) spots.push_back(100.0 * (1.0 - width + 1.5 * width * c / 301.0));
+    const std::vector<PercentGamma> many = percent_gammas(contracts.book(), spots, kNow);
+    ASSERT_EQ(many.size(), spots.size());
+    double call = 0.0, put = 0.0;
+    for (const PercentGamma& one : many) call = std::max(call, one.call), put = std::max(put, one.put);
+    for (std::size_t s = 0; s < spots.size(); ++s) {
+      const PercentGamma one = percent_gamma(contracts.book(), spots[s], kNow);
+      ASSERT_NEAR(many[s].call, one.call, 1e-7 * call) << width << " " << spots[s];
+      ASSERT_NEAR(many[s].put, one.put, 1e-7 * put) << width << " " << spots[s];
+    }
+  }
+  EXPECT_TRUE(percent_gammas(contracts.book(), {}, kNow).empty());
+  const double one[] = {100.0};
+  EXPECT_TRUE(std::isnan(percent_gammas(Contracts().book(), one, kNow).front().share()));
 }
 
 TEST(PercentGamma, LeavesOutWhatHasSettled) {

@@ -1155,6 +1155,105 @@ def case_forecast_of_the_index(folder):
     assert abs(sum(row["pit_5"]) - 1.0) < 1e-12 and row["pit_5"][0] > 0.1 < row["pit_5"][9]
 
 
+def case_hypothetical_closes(folder):
+    """Predictors, forecasts, records, maps and every hypothetical close of real chains against plain numpy."""
+    need_modules("numpy", "h5py")
+    import h5py
+    import numpy
+    dix = need(DATA / "history" / "DIX_to_20241231.csv")
+    sources = [need(DATA / "cboe" / f"{name}_20230914_quotedata.csv") for name in ("spx", "spy")]
+    config = folder / "c.toml"
+    config.write_text('[forecast]\nstep_forward = ["append", "replace"]\n[positions]\nmodels = ["naive", "all_short"]\n')
+    chains, store, night = folder / "c.h5", folder / "h.h5", folder / "n.h5"
+    run("ingest", *sources, "-o", chains)
+    run("history", dix, "-o", store)
+    before = folder / "before.h5"
+    before.write_bytes(store.read_bytes())
+    run("run", chains, "--history", store, "--config", config, "-o", night)
+    done = subprocess.run([sys.executable, ROOT / "tests" / "program" / "brute_force_steps.py", night, before, chains],
+                          capture_output=True, text=True)
+    assert done.returncode == 0 and "1 tickers" in done.stdout, f"{done.stdout}\n{done.stderr}"
+    with h5py.File(night) as f:
+        assert list(f["ticker"].asstr()) == ["SPX", "SPY"]
+        # SPY has no history: one session, G of its book, no forecast, no close.
+        p = f["predictors"]
+        assert list(p["status"]) == [0, 2] and list(p["sessions"]) == [3114, 1]
+        assert 0.0 < p["g"][1] < 1.0 and numpy.isnan(p["p"][1]) and p["close"][1] == f["spot_reference"][1]
+        s = f["step_forward"]
+        assert set(s["close_status"][1]) <= {0, 3} and numpy.isnan(s["dx"][1]).all() and numpy.isnan(s["mean"][1]).all()
+        zero = list(s["next_close"]).index(0.0)
+        # Replaced by itself the session is itself.
+        for letter in "pvgd":
+            assert abs(s[letter][0, 1, zero] - p[letter][0]) < 1e-12, letter
+        for h in (0, 1):
+            for name in ("mean", "median", "volatility", "n_eff", "quantile_05"):
+                assert abs(s[name][0, 1, h, zero] - f["forecast"][name][0, h]) < 1e-12, name
+        # and the book is the night's.
+        middle, flat = f["spot_step"].size // 2, list(f["iv_shift"]).index(0.0)
+        for name in ("dx", "gx", "charm", "vanna"):
+            want = f[name][0, 0, 0, 0, flat, middle]
+            largest = numpy.nanmax(abs(s[name][0, 1, 0, 0, flat]))
+            assert abs(s[name][0, 1, 0, 0, flat, zero] - want) < 1e-5 * largest, (name, want)
+        levels = json.loads(run("levels", night, "--format", "json")[0])[0]
+        for name in ("call_wall", "put_wall"):
+            assert s[name][0, 1, 0, 0, flat, zero] == levels[name], name
+        assert abs(s["gamma_index"][0, 1, 0, 0, flat, zero] - levels["gamma_index"]) < 1e-5 * abs(levels["gamma_index"])
+        assert abs(s["flip"][0, 1, 0, 0, flat, zero] / levels["zero_gamma"] - 1.0) < 1e-5
+        # The quarterly expiration of the 15th rolls off before the next close: G moves at an unchanged close.
+        assert abs(s["g"][0, 0, zero] - s["g"][0, 1, zero]) > 0.005
+        assert abs(s["gx"][0, 0, 0, 0, flat, zero]) < abs(s["gx"][0, 1, 0, 0, flat, zero]) * 1.5
+
+
+def case_night_into_the_history(folder):
+    """A run's own session joins the history it read: once, only whole sessions, and only explicitly anew."""
+    need_modules("h5py")
+    import h5py
+    import math
+    day = "2026-07-10"
+    chains, store = folder / "chains.h5", folder / "history.h5"
+    run("ingest", priced_chain(folder / "a.csv", day, 101.0, -0.1), "-o", chains)
+    (folder / "p.csv").write_text("date,symbol,close,volume\n2026-07-08,AAA,99,5\n2026-07-09,AAA,100,5\n2026-07-09,ZZZ,7,5\n")
+    run("history", folder / "p.csv", "-o", store)
+    earlier = store.read_bytes()
+
+    def rows():
+        with h5py.File(store) as h:
+            names = list(h["symbol"].asstr())
+            begin, count = int(h["row_begin"][names.index("AAA")]), int(h["row_count"][names.index("AAA")])
+            return [{name: h[name][i] for name in ("close", "g", "g_old", "gamma_index", "iv30", "knowledge_time")}
+                    for i in range(begin, begin + count)]
+
+    night, again = folder / "n.h5", folder / "again.h5"
+    run("run", chains, "--history", store, "--no-append", "-o", night, "--config", small_config(folder))
+    assert store.read_bytes() == earlier
+    _, log = run("run", chains, "--history", store, "-o", night, "--config", small_config(folder))
+    assert "extended by the session of 2026-07-10" in log, log
+    got = rows()
+    assert len(got) == 3 and got[2]["close"] == 101.0 and math.isnan(got[1]["g"]), got
+    with h5py.File(night) as f:
+        p = f["predictors"]
+        assert f["predictors"].attrs["session"] == day
+        for name in ("g", "g_old", "iv30"):
+            assert got[2][name] == p[name][0] or (math.isnan(got[2][name]) and math.isnan(p[name][0])), name
+        assert got[2]["gamma_index"] == f["levels/gamma_index"][0]
+        assert got[2]["knowledge_time"] == f["time"][0]
+    # The same chain with the extended history gives the same bytes and changes nothing.
+    extended = store.read_bytes()
+    _, log = run("run", chains, "--history", store, "-o", again, "--config", small_config(folder))
+    assert "has the session already" in log and sha(again) == sha(night) and store.read_bytes() == extended, log
+    # Other values: kept out, then taken when asked for. What prices say of the day stands.
+    run("ingest", priced_chain(folder / "b.csv", day, 103.0, -0.2), "-o", chains)
+    _, log = run("run", chains, "--history", store, "-o", night, "--config", small_config(folder))
+    assert "differ from those it had and were left out" in log and str(rows()) == str(got), log
+    _, log = run("run", chains, "--history", store, "--replace", "-o", night, "--config", small_config(folder))
+    assert "and replaced them" in log and rows()[2]["g"] != got[2]["g"] and rows()[2]["close"] == 101.0, log
+    # Quotes of a session that is not over are forecast from, not appended.
+    kept = store.read_bytes()
+    run("ingest", priced_chain(folder / "b.csv", day, 103.0, -0.2), "-o", chains, "--quote-time", "2026-07-10T15:00:00Z")
+    _, log = run("run", chains, "--history", store, "-o", night, "--config", small_config(folder))
+    assert "not extended" in log and store.read_bytes() == kept, log
+
+
 def case_history_of_chains(folder):
     """G of a session from a chain's open interest, beside the prices of a history."""
     need_modules("numpy", "h5py")

@@ -25,7 +25,9 @@ struct OutlookConfig {
   bool maps = true;                                   ///< weather maps
   std::vector<StepMode> modes = {StepMode::kAppend};  ///< of hypothetical closes; none: no /step_forward
 };
-std::string_view name(StepMode mode);
+constexpr std::string_view name(StepMode mode) {
+  return mode == StepMode::kAppend ? "append" : "replace";
+}
 
 /// The past, as far as a run knows it.
 struct NightHistory {

@@ -44,6 +44,12 @@ struct PercentGamma {
 /// @param spot USD, > 0
 PercentGamma percent_gamma(const PercentGammaBook& book, double spot, Instant at);
 
+/// The same at many spots, in a fraction of the time: where a settlement's deviation is wide beside the distance of the
+/// spots it is evaluated at points an eighth of it apart and carried to the spots by Lagrange interpolation through
+/// eight points, below 1e-7 of the largest gamma.
+/// @param spot USD, > 0, ascending
+std::vector<PercentGamma> percent_gammas(const PercentGammaBook& book, std::span<const double> spot, Instant at);
+
 /// G of every ticker of a chain that has a spot and contracts of both kinds to speak of, as rows of one session: the
 /// last whose open is not after the quotes. `source` and other quantities are empty.
 /// @param knowledge_time from which on the chain's quotes and open interest were known

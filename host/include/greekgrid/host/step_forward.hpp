@@ -56,7 +56,7 @@ struct StepForward {
   std::vector<double> close;                              ///< (X) USD
   std::vector<CloseStatus> status;                        ///< (X)
   std::array<std::vector<double>, kPredictors> value, z;  ///< (X) P', V', G', D' and their standings
-  std::vector<double> mad;                                ///< (X) MAD'
+  std::vector<double> mad;                                ///< (X) MAD'; G' is that of percent_gammas(), exact at x = 0
   bool d_held = false;                                    ///< D' is D_t, as the ratio of session t is not known yet
   bool g_held = false;                                    ///< G' is G_t, as there is no book
   std::array<std::vector<Forecast>, kHorizons.size()> forecast;  ///< (X); candidates are s <= t - h
