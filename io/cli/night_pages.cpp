@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 #include <map>
+#include <optional>
 
 #include "greekgrid/host/forecast_ranking.hpp"
 #include "greekgrid/host/ticker_forecast.hpp"
@@ -138,43 +138,52 @@ class TickerTable {
   }
 
  private:
+  struct Line {
+    std::size_t begin, step;  // of the values of one place, ticker by ticker
+  };
+
   template <class Value>
   std::vector<Value> take(const std::string& name, std::size_t tickers, const Place& place, const Value& missing,
                           Value (*at)(const TableColumn&, std::size_t)) const {
     std::vector<Value> out(tickers, missing);
     if (!is_stored()) return out;
     const TableColumn& column = column_.at(name);
-    const TableVariable& variable = column.variable;
-    std::size_t offset = 0, step = 0, stride = 1;
-    for (std::size_t a = variable.dims.size(); a-- > 0;) {
-      const auto length = static_cast<std::size_t>(variable.lengths[a]);
-      std::size_t known = tickers;
-      if (variable.dims[a] == "ticker") {
-        step = stride;
-      } else {
-        const std::vector<std::string> coordinate = coordinate_of(variable.dims[a]);
-        known = coordinate.size();
-        const auto found = std::find(coordinate.begin(), coordinate.end(), place.at(variable.dims[a]));
-        // A night without hypothetical closes of the next session has no such place.
-        if (found == coordinate.end()) return out;
-        offset += stride * static_cast<std::size_t>(found - coordinate.begin());
-      }
-      if (known != length)
-        throw InputError(fmt::format("{}: {} has {} {}, not {} (the file is damaged)", where_, name, length,
-                                     variable.dims[a], known));
-      stride *= length;
-    }
-    if (step == 0) throw InputError(fmt::format("{}: {} is not by ticker (the file is damaged)", where_, name));
-    for (std::size_t u = 0; u < tickers; ++u) out[u] = at(column, offset + u * step);
+    const std::optional<Line> line = line_of(column.variable, place);
+    for (std::size_t u = 0; line && u < tickers; ++u) out[u] = at(column, line->begin + u * line->step);
     return out;
   }
 
-  std::vector<std::string> coordinate_of(const std::string& dim) const {
-    const auto column = column_.find(dim);
-    if (column == column_.end()) {
-      throw InputError(fmt::format("{}: a variable over {} where none is expected (the file is damaged)", where_, dim));
+  // Nothing where the file has no such place: a night without hypothetical closes of the next session.
+  std::optional<Line> line_of(const TableVariable& variable, const Place& place) const {
+    Line line = {0, 0};
+    std::size_t stride = 1;
+    for (std::size_t a = variable.dims.size(); a-- > 0;) {
+      const std::string& dim = variable.dims[a];
+      const auto coordinate = column_.find(dim);
+      const auto wanted = place.find(dim);
+      const bool is_ticker = dim == "ticker";
+      if (coordinate == column_.end() || (wanted == place.end() && !is_ticker)) {
+        throw InputError(
+            fmt::format("{}: {} is over {}, which is not expected (the file is damaged)", where_, variable.name, dim));
+      }
+      const std::vector<std::string> known = texts(coordinate->second);
+      if (static_cast<std::size_t>(variable.lengths[a]) != known.size()) {
+        throw InputError(fmt::format("{}: {} has {} of {} along {} (the file is damaged)", where_, variable.name,
+                                     variable.lengths[a], known.size(), dim));
+      }
+      if (is_ticker) {
+        line.step = stride;
+      } else {
+        const auto found = std::find(known.begin(), known.end(), wanted->second);
+        if (found == known.end()) return std::nullopt;
+        line.begin += stride * static_cast<std::size_t>(found - known.begin());
+      }
+      stride *= known.size();
     }
-    return texts(column->second);
+    if (line.step == 0) {
+      throw InputError(fmt::format("{}: {} is not by ticker (the file is damaged)", where_, variable.name));
+    }
+    return line;
   }
 
   std::string where_;
