@@ -103,8 +103,12 @@ TickerForecast make_ticker_forecast(const DailyHistory& history, std::size_t sym
   return out;
 }
 
+double horizon_mad(double mad, int horizon) {
+  return mad * std::sqrt(static_cast<double>(horizon));
+}
+
 double outcome_return(const TickerForecast& forecast, int horizon, double value) {
-  return value * forecast.at.mad * std::sqrt(static_cast<double>(horizon));
+  return value * horizon_mad(forecast.at.mad, horizon);
 }
 
 double outcome_price(const TickerForecast& forecast, int horizon, double value) {

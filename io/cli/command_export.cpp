@@ -15,6 +15,7 @@
 
 #include "commands.hpp"
 #include "greekgrid/io/publish.hpp"
+#include "night_pages.hpp"
 #include "output.hpp"
 #include "sources.hpp"
 #include "tables.hpp"
@@ -576,7 +577,7 @@ std::string listing(const TableFile& file, const std::string& format) {
       json.push_back({{"group", group.path},
                       {"variable", v.name},
                       {"dims", v.dims},
-                      {"lengths", v.lengths},
+                      {"lengths", v.lengths.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(v.lengths)},
                       {"type", v.type},
                       {"units", v.units},
                       {"long_name", v.long_name},
@@ -599,13 +600,73 @@ void mention_others(const TableGroup& group, const LongTable& table) {
   }
 }
 
+// Columns of a page as chosen, those that name its rows first.
+std::vector<TableVariable> choose_columns(const TableGroup& page, const Options& options) {
+  if (options.variables.empty()) return page.variables;
+  std::vector<std::string> known, names = row_names(page);
+  for (const TableVariable& variable : page.variables) known.push_back(variable.name);
+  for (const std::string& name : options.variables) {
+    require_variable("--variables", name, page, known);
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  }
+  std::vector<TableVariable> chosen;
+  for (const std::string& name : names) chosen.push_back(*find_variable(page, name));
+  return chosen;
+}
+
+// Tickers of --tickers that the night does not have are refused, those that are on no row of the page are not.
+void require_tickers(const Options& options, const TableFile& listed) {
+  if (options.tickers.empty()) return;
+  const TableColumn column = read_column(options.file, listed.groups.front(), "ticker");
+  std::set<std::string> known;
+  for (std::size_t i = 0; i < cells(column.variable); ++i) known.insert(text_at(column, i));
+  for (const std::string& ticker : options.tickers) {
+    if (!known.contains(ticker)) {
+      throw InputError(
+          fmt::format("{}: no ticker {} (see `greekgrid info` for what was refused)", options.file, ticker));
+    }
+  }
+}
+
+int export_page(const Options& options, const TableFile& listed, TableGroup page) {
+  for (const auto& [option, given] :
+       {std::pair{"--position", !options.positions.empty()}, std::pair{"--dims", !options.dims.empty()}}) {
+    if (given) throw UsageError(fmt::format("{}: the {} has one row per ticker (leave it out)", option, page.path));
+  }
+  page.variables = choose_columns(page, options);
+  require_tickers(options, listed);
+  const std::vector<TableColumn> columns = read_page(options.file, listed, page);
+  const auto ticker = std::find_if(columns.begin(), columns.end(),
+                                   [](const TableColumn& column) { return column.variable.name == "TICKER"; });
+  Sink sink(options.output);
+  RowWriter writer(sink, options.format == "json");
+  std::vector<std::string> names;
+  for (const TableColumn& column : columns) names.push_back(column.variable.name);
+  writer.header(names);
+  for (std::size_t row = 0; row < cells(ticker->variable); ++row) {
+    const bool wanted = options.tickers.empty() || std::find(options.tickers.begin(), options.tickers.end(),
+                                                             text_at(*ticker, row)) != options.tickers.end();
+    if (!wanted) continue;
+    std::vector<std::string> texts;
+    std::vector<const std::string*> line;
+    for (const TableColumn& column : columns) texts.push_back(writer.spell(column, row));
+    for (const std::string& text : texts) line.push_back(&text);
+    writer.row(line);
+  }
+  writer.end();
+  sink.finish();
+  return kDone;
+}
+
 int run_export(const Options& options) {
   if (!options.output.empty() && options.output != "-") check_targets({{"-o", options.output}}, {options.file});
   if (options.what.empty() &&
       !(options.tickers.empty() && options.positions.empty() && options.variables.empty() && options.dims.empty())) {
     throw UsageError("--tickers, --position, --variables or --dims without --what (name the group)");
   }
-  const TableFile listed = list_groups(options.file);
+  TableFile listed = list_groups(options.file);
+  const std::size_t groups = listed.groups.size();
+  for (TableGroup& page : night_pages(listed)) listed.groups.push_back(std::move(page));
   if (options.what.empty()) {
     Sink sink(options.output);
     sink.write(listing(listed, options.format));
@@ -624,6 +685,7 @@ int run_export(const Options& options) {
     sink.finish();
     return kDone;
   }
+  if (&group >= listed.groups.data() + groups) return export_page(options, listed, group);
   LongTable table = choose_table(group, options);
   add_joins(options.file, listed, group, table);
   require_found(group, table);
@@ -645,7 +707,8 @@ Command add_export(CLI::App& app) {
   command->add_option("file", options->file, "night.h5, chains.h5 or history.h5")->required();
   command->add_option(
       "--what", options->what,
-      "Group: levels, contract, profile/strike, ...; root for the surfaces. Without it: list what there is");
+      "Group: levels, contract, profile/strike, ...; root for the surfaces; of a night's forecasts also sheet and "
+      "ranking. Without it: list what there is");
   command->add_option("--tickers", options->tickers, "Only these, separated by commas")->delimiter(',');
   command->add_option("--position", options->positions, "Only these position models, separated by commas")
       ->delimiter(',');
@@ -665,7 +728,10 @@ Command add_export(CLI::App& app) {
       "(spot beside every cell of a surface), and rows that belong to a ticker or an expiry carry its name, root and\n"
       "settlement. Flags are words, instants ISO 8601 in UTC, missing values empty (CSV) or null (JSON), float64 has "
       "17\n"
-      "digits and float32 9. Tables are read and written in pieces, whatever their size.");
+      "digits and float32 9. Tables are read and written in pieces, whatever their size.\n"
+      "sheet: one row per ticker under the names of the field, with the record of its forecasts (docs/forecasts.md).\n"
+      "ranking: the 50 most bullish and the 50 most bearish of them by MEDIAN; --tickers leaves their ranks as they "
+      "are.");
   return [options] { return run_export(*options); };
 }
 

@@ -7,11 +7,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "commands.hpp"
+#include "greekgrid/host/forecast_ranking.hpp"
 #include "greekgrid/host/night_run.hpp"
 #include "greekgrid/host/step_forward.hpp"
 #include "greekgrid/host/ticker_forecast.hpp"
@@ -448,24 +450,17 @@ std::string step_records(const std::vector<const TickerForecast*>& list, const s
   return format_csv(cells);
 }
 
-// The ranking page: 50 bullish and 50 bearish by the five-session median, ties by symbol.
-std::vector<const TickerForecast*> rank(std::vector<const TickerForecast*> list) {
-  constexpr std::size_t kEach = 50;
-  std::erase_if(
-      list, [](const TickerForecast* f) { return f->now[0].status != ForecastStatus::kOk || f->now[0].median == 0.0; });
-  std::stable_sort(list.begin(), list.end(), [](const TickerForecast* a, const TickerForecast* b) {
-    return a->now[0].median > b->now[0].median;
-  });
-  const auto bearish =
-      std::find_if(list.begin(), list.end(), [](const TickerForecast* f) { return f->now[0].median < 0.0; });
-  std::vector<const TickerForecast*> page(
-      list.begin(), std::min(bearish, list.begin() + std::min<std::ptrdiff_t>(kEach, bearish - list.begin())));
-  std::vector<const TickerForecast*> down(bearish, list.end());
-  std::stable_sort(down.begin(), down.end(), [](const TickerForecast* a, const TickerForecast* b) {
-    return a->now[0].median != b->now[0].median ? a->now[0].median < b->now[0].median : a->symbol < b->symbol;
-  });
-  if (down.size() > kEach) down.resize(kEach);
-  page.insert(page.end(), down.begin(), down.end());
+// The ranking page: the most bullish, then the most bearish.
+std::vector<const TickerForecast*> rank(const std::vector<const TickerForecast*>& list) {
+  std::vector<std::string> ticker;
+  std::vector<double> median;
+  for (const TickerForecast* f : list) {
+    const Forecast& five = f->now[0];
+    ticker.push_back(f->symbol);
+    median.push_back(five.status == ForecastStatus::kOk ? five.median : std::numeric_limits<double>::quiet_NaN());
+  }
+  std::vector<const TickerForecast*> page;
+  for (const RankedTicker& ranked : rank_forecasts(ticker, median)) page.push_back(list[ranked.index]);
   return page;
 }
 
@@ -533,7 +528,7 @@ int run(const Options& options) {
   }
   if (without > 0) spdlog::info("{} symbols without a close are left out", without);
   if (options.ranking) {
-    list = rank(std::move(list));
+    list = rank(list);
   } else {
     sort_forecasts(list, options.sort, wanted.record);
   }

@@ -15,6 +15,7 @@
 #include "greekgrid/io/ingest.hpp"
 #include "greekgrid/io/night_file.hpp"
 #include "output.hpp"
+#include "tables.hpp"
 
 namespace greekgrid::cli {
 namespace {
@@ -79,7 +80,8 @@ std::string of_history(const std::string& file, const DailyHistory& history) {
   return text + fmt::format("stale           {} rows repeat the day before\n", check.stale_rows);
 }
 
-std::string of_night(const std::string& file, const NightSummary& night) {
+// @param outlook of_outlook()
+std::string of_night(const std::string& file, const NightSummary& night, const std::string& outlook) {
   const NightHeader& h = night.header;
   std::string text = fmt::format("{}: {}\nquote_time      {}\nfile_time       {}\n", file, h.title,
                                  utc_text(h.quote_time), utc_text(h.file_time));
@@ -94,7 +96,7 @@ std::string of_night(const std::string& file, const NightSummary& night) {
     text += std::string(greek == Greek::kDelta ? "dx" : greek == Greek::kGamma ? "gx" : name(greek)) + " ";
   }
   text += h.delta_change ? "delta_change\n" : "\n";
-  text += fmt::format("priced          {} contracts, {} expiries\n", night.contracts, night.expiries);
+  text += fmt::format("priced          {} contracts, {} expiries\n", night.contracts, night.expiries) + outlook;
   std::map<std::string, std::size_t> status;
   for (const TickerQuality& quality : night.quality) ++status[std::string(name(quality.status))];
   for (const auto& [key, count] : status) text += fmt::format("tickers         {} {}\n", count, key);
@@ -133,6 +135,31 @@ std::string of_night(const std::string& file, const NightSummary& night) {
   return text;
 }
 
+// What the night knew of its tickers' past. Empty for a file of before that was stored.
+std::string of_outlook(const std::string& file) {
+  const TableFile listed = list_groups(file);
+  const auto group = [&](const char* path) {
+    return std::find_if(listed.groups.begin(), listed.groups.end(),
+                        [&](const TableGroup& g) { return g.path == path; });
+  };
+  const auto predictors = group("predictors"), forecast = group("forecast");
+  if (predictors == listed.groups.end() || forecast == listed.groups.end()) return "";
+  if (forecast->is_empty_table) return "history         none, no forecasts\n";
+  const TableColumn sessions = read_column(file, *predictors, "sessions");
+  const TableColumn status = read_column(file, *forecast, "status");
+  const std::size_t tickers = cells(sessions.variable), horizons = cells(status.variable) / tickers;
+  double longest = 0.0;
+  std::size_t forecasts = 0;
+  for (std::size_t u = 0; u < tickers; ++u) {
+    longest = std::max(longest, number_at(sessions, u));
+    bool any = false;
+    for (std::size_t h = 0; h < horizons; ++h) any = any || text_at(status, u * horizons + h) == "ok";
+    if (any) ++forecasts;
+  }
+  return fmt::format("history         up to {:.0f} sessions, {} of {} tickers with forecasts\n", longest, forecasts,
+                     tickers);
+}
+
 // Refused rows by rule, from the report that lies beside the file if there is one.
 std::string of_rejects(const std::string& file) {
   const std::string name = file + ".rejects.csv";
@@ -161,7 +188,7 @@ Command add_info(CLI::App& app) {
       print(of_chain(*file, read_chain_file(*file)) + of_rejects(*file));
       return kDone;
     }
-    print(of_night(*file, read_night_summary(*file)) + of_rejects(*file));
+    print(of_night(*file, read_night_summary(*file), of_outlook(*file)) + of_rejects(*file));
     std::ifstream record(*file + ".run.json");
     if (!record) return kDone;
     const auto json = nlohmann::ordered_json::parse(record, nullptr, false);

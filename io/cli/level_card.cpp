@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "greekgrid/host/hedge.hpp"
+#include "greekgrid/host/outlook.hpp"
 #include "greekgrid/io/night_table.hpp"
 #include "output.hpp"
 #include "tables.hpp"
@@ -108,6 +109,7 @@ class Card {
     crowd();
     profile();
     ranges();
+    outlook();
     hedging();
     moves();
     buckets();
@@ -275,6 +277,77 @@ class Card {
       }
     }
     return {{"expiry", {expiry_begin_, std::max<std::int64_t>(expiry_count_, 1)}}};
+  }
+
+  // What its own past says, and never that without how it has done.
+  void outlook() {
+    const auto at = file_.read("predictors", ticker(), {"sessions", "close", "mad", "z_p", "z_v", "z_g", "z_d"});
+    const auto forecasts = file_.read("forecast", ticker(), {"horizon", "status", "median", "n_eff"});
+    const auto record = file_.read("record", ticker(), {"horizon", "forecasts", "skill", "skill_t"});
+    if (!at || !forecasts || !record) return;
+    const double mad = at->number("mad", 0);
+    heading(fmt::format(
+        "Outlook of its own past, {:.0f} sessions up to this one{}", at->number("sessions", 0),
+        std::isfinite(mad) ? fmt::format(": a MAD is {:.3f} % a day, times sqrt(sessions) ahead", 100.0 * mad) : ""));
+    const auto standing = [&](const char* name) { return number_text(at->number(name, 0), "+.2f"); };
+    text_ += line("standing, -1 to 1", fmt::format("P {}, V {}, G {}, D {}", standing("z_p"), standing("z_v"),
+                                                   standing("z_g"), standing("z_d")));
+    for (const int horizon : kHorizons) {
+      text_ += line(fmt::format("{} sessions ahead", horizon), forecast_text(*at, *forecasts, *record, horizon));
+    }
+    next_closes(*at, skill_text(*record, kHorizons[0]));
+  }
+
+  // Row of a horizon in a table of one ticker, if it is there.
+  static std::optional<std::size_t> row_of(const Group& group, int horizon) {
+    for (std::size_t h = 0; h < group.rows("horizon"); ++h) {
+      if (group.number("horizon", h) == horizon) return h;
+    }
+    return std::nullopt;
+  }
+
+  // Empty where no forecast has been scored.
+  static std::string skill_text(const Group& record, int horizon) {
+    const auto row = row_of(record, horizon);
+    if (!row || record.number("forecasts", *row) == 0.0 || !std::isfinite(record.number("skill", *row))) return "";
+    return fmt::format("skill {:+.3f} (t {}) of {:.0f} such forecasts", record.number("skill", *row),
+                       number_text(record.number("skill_t", *row), "+.1f"), record.number("forecasts", *row));
+  }
+
+  static std::string forecast_text(const Group& at, const Group& forecasts, const Group& record, int horizon) {
+    const auto row = row_of(forecasts, horizon);
+    if (!row) return "no forecast";
+    const double median = forecasts.number("median", *row);
+    if (!std::isfinite(median)) return "no forecast (" + forecasts.text("status", *row) + ")";
+    const std::string skill = skill_text(record, horizon);
+    if (skill.empty()) return "not shown: no such forecast has been scored yet";
+    const double change = median * horizon_mad(at.number("mad", 0), horizon);
+    return fmt::format("median {:+.3f} MAD ({:+.2f} %, {:.2f}), {} effective neighbours, {}", median, 100.0 * change,
+                       at.number("close", 0) * (1.0 + change), number_text(forecasts.number("n_eff", *row), ".1f"),
+                       skill);
+  }
+
+  // The next closes that the forecast of five sessions likes best and least.
+  void next_closes(const Group& at, const std::string& skill) {
+    const auto modes = file_.read("step_forward", {}, {"mode"});
+    if (!modes || skill.empty()) return;
+    Range ranges = ticker();
+    for (std::size_t m = 0; m < modes->rows("mode"); ++m) {
+      if (modes->text("mode", m) == name(StepMode::kAppend)) ranges["mode"] = {static_cast<std::int64_t>(m), 1};
+    }
+    if (!ranges.contains("mode")) return;
+    for (const std::string which : {"best", "worst"}) {
+      const auto group =
+          file_.read("step_forward", ranges, {"horizon", which + "_close", which + "_mean", which + "_n_eff"});
+      const auto row = group ? row_of(*group, kHorizons[0]) : std::nullopt;
+      if (!row || !std::isfinite(group->number(which + "_close", *row))) return;
+      const double x = group->number(which + "_close", *row);
+      text_ += line(
+          which + " next close",
+          fmt::format("{:+.2f} MAD ({:.2f}), then mean {:+.3f} MAD in {} sessions, {} effective, {}", x,
+                      at.number("close", 0) * (1.0 + x * at.number("mad", 0)), group->number(which + "_mean", *row),
+                      kHorizons[0], number_text(group->number(which + "_n_eff", *row), ".1f"), skill));
+    }
   }
 
   void hedging() {

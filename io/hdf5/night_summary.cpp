@@ -148,6 +148,11 @@ HandedOver read_summary(const h5::FileReader& file) {
   summary.quality = read_quality(file);
   summary.contracts = static_cast<std::int64_t>(rows_of(file, "/contract", "contract"));
   summary.expiries = static_cast<std::int64_t>(rows_of(file, "/expiry", "expiry"));
+  if (file.has_attribute("/predictors", "session")) {
+    const auto session = h5::instant_from_iso(file.text_attribute("/predictors", "session") + "T00:00:00Z");
+    if (!session) throw h5::Error("attribute session of /predictors is no date");
+    summary.session = *session;
+  }
   if (!file.has("/run")) throw h5::Error("group /run is missing (the file is not whole)");
   for (const std::string& name : file.text_attribute_names("/run")) {
     summary.run[name] = file.text_attribute("/run", name);
@@ -217,7 +222,7 @@ void transfer_summary(Archive& archive, Out& out) {
           header.iv_shift, header.iv_shift_term, header.iv_shift_term_cap, header.iv_floor, header.spot_step,
           header.spot_axis, header.keep_bits);
   archive(out.summary.level, out.summary.crossing, out.summary.quality, out.summary.contracts, out.summary.expiries,
-          out.summary.warnings);
+          out.summary.session, out.summary.warnings);
 }
 
 template <class Archive, class Row>

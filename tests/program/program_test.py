@@ -1040,14 +1040,18 @@ def case_average_volume(folder):
     assert row["hedge_up_volume_share"] is None and row["hedge_up_volume_share_status"] == "no_average_volume"
 
 
-def random_walk(path, symbol, days, seed, jump=None):
-    """A daily CSV of closes and volumes; `jump` (index, factor) divides every later close and multiplies every later volume."""
+def random_walk(path, symbol, days, seed, jump=None, last=None):
+    """A daily CSV of closes and volumes; `jump` (index, factor) divides every later close and multiplies every later volume.
+    It begins near 100, or ends at `last`."""
     import random
-    rng, close, rows = random.Random(seed), 100.0, ["date,symbol,close,volume"]
-    for n, day in enumerate(days):
+    rng, close, walk, rows = random.Random(seed), 100.0, [], ["date,symbol,close,volume"]
+    for day in days:
         close *= math.exp(rng.gauss(0.0, 0.01))
+        walk.append((day, close, rng.randint(900, 1100)))
+    scale = last / close if last else 1.0
+    for n, (day, close, volume) in enumerate(walk):
         factor = jump[1] if jump and n >= jump[0] else 1.0
-        rows.append(f"{day},{symbol},{close / factor:.6f},{rng.randint(900, 1100) * factor:.0f}")
+        rows.append(f"{day},{symbol},{scale * close / factor:.6f},{volume * factor:.0f}")
     path.write_text("\n".join(rows) + "\n")
     return path
 
@@ -1419,6 +1423,7 @@ def case_export(folder):
         names = []
         f.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
         found = {tuple(line.split()[:2]) for line in listed.splitlines()[1:]}
+        found = {(group, name) for group, name in found if group != "sheet" and name != "-"}  # pages, and tables without rows
         assert found == {tuple(name.rsplit("/", 1)) if "/" in name else ("root", name) for name in names}, found
         rows = json.loads(run("export", night, "--format", "json")[0])
         gx = next(row for row in rows if (row["group"], row["variable"]) == ("root", "gx"))
@@ -1540,6 +1545,172 @@ def case_export(folder):
     night.write_bytes(night.read_bytes()[:-3000])
     run("export", night, code=3)
     run("export", folder / "missing.h5", code=3)
+
+
+def night_with_history(folder):
+    """Five tickers: three with past enough, the first of which has D and G, one too short and one without any."""
+    import h5py
+    import numpy
+    chains = synth(folder, tickers=5, contracts=1000)
+    spots = [(row["ticker"], float(row["spot"])) for row in exported(chains, "--what", "root", "--dims", "ticker")[0]]
+    days = [day for day in weekdays("2021-01-04", 1440) if day <= datetime.date(2026, 7, 10)]
+    lengths = (len(days), 700, 420, 100)
+    files = [random_walk(folder / f"{ticker}.csv", ticker, days[-length:], 20 + n, last=spot) for n, ((ticker, spot), length) in enumerate(zip(spots, lengths))]
+    rng = random.Random(5)
+    dix = folder / "dix.csv"
+    dix.write_text("date,symbol,dix\n" + "".join(f"{day},{spots[0][0]},{0.4 + 0.1 * rng.random():.6f}\n" for day in days))
+    history, night = folder / "history.h5", folder / "night.h5"
+    run("history", *files, dix, "-o", history)
+    with h5py.File(history, "r+") as f:
+        known = ~numpy.isnan(f["dix"][:])
+        f["g"][:] = numpy.where(known, 0.5 + 0.2 * numpy.sin(numpy.arange(len(known)) ** 2.0), numpy.nan)
+    run("run", chains, "-o", night, "--config", small_config(folder), "--history", history, "--no-append")
+    return chains, history, night
+
+
+SHEET = ("DATE TICKER SPOT P V G D 1MAD_PCT 1MAD_SPOT 5MAD_PCT 5MAD_SPOT MEAN MEDIAN VOL VOL_MEDIAN PV PG PD VG VD GD N_EFF SKILL SKILL_T "
+         "FORECASTS BEST_CLOSE BEST_MEAN BEST_N_EFF WORST_CLOSE WORST_MEAN WORST_N_EFF STATUS").split()
+
+
+def expected_sheet(f):
+    """The sheet from the groups of a night, h5py file in, one dict per ticker; missing numbers None."""
+    def five(group):
+        return list(f[group]["horizon"][:]).index(5)
+
+    def number(value):
+        return None if math.isnan(value) else float(value)
+
+    rows = []
+    p = f["predictors"]
+    for u, ticker in enumerate(p["ticker"][:]):
+        mad, close = p["mad"][u], p["close"][u]
+        row = {"DATE": p.attrs["session"], "TICKER": ticker.decode(), "SPOT": close,
+               "1MAD_PCT": 100.0 * mad, "1MAD_SPOT": mad * close, "5MAD_PCT": 100.0 * mad * math.sqrt(5.0), "5MAD_SPOT": mad * close * math.sqrt(5.0)}
+        row.update({name.upper(): p["z_" + name][u] for name in "pvgd"})
+        if "horizon" in f["forecast"]:
+            g, h = f["forecast"], five("forecast")
+            for name, variable in (("MEAN", "mean"), ("MEDIAN", "median"), ("VOL", "volatility"), ("VOL_MEDIAN", "volatility_median"), ("N_EFF", "n_eff")):
+                row[name] = g[variable][u, h]
+            row.update({pair.decode(): g["pair_median"][u, h, k] for k, pair in enumerate(g["pair"][:])})
+            r, h = f["record"], five("record")
+            row.update({name.upper(): r[name][u, h] for name in ("skill", "skill_t", "forecasts")})
+            row["STATUS"] = spelled(g["status"])[u * len(g["horizon"]) + five("forecast")]
+        else:
+            row.update({"FORECASTS": 0, "STATUS": spelled(p["status"])[u]})
+        s = f["step_forward"]
+        if "mode" in s and b"append" in list(s["mode"][:]):
+            m, h = list(s["mode"][:]).index(b"append"), five("step_forward")
+            for name in ("best_close", "best_mean", "best_n_eff", "worst_close", "worst_mean", "worst_n_eff"):
+                row[name.upper()] = s[name][u, m, h]
+        row = {name: row.get(name) for name in SHEET}
+        rows.append({name: value if value is None or isinstance(value, str) else number(value) for name, value in row.items()})
+    return rows
+
+
+def check_sheet(night):
+    """The sheet of a night in both formats against its groups; its rows as JSON."""
+    import h5py
+    with h5py.File(night) as f:
+        expected = expected_sheet(f)
+    rows = json.loads(run("export", night, "--what", "sheet", "--format", "json")[0])
+    as_csv, err = exported(night, "--what", "sheet")
+    assert err == "" and len(rows) == len(expected) == len(as_csv)
+    for row, line, want in zip(rows, as_csv, expected):
+        assert list(row) == SHEET == list(line)
+        for name, value in want.items():
+            # Products of two or three numbers may differ by their order.
+            same_number = isinstance(value, float) and isinstance(row[name], (int, float)) and abs(row[name] - value) <= 1e-15 * abs(value)
+            assert row[name] == value or ("MAD_" in name and same_number), (want["TICKER"], name, row[name], value)
+            assert line[name] == "" if row[name] is None else line[name] == row[name] or float(line[name]) == row[name], (name, line[name])
+    return rows
+
+
+def case_sheet(folder):
+    need_modules("numpy", "h5py")
+    chains, history, night = night_with_history(folder)
+    rows = check_sheet(night)
+    assert {row["DATE"] for row in rows} == {"2026-07-10"} and len(rows) == 5
+    assert [row["STATUS"] for row in rows].count("ok") == 3, [row["STATUS"] for row in rows]
+    for row in rows:
+        known = row["STATUS"] == "ok"
+        for name in ("MEAN", "MEDIAN", "VOL", "PV", "N_EFF", "BEST_CLOSE", "WORST_MEAN"):
+            assert (row[name] is not None) == known, (row["TICKER"], name, row[name])
+        assert row["SPOT"] > 0 and all((row[name] is not None) == (row is rows[0]) for name in ("G", "D", "PG", "GD"))
+        if known:
+            assert -10.0 <= row["WORST_CLOSE"] <= 5.0 and row["BEST_MEAN"] >= row["WORST_MEAN"] and row["SKILL"] < 0.5
+            assert math.isclose(row["5MAD_PCT"], math.sqrt(5.0) * row["1MAD_PCT"], rel_tol=1e-15)
+    # Some tickers, some columns.
+    names = [row["TICKER"] for row in rows]
+    some, _ = exported(night, "--what", "sheet", "--tickers", f"{names[2]},{names[0]}", "--variables", "SKILL,MEDIAN")
+    assert [list(row) for row in some] == [["TICKER", "SKILL", "MEDIAN"]] * 2 and [row["TICKER"] for row in some] == [names[0], names[2]]
+    assert all(float(row["MEDIAN"]) == rows[names.index(row["TICKER"])]["MEDIAN"] for row in some)
+    target = folder / "sheet.csv"
+    run("export", night, "--what", "sheet", "-o", target)
+    assert target.read_text() == run("export", night, "--what", "sheet")[0]
+    # The list has both pages, and says so to who asks for another.
+    listed = [line.split() for line in run("export", night)[0].splitlines()]
+    assert [line[1] for line in listed if line[0] == "sheet"] == SHEET and [line[1] for line in listed if line[0] == "ranking"][:3] == ["RANK", "SIDE", "TICKER"]
+    for args, code, message in ((("--what", "sheets"), 2, "sheet, ranking"), (("--what", "sheet", "--variables", "SKIL"), 2, "choose DATE, TICKER"),
+                                (("--what", "sheet", "--dims", "ticker"), 2, "--dims"), (("--what", "sheet", "--position", "naive"), 2, "--position"),
+                                (("--what", "sheet", "--tickers", "NOPE"), 3, "no ticker NOPE"), (("--what", "ranking", "--tickers", "NOPE"), 3, "no ticker NOPE")):
+        out, err = run("export", night, *args, code=code)
+        assert out == "" and message in err, (args, err)
+    # The ranking is the sheet's, by its rule.
+    def page(*args):
+        return json.loads(run("export", night, "--what", "ranking", "--format", "json", *args)[0])
+    ranked = page()
+    known = [row for row in rows if row["MEDIAN"] not in (None, 0.0)]
+    up = sorted((row for row in known if row["MEDIAN"] > 0), key=lambda row: (-row["MEDIAN"], row["TICKER"]))
+    down = sorted((row for row in known if row["MEDIAN"] < 0), key=lambda row: (row["MEDIAN"], row["TICKER"]))
+    columns = ("TICKER", "MEDIAN", "MEAN", "N_EFF", "SKILL", "1MAD_PCT", "SPOT")
+    assert ranked == [{"RANK": k + 1, "SIDE": side, **{name: row[name] for name in columns}}
+                      for side, half in (("bullish", up), ("bearish", down)) for k, row in enumerate(half)] and len(ranked) == 3
+    assert page("--tickers", ranked[-1]["TICKER"]) == ranked[-1:] and page("--tickers", rows[-1]["TICKER"]) == [], rows[-1]
+    assert list(page("--variables", "SPOT")[0]) == ["RANK", "SIDE", "TICKER", "SPOT"]
+    # The card shows the same numbers, and no forecast without its skill.
+    first = next(row for row in rows if row["STATUS"] == "ok")
+    card = run("levels", night, "--tickers", first["TICKER"])[0]
+    outlook = card[card.index("Outlook of its own past"):].split("\n\n")[0].splitlines()
+    assert 4 <= len(outlook) <= 6, outlook
+    assert f"P {first['P']:+.2f}, V {first['V']:+.2f}, G {first['G']:+.2f}, D {first['D']:+.2f}" in outlook[1], outlook
+    skill = f"skill {first['SKILL']:+.3f} (t {first['SKILL_T']:+.1f}) of {first['FORECASTS']} such forecasts"
+    assert f"median {first['MEDIAN']:+.3f} MAD" in outlook[2] and f"{first['N_EFF']:.1f} effective" in outlook[2], outlook
+    assert f"{first['BEST_CLOSE']:+.2f} MAD" in outlook[4] and f"{first['WORST_CLOSE']:+.2f} MAD" in outlook[5], outlook
+    assert all(skill in outlook[k] for k in (2, 4, 5)) and "skill" in outlook[3], outlook
+    short = next(row for row in rows if row["STATUS"] != "ok")
+    card = run("levels", night, "--tickers", short["TICKER"])[0]
+    assert f"no forecast ({short['STATUS']})" in card and "next close  " not in card and "median" not in card.split("Outlook")[1].split("\n\n")[0]
+    info = run("info", night)[0]
+    sessions = max(int(row["sessions"]) for row in exported(night, "--what", "predictors")[0])
+    assert f"history         up to {sessions} sessions, 3 of 5 tickers with forecasts" in info, info
+    # Without closes of the next session their columns are empty. The calendar is that of the run.
+    other = "[forecast]\nstep_forward = ['replace']\n[calendar]\nclosed = [2026-07-10]\n"
+    run("run", chains, "-o", night, "--config", small_config(folder, other), "--history", history, "--no-append")
+    rows = check_sheet(night)
+    assert {row["DATE"] for row in rows} == {"2026-07-09"} and {row["BEST_CLOSE"] for row in rows} == {row["WORST_N_EFF"] for row in rows} == {None}
+    assert rows[0]["MEDIAN"] is not None
+    card = run("levels", night, "--tickers", rows[0]["TICKER"])[0]
+    assert "sessions ahead" in card and "best next close" not in card
+    # Tables that are of other tickers are refused; a file of before there were predictors has no sheet.
+    import h5py
+    with h5py.File(night, "r+") as f:
+        f["record/ticker"][0] = "OTHER"
+    for what in ("sheet", "ranking"):
+        out, err = run("export", night, "--what", what, code=3)
+        assert out == "" and "group record is of other tickers" in err, err
+    with h5py.File(night, "r+") as f:
+        del f["predictors"]
+    assert "no such group" in run("export", night, "--what", "sheet", code=2)[1] and "\nsheet " not in run("export", night)[0]
+    assert "Outlook" not in run("levels", night, "--tickers", rows[0]["TICKER"])[0] and "\nhistory  " not in run("info", night)[0]
+    # Without a history there is a sheet of reasons, and nothing to rank.
+    run("run", chains, "-o", night, "--config", small_config(folder))
+    rows = check_sheet(night)
+    assert {row["MEDIAN"] for row in rows} == {row["SKILL"] for row in rows} == {row["BEST_CLOSE"] for row in rows} == {None}
+    assert "ok" not in {row["STATUS"] for row in rows} and all(row["SPOT"] > 0 for row in rows)
+    out, err = run("export", night, "--what", "ranking", "--format", "json")
+    assert json.loads(out) == [] and "ranking has no rows" in err, err
+    assert "Outlook" not in run("levels", night, "--tickers", rows[0]["TICKER"])[0]
+    assert "history         none, no forecasts" in run("info", night)[0]
 
 
 def shown_map(text):

@@ -51,6 +51,8 @@ struct TickerForecast {
 TickerForecast make_ticker_forecast(const DailyHistory& history, std::size_t symbol, const Calendar& calendar,
                                     std::span<const SplitCorrection> corrections, const TickerForecastOptions& options);
 
+/// The unit of outcomes over sessions ahead, MAD sqrt(h), 1. @param mad mean absolute return of a day, 1
+double horizon_mad(double mad, int horizon);
 /// A value in units of MAD sqrt(h) as a return, 1, and as a price, USD.
 double outcome_return(const TickerForecast& forecast, int horizon, double value);
 double outcome_price(const TickerForecast& forecast, int horizon, double value);

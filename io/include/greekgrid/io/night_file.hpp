@@ -62,6 +62,7 @@ struct NightSummary {
   std::vector<CrossingRow> crossing;
   std::vector<TickerQuality> quality;
   std::int64_t contracts = 0, expiries = 0;
+  Instant session = 0;  ///< 00:00 UTC of the session that the quotes belong to
   std::map<std::string, std::string> run;  ///< attributes of /run as text
   std::vector<std::string> warnings;
 };
