@@ -21,6 +21,9 @@ inline constexpr std::size_t kAxisPairs = 6;
 enum class KernelSum : std::uint8_t { kMass, kPositive, kNegative, kSquares };
 inline constexpr std::size_t kKernelSums = 4;
 
+/// Kernels of an axis below this are dropped.
+inline constexpr double kLeastKernel = 1e-9;
+
 /// Values that points may have: what sums of them share is summed once.
 inline constexpr std::size_t kKernelValues = 2;
 
@@ -35,10 +38,10 @@ struct KernelPointsView {
 
 /// Sums of k(x) = exp(-x^2/(2 bandwidth^2)) at the nodes of every pair of axes, for each of the values.
 ///
-/// Kernels below 1e-9 are dropped. A sum differs from the exact one over the kernels above 1e-9 by at most 5e-7 of its
-/// size, the squares by 6e-6 of theirs, whatever the instruction set, if the bandwidth is 0.15 or more (each summand has
-/// one sign): the error of interpolation, 7e-9 and 5e-6, and the roundings to single precision, of the kernels of the
-/// second axis, of the result and of as many points as have only one of two values (64; more are summed apart).
+/// A sum differs from the exact one over the kernels above the least by at most 5e-7 of its size, the squares by 6e-6
+/// of theirs, whatever the instruction set, if the bandwidth is 0.15 or more (each summand has one sign): the error of
+/// interpolation, 7e-9 and 5e-6, and the roundings to single precision, of the kernels of the second axis, of the
+/// result and of as many points as have only one of two values (64; more are summed apart).
 /// @param bandwidth >= 0.15
 /// @param sums (value, pair, KernelSum, first axis, second axis): 6 * 4 * 64 * 64 for each value, single precision
 void gaussian_pair_sums(const KernelPointsView& points, double bandwidth, std::span<float> sums);
