@@ -87,7 +87,9 @@ TEST(CpuForecast, NearestEqualsReferenceToTheBit) {
 
 TEST(CpuForecast, PairSumsEquivalentToReference) {
   const auto reference = make_reference_forecast_backend(), cpu = make_cpu_forecast_backend();
-  for (const PairSumsCase& c : test::pair_sums_cases()) {
+  std::vector<PairSumsCase> cases = test::pair_sums_cases();
+  cases.push_back(test::long_pair_sums(3780));
+  for (const PairSumsCase& c : cases) {
     const auto worst = test::compare_sums(sum_kernels(*cpu, c), sum_kernels(*reference, c), c);
     EXPECT_LE(worst.in_tolerance, 1.0) << worst.where;
   }

@@ -85,6 +85,25 @@ TEST(DevicePairSums, EquivalentToReference) {
   }
 }
 
+TEST(DevicePairSums, AHistoryOfFifteenYears) {
+  const PairSumsCase c = test::long_pair_sums(3780);
+  FakeDeviceLog log;
+  const auto backend = make_device_forecast_backend(std::make_unique<FakeDevice>(log));
+  const auto worst =
+      test::compare_sums(sum_kernels(*backend, c), sum_kernels(*make_reference_forecast_backend(), c), c);
+  EXPECT_LE(worst.in_tolerance, 0.25) << worst.where;
+  EXPECT_LE(log.bytes_peak, std::size_t{90} << 20);
+  EXPECT_THAT(log.faults, testing::IsEmpty());
+}
+
+TEST(DeviceNearest, AWalkOfSixYears) {
+  const SearchCase c = test::walk_search(1500);
+  FakeDeviceLog log;
+  const auto backend = make_device_forecast_backend(std::make_unique<FakeDevice>(log));
+  EXPECT_TRUE(same_neighbours(find_nearest(*backend, c), find_nearest(*make_reference_forecast_backend(), c)));
+  EXPECT_THAT(log.faults, testing::IsEmpty());
+}
+
 TEST(DevicePairSums, SameBitsForAnyChunksAndStreams) {
   const auto sums = test::many_pair_sums(60);
   std::vector<std::vector<float>> expected;
