@@ -7,8 +7,10 @@
 // bench/forecast_baseline.py does the searches in numpy; a library of k-d trees is absent from the packages of the
 // build. BLAS is an optional baseline of the maps, as the library of the distribution chooses its kernels for this
 // machine.
+// The backends take kTickers such tickers in a call instead, on a number of threads (0: all), copies included.
 
 #include <benchmark/benchmark.h>
+#include <oneapi/tbb/global_control.h>
 
 #include <algorithm>
 #include <cmath>
@@ -17,10 +19,13 @@
 #include <random>
 #include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "greekgrid/host/forecast.hpp"
+#include "greekgrid/kernels/forecast_backend.hpp"
 #include "greekgrid/kernels/nearest.hpp"
+#include "greekgrid_test/histories.hpp"
 
 #ifdef GREEKGRID_BENCH_OPENBLAS
 #include <cblas.h>
@@ -170,6 +175,66 @@ void BM_WeatherMaps(benchmark::State& state) {
   for (auto _ : state) benchmark::DoNotOptimize(make_weather_maps(t.horizon, kSessions - 1)[0].mean.data());
 }
 BENCHMARK(BM_WeatherMaps)->ArgName("predictors")->Arg(2)->Arg(4)->Unit(benchmark::kMillisecond);
+
+constexpr std::size_t kTickers = 8;
+
+template <class Call>
+void run_backend(benchmark::State& state, const ForecastBackend& backend, const char* counted, double count,
+                 const Call& call) {
+  if (const BackendStatus status = backend.status(); !status.usable) {
+    state.SkipWithError(("skipped: " + status.detail).c_str());
+    return;
+  }
+  const std::size_t threads =
+      state.range(0) > 0 ? static_cast<std::size_t>(state.range(0)) : std::max(1U, std::thread::hardware_concurrency());
+  const oneapi::tbb::global_control limit(oneapi::tbb::global_control::max_allowed_parallelism, threads);
+  for (auto _ : state) {
+    call();
+    benchmark::ClobberMemory();
+  }
+  state.counters[counted] =
+      benchmark::Counter(count * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+}
+
+// The searches of the walks of one horizon, none of which knows another's answer.
+void run_searches(benchmark::State& state, ForecastBackend& backend) {
+  const test::SearchCase walk = test::walk_search(kSessions);
+  std::vector<test::Neighbours> results(kTickers);
+  std::vector<NearestJob> jobs;
+  for (test::Neighbours& r : results) jobs.push_back(walk.job(r));
+  run_backend(state, backend, "places_per_s", static_cast<double>(kTickers * walk.last.size()),
+              [&] { backend.nearest(jobs); });
+}
+
+void BM_BackendSearchCpu(benchmark::State& state) {
+  run_searches(state, *make_cpu_forecast_backend());
+}
+BENCHMARK(BM_BackendSearchCpu)->ArgName("threads")->Arg(1)->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_BackendSearchCpu)->ArgName("threads")->Arg(0)->Unit(benchmark::kMillisecond)->UseRealTime();
+
+void BM_BackendSearchCuda(benchmark::State& state) {
+  run_searches(state, *make_cuda_forecast_backend());
+}
+BENCHMARK(BM_BackendSearchCuda)->ArgName("threads")->Arg(1)->Unit(benchmark::kMillisecond)->UseRealTime();
+
+void run_pair_sums(benchmark::State& state, ForecastBackend& backend) {
+  const test::PairSumsCase one = test::long_pair_sums(kSessions);
+  std::vector<std::vector<float>> results(kTickers);
+  std::vector<PairSumsJob> jobs;
+  for (auto& r : results) jobs.push_back(one.job(r));
+  run_backend(state, backend, "tickers_per_s", static_cast<double>(kTickers), [&] { backend.pair_sums(jobs); });
+}
+
+void BM_BackendPairSumsCpu(benchmark::State& state) {
+  run_pair_sums(state, *make_cpu_forecast_backend());
+}
+BENCHMARK(BM_BackendPairSumsCpu)->ArgName("threads")->Arg(1)->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_BackendPairSumsCpu)->ArgName("threads")->Arg(0)->Unit(benchmark::kMillisecond)->UseRealTime();
+
+void BM_BackendPairSumsCuda(benchmark::State& state) {
+  run_pair_sums(state, *make_cuda_forecast_backend());
+}
+BENCHMARK(BM_BackendPairSumsCuda)->ArgName("threads")->Arg(1)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 #ifdef GREEKGRID_BENCH_OPENBLAS
 // The products alone, of kernels that are there already: per pair Kx [Ky; y Ky; |y| Ky]^T and Kx^2 Ky^2^T.

@@ -1,6 +1,6 @@
 # install() of the libraries with their headers and a package configuration, so that find_package(greekgrid) works.
-# The rooms up to host need Highway, oneTBB and, where it is built in, the CUDA runtime. io has more dependencies, so it is
-# an export set of its own, loaded only by find_package(greekgrid COMPONENTS io).
+# The rooms up to host need Highway, oneTBB and, where they are built in, the CUDA runtime and cuBLAS. io has more
+# dependencies, so it is an export set of its own, loaded only by find_package(greekgrid COMPONENTS io).
 include(CMakePackageConfigHelpers)
 set(greekgrid_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/greekgrid)
 foreach(room kernels scenarios host io)

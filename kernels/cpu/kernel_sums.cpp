@@ -29,8 +29,7 @@
 #define GREEKGRID_CPU_KERNEL_SUMS_ONCE
 namespace greekgrid::cpu {
 
-inline constexpr std::size_t kPlaces = 8;     // of a cell, Chebyshev's
-inline constexpr double kLeastKernel = 1e-9;  // 30 nodes from a cell at a bandwidth of 0.15
+inline constexpr std::size_t kPlaces = 8;  // of a cell, Chebyshev's
 inline constexpr std::size_t kMap = kKernelNodes * kKernelNodes;
 // Sums of a pair: mass, squares, and the positive and the negative ones of up to two values.
 inline constexpr std::size_t kPairSums = 2 + 2 * kKernelValues;
@@ -43,7 +42,7 @@ struct PlaceKernels {
   alignas(64) std::array<std::array<double, kSize>, kPlaces> kernel{}, square{};
   // Interpolation weight of a place: the sum over k of transform[k][place] T_k(u).
   alignas(64) std::array<std::array<double, kPlaces>, kPlaces> transform{};
-  std::ptrdiff_t reach = 0;
+  std::ptrdiff_t reach = 0;  // nodes from a cell to the farthest that its kernels reach: 30 at a bandwidth of 0.15
 
   explicit PlaceKernels(double bandwidth) {
     constexpr double kSpacing = 2.0 / 63.0, kCount = kPlaces;

@@ -4,9 +4,11 @@
 #include <thrust/system/cuda/execution_policy.h>
 
 #include <string>
+#include <utility>
 
 #include "cuda_device.hpp"
 #include "exposure_launch.hpp"
+#include "forecast_launch.hpp"
 #include "greekgrid/kernels/error.hpp"
 #include "inversion_launch.hpp"
 #include "launch.cuh"
@@ -43,6 +45,8 @@ class StreamAllocator {
 
 class CudaDevice final : public DeviceApi {
  public:
+  explicit CudaDevice(std::unique_ptr<Products> products) : products_(std::move(products)) {}
+
   DeviceProbe probe() override {
     int count = 0;
     cudaError_t error = cudaGetDeviceCount(&count);
@@ -88,7 +92,10 @@ class CudaDevice final : public DeviceApi {
     check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreate");
     return stream;
   }
-  void destroy_stream(Stream stream) noexcept override { cudaStreamDestroy(static_cast<cudaStream_t>(stream)); }
+  void destroy_stream(Stream stream) noexcept override {
+    if (products_ != nullptr) products_->forget(stream);
+    cudaStreamDestroy(static_cast<cudaStream_t>(stream));
+  }
   void synchronize(Stream stream) override {
     check(cudaStreamSynchronize(static_cast<cudaStream_t>(stream)), "cudaStreamSynchronize");
   }
@@ -151,12 +158,33 @@ class CudaDevice final : public DeviceApi {
     cuda::launch_walls(rule, tables, blocks, threads, static_cast<cudaStream_t>(stream));
     check(cudaGetLastError(), "launch of the wall kernel");
   }
+  void launch_nearest(const NearestBody& body, std::uint32_t blocks, std::uint32_t threads, Stream stream) override {
+    cuda::launch_nearest(body, blocks, threads, static_cast<cudaStream_t>(stream));
+    check(cudaGetLastError(), "launch of the search for nearest points");
+  }
+  void launch_kernel_fill(const KernelFillBody& body, std::uint32_t blocks, std::uint32_t threads,
+                          Stream stream) override {
+    cuda::launch_kernel_fill(body, blocks, threads, static_cast<cudaStream_t>(stream));
+    check(cudaGetLastError(), "launch of the filling of kernel matrices");
+  }
+  void multiply(const StridedProducts& products, Stream stream) override {
+    if (products_ == nullptr)
+      throw BackendError("a product was refused (the device was made without a library for it)");
+    products_->multiply(products, stream);
+  }
+  void launch_slice_sum(const SliceSumBody& body, std::uint32_t blocks, std::uint32_t threads, Stream stream) override {
+    cuda::launch_slice_sum(body, blocks, threads, static_cast<cudaStream_t>(stream));
+    check(cudaGetLastError(), "launch of the sum of slices");
+  }
+
+ private:
+  std::unique_ptr<Products> products_;
 };
 
 }  // namespace
 
-std::unique_ptr<DeviceApi> make_cuda_device() {
-  return std::make_unique<CudaDevice>();
+std::unique_ptr<DeviceApi> make_cuda_device(std::unique_ptr<Products> products) {
+  return std::make_unique<CudaDevice>(std::move(products));
 }
 
 }  // namespace greekgrid::cuda

@@ -10,6 +10,9 @@
 #include <string>
 
 #include "inversion_body.hpp"
+#include "nearest_body.hpp"
+#include "pair_sums_body.hpp"
+#include "products.hpp"
 #include "sum_body.hpp"
 #include "tables.hpp"
 #include "wall_body.hpp"
@@ -75,6 +78,12 @@ class DeviceApi {
                                 Stream stream) = 0;
   virtual void launch_walls(WallRule rule, const WallTables& tables, std::uint32_t blocks, std::uint32_t threads,
                             Stream stream) = 0;
+  virtual void launch_nearest(const NearestBody& body, std::uint32_t blocks, std::uint32_t threads, Stream stream) = 0;
+  virtual void launch_kernel_fill(const KernelFillBody& body, std::uint32_t blocks, std::uint32_t threads,
+                                  Stream stream) = 0;
+  virtual void multiply(const StridedProducts& products, Stream stream) = 0;
+  virtual void launch_slice_sum(const SliceSumBody& body, std::uint32_t blocks, std::uint32_t threads,
+                                Stream stream) = 0;
 };
 
 }  // namespace greekgrid::cuda

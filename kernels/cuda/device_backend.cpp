@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "device_lanes.hpp"
 #include "exposure_body.hpp"
 #include "inversion_body.hpp"
 #include "moments.hpp"
@@ -29,81 +30,14 @@ constexpr std::uint32_t kSumThreads = 256;
 constexpr std::uint32_t kInversionThreads = 256;
 constexpr std::size_t kMostQuoteBlocks = std::size_t{1} << 22;  // their quotes are counted in 32 bits
 
-/// Device or pinned memory that grows and is reused. Contents are lost on growth.
-class Buffer {
+/// A lane with the chunk that is on it.
+class ExposureLane : public Lane {
  public:
-  enum class Kind { kDevice, kPinned };
-  Buffer(DeviceApi& device, Kind kind) : device_(&device), kind_(kind) {}
-  Buffer(const Buffer&) = delete;
-  Buffer& operator=(const Buffer&) = delete;
-  ~Buffer() { clear(); }
-
-  void require(std::size_t bytes) {
-    if (bytes <= bytes_) return;
-    clear();
-    memory_ = kind_ == Kind::kDevice ? device_->allocate(bytes) : device_->allocate_pinned(bytes);
-    bytes_ = bytes;
-  }
-  void clear() noexcept {
-    if (memory_ == nullptr) return;
-    if (kind_ == Kind::kDevice) {
-      device_->release(memory_);
-    } else {
-      device_->release_pinned(memory_);
-    }
-    memory_ = nullptr;
-    bytes_ = 0;
-  }
-  std::byte* data() const { return static_cast<std::byte*>(memory_); }
-
- private:
-  DeviceApi* device_;
-  Kind kind_;
-  void* memory_ = nullptr;
-  std::size_t bytes_ = 0;
-};
-
-/// One stream with the buffers of the chunk that is on it.
-class Lane {
- public:
-  explicit Lane(DeviceApi& api)
-      : device(api),
-        upload(api, Buffer::Kind::kPinned),
-        result(api, Buffer::Kind::kPinned),
-        d_upload(api, Buffer::Kind::kDevice),
-        d_values(api, Buffer::Kind::kDevice) {
-    stream = api.create_stream();
-    try {
-      done = api.create_event();
-    } catch (...) {
-      api.destroy_stream(stream);
-      throw;
-    }
-  }
-  Lane(const Lane&) = delete;
-  Lane& operator=(const Lane&) = delete;
-  ~Lane() {
-    // What is still on the stream reads the buffers that are about to be released.
-    try {
-      device.synchronize(stream);
-    } catch (const BackendError&) {
-    }
-    device.destroy_event(done);
-    device.destroy_stream(stream);
-  }
-
-  DeviceApi& device;
-  Buffer upload, result, d_upload, d_values;
-  Stream stream = nullptr;
-  Event done = nullptr;
+  using Lane::Lane;
   std::vector<const ExposureJob*> pending;
   std::vector<const WallJob*> pending_walls;
   std::size_t quote_begin = 0, quote_count = 0;  // pending quotes
 };
-
-std::size_t aligned(std::size_t bytes) {
-  return (bytes + 255) / 256 * 256;
-}
 
 /// What a job or a chunk of them needs.
 struct Size {
@@ -270,16 +204,10 @@ std::size_t device_bytes(const WallSize& size, Precision) {
   return WallLayout(size).bytes + aligned(size.values * 8);
 }
 
-std::string megabytes(std::size_t bytes) {
-  return std::to_string((bytes + 1048575) / 1048576) + " MB";
-}
-
-class DeviceBackend final : public Backend {
+class DeviceBackend final : public Backend, private DeviceLanes<ExposureLane> {
  public:
   DeviceBackend(std::unique_ptr<DeviceApi> device, Precision precision, const DeviceBackendOptions& options)
-      : device_(std::move(device)), precision_(precision), options_(options) {
-    options_.streams = std::max<std::size_t>(1, options_.streams);
-  }
+      : DeviceLanes(std::move(device), options), precision_(precision) {}
 
   BackendStatus status() const override {
     DeviceProbe probe = device_->probe();
@@ -301,32 +229,14 @@ class DeviceBackend final : public Backend {
         for (const WallJob& job : jobs) {
           if (wall_rule(job) == rule && job.cells() > 0) of_rule.push_back(&job);
         }
-        in_chunks(of_rule, "positions or shifts",
-                  [&](Lane& lane, const WallSize& size, auto chunk) { issue(lane, rule, size, std::move(chunk)); });
+        in_chunks(of_rule, "positions or shifts", [&](ExposureLane& lane, const WallSize& size, auto chunk) {
+          issue(lane, rule, size, std::move(chunk));
+        });
       }
     });
   }
 
  private:
-  /// Runs work that may use the lanes. After a failure nothing is known of them: the next call makes others.
-  template <class Work>
-  void with_device(const Work& work) {
-    if (budget_ == 0) {
-      const DeviceProbe probe = device_->probe();
-      if (!probe.usable) {
-        throw BackendError("backend cuda cannot run (" + probe.detail + ") take backend cpu on this machine");
-      }
-      budget_ = options_.device_bytes != 0 ? options_.device_bytes : probe.free_bytes / 5 * 3;
-    }
-    try {
-      while (lanes_.size() < options_.streams) lanes_.push_back(std::make_unique<Lane>(*device_));
-      work();
-    } catch (...) {
-      lanes_.clear();
-      throw;
-    }
-  }
-
   void run(GreekSet greeks, std::span<const ExposureJob> jobs) {
     std::vector<const ExposureJob*> with_work;
     for (const ExposureJob& job : jobs) {
@@ -338,49 +248,16 @@ class DeviceBackend final : public Backend {
       }
     }
     in_chunks(with_work, "positions or instants",
-              [&](Lane& lane, const Size& size, auto chunk) { issue(lane, greeks, size, std::move(chunk)); });
+              [&](ExposureLane& lane, const Size& size, auto chunk) { issue(lane, greeks, size, std::move(chunk)); });
   }
 
-  /// Cuts jobs into chunks that fit a lane's share of memory and issues them in turn; all are done on return.
-  /// `divisible` is what a caller may split a job by that fits nowhere.
+  /// As of DeviceLanes, for jobs of either kind.
   template <class AnyJob, class Issue>
   void in_chunks(const std::vector<const AnyJob*>& jobs, const char* divisible, const Issue& issue_chunk) {
-    const std::size_t share = budget_ / lanes_.size();
-    const std::size_t target = std::min(options_.chunk_bytes, share);
-    std::size_t turn = 0;
-    for (std::size_t first = 0; first < jobs.size();) {
-      auto size = size_of(*jobs[first]);
-      std::vector<const AnyJob*> chunk = {jobs[first]};
-      for (++first; first < jobs.size(); ++first) {
-        auto with = size;
-        with += size_of(*jobs[first]);
-        if (device_bytes(with, precision_) > target) break;
-        size = with;
-        chunk.push_back(jobs[first]);
-      }
-      const std::size_t need = device_bytes(size, precision_);
-      if (need > budget_) {
-        throw BackendError("a job does not fit the device (needs " + megabytes(need) + ", budget " +
-                           megabytes(budget_) + ") split its " + divisible);
-      }
-      if (need > share) {
-        // One job larger than a lane's share runs alone, with the memory of all.
-        for (const auto& lane : lanes_) {
-          collect(*lane);
-          lane->d_upload.clear();
-          lane->d_values.clear();
-        }
-      }
-      Lane& lane = *lanes_[turn++ % lanes_.size()];
-      collect(lane);
-      issue_chunk(lane, size, std::move(chunk));
-      if (need > share) {
-        collect(lane);
-        lane.d_upload.clear();
-        lane.d_values.clear();
-      }
-    }
-    for (std::size_t i = 0; i < lanes_.size(); ++i) collect(*lanes_[(turn + i) % lanes_.size()]);
+    DeviceLanes::in_chunks(
+        jobs, divisible, [](const AnyJob& job) { return size_of(job); },
+        [this](const auto& size) { return device_bytes(size, precision_); },
+        [this](ExposureLane& lane) { collect(lane); }, issue_chunk);
   }
 
   void run(const QuoteView& quotes, std::span<double> sigma, std::span<formulas::IvStatus> status) {
@@ -394,7 +271,7 @@ class DeviceBackend final : public Backend {
     const std::size_t most = std::clamp<std::size_t>(target / block_bytes, 1, kMostQuoteBlocks) * kInversionThreads;
     std::size_t turn = 0;
     for (std::size_t begin = 0; begin < quotes.size(); begin += most) {
-      Lane& lane = *lanes_[turn++ % lanes_.size()];
+      ExposureLane& lane = *lanes_[turn++ % lanes_.size()];
       collect(lane, sigma, status);
       lane.quote_begin = begin;
       issue(lane, quotes, std::min(most, quotes.size() - begin));
@@ -402,7 +279,7 @@ class DeviceBackend final : public Backend {
     for (std::size_t i = 0; i < lanes_.size(); ++i) collect(*lanes_[(turn + i) % lanes_.size()], sigma, status);
   }
 
-  void collect(Lane& lane, std::span<double> sigma, std::span<formulas::IvStatus> status) {
+  void collect(ExposureLane& lane, std::span<double> sigma, std::span<formulas::IvStatus> status) {
     if (lane.quote_count == 0) return;
     device_->wait(lane.done);
     const QuoteLayout layout(lane.quote_count);
@@ -412,7 +289,7 @@ class DeviceBackend final : public Backend {
     lane.quote_count = 0;
   }
 
-  void issue(Lane& lane, const QuoteView& quotes, std::size_t count) {
+  void issue(ExposureLane& lane, const QuoteView& quotes, std::size_t count) {
     const QuoteLayout layout(count);
     lane.upload.require(layout.upload_bytes);
     lane.result.require(layout.result_bytes);
@@ -443,7 +320,7 @@ class DeviceBackend final : public Backend {
   }
 
   /// Waits for a lane's chunk and hands its results out.
-  void collect(Lane& lane) {
+  void collect(ExposureLane& lane) {
     if (lane.pending.empty() && lane.pending_walls.empty()) return;
     device_->wait(lane.done);
     const std::byte* from = lane.result.data();
@@ -461,7 +338,7 @@ class DeviceBackend final : public Backend {
     lane.pending.clear();
   }
 
-  void issue(Lane& lane, GreekSet greeks, const Size& size, std::vector<const ExposureJob*> chunk) {
+  void issue(ExposureLane& lane, GreekSet greeks, const Size& size, std::vector<const ExposureJob*> chunk) {
     const Layout layout(size);
     lane.upload.require(layout.upload_bytes);
     lane.result.require(size.values * 8);
@@ -613,7 +490,7 @@ class DeviceBackend final : public Backend {
     lane.pending = std::move(chunk);
   }
 
-  void issue(Lane& lane, WallRule rule, const WallSize& size, std::vector<const WallJob*> chunk) {
+  void issue(ExposureLane& lane, WallRule rule, const WallSize& size, std::vector<const WallJob*> chunk) {
     const WallLayout layout(size);
     lane.upload.require(layout.bytes);
     lane.result.require(size.values * 8);
@@ -770,11 +647,7 @@ class DeviceBackend final : public Backend {
     }
   }
 
-  std::unique_ptr<DeviceApi> device_;
   Precision precision_;
-  DeviceBackendOptions options_;
-  std::size_t budget_ = 0;
-  std::vector<std::unique_ptr<Lane>> lanes_;  // before device_ in destruction: they release into it
 };
 
 }  // namespace

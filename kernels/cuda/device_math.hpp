@@ -3,7 +3,9 @@
 /// @file
 /// The unnormalised normal density exp(-d^2/2) and the tail N(-|d|) that reuses it, in the two precisions of the
 /// kernels. In fp32 a device takes one special-function instruction for each exponential and reciprocal (2 ulp);
-/// elsewhere the standard library stands in.
+/// elsewhere the standard library stands in. And the counting in which threads of a block share.
+
+#include <cstdint>
 
 #include "greekgrid/kernels/formulas/erfcx.hpp"
 #include "greekgrid/kernels/scalar_math.hpp"
@@ -64,6 +66,17 @@ GREEKGRID_HD float mills(float v) {
 }
 GREEKGRID_HD double mills(double v) {
   return kInverseSqrtTwoPi * formulas::mills_ratio(v);
+}
+
+/// Takes slots of a count that the threads of a block share; returns the first of them. Who gets which is open.
+GREEKGRID_HD std::uint32_t take_slots(std::uint32_t& count, std::uint32_t slots) {
+#if defined(__CUDA_ARCH__)
+  return atomicAdd(&count, slots);
+#else
+  const std::uint32_t first = count;
+  count += slots;
+  return first;
+#endif
 }
 
 }  // namespace greekgrid::cuda

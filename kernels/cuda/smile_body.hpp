@@ -31,8 +31,7 @@ struct SmileBody {
     const Tile tile = tables.tiles[place.tile];
     const Job& job = tables.jobs[place.job];
     const formulas::Smile<double> smile = tables.smiles[place.smile];
-    const double tau0 =
-        static_cast<double>(tables.settlement[tile.expiry] - job.quote_time) / kSecondsPerCommonYear;
+    const double tau0 = static_cast<double>(tables.settlement[tile.expiry] - job.quote_time) / kSecondsPerCommonYear;
     const double carry = (tables.rate[tile.expiry] - tables.dividend_yield[tile.expiry]) * tau0;
     Real* row = static_cast<Real*>(tables.rule_volatility) + job.rule_volatility +
                 std::uint64_t{tile.contract - job.contract} * job.spots;

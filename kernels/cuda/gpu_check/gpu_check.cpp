@@ -18,7 +18,10 @@
 
 #include "ceilings.hpp"
 #include "device_backend.hpp"
+#include "device_forecast.hpp"
 #include "greekgrid/kernels/backend.hpp"
+#include "greekgrid/kernels/forecast_backend.hpp"
+#include "histories.hpp"
 #include "quotes.hpp"
 #include "synthetic_book.hpp"
 #include "timed_device.hpp"
@@ -70,6 +73,7 @@ struct Verdict {
   double worst[2] = {0.0, 0.0};
   double worst_inversion = 0.0;  // in units of the attainable error
   std::size_t other_walls = 0;   // strikes that are as large as the expected ones as far as can be known
+  double worst_sum = 0.0;        // of kernels, in units of the stated error
 };
 
 Verdict check_values() {
@@ -157,6 +161,48 @@ void check_walls(Verdict& verdict) {
     }
   }
   std::printf("walls: %zu of %zu at another strike of the same size\n", verdict.other_walls, walls);
+}
+
+void check_searches(Verdict& verdict) {
+  const auto reference = make_reference_forecast_backend();
+  const auto backend = make_cuda_forecast_backend();
+  std::vector<test::SearchCase> cases = test::search_cases();
+  for (test::SearchCase& c : test::many_searches(300)) cases.push_back(std::move(c));
+  cases.push_back(test::walk_search(1500));
+  const auto together = test::find_nearest(*backend, cases);
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    if (!test::same_neighbours(together[i], test::find_nearest(*reference, cases[i]))) {
+      verdict.passed = false;
+      std::printf("FAILED search, %s: other points or distances\n", cases[i].name.c_str());
+    }
+    if (!test::same_neighbours(test::find_nearest(*backend, cases[i]), together[i])) {
+      verdict.passed = false;
+      std::printf("FAILED search, %s: alone other than together\n", cases[i].name.c_str());
+    }
+  }
+  std::printf("searches: %zu histories, compared to the bit\n", cases.size());
+}
+
+void check_pair_sums(Verdict& verdict) {
+  const auto reference = make_reference_forecast_backend();
+  const auto backend = make_cuda_forecast_backend();
+  std::vector<test::PairSumsCase> cases = test::pair_sums_cases();
+  for (test::PairSumsCase& c : test::many_pair_sums(60)) cases.push_back(std::move(c));
+  cases.push_back(test::long_pair_sums(3780));
+  const auto together = test::sum_kernels(*backend, cases);
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    const auto worst = test::compare_sums(together[i], test::sum_kernels(*reference, cases[i]), cases[i]);
+    verdict.worst_sum = std::max(verdict.worst_sum, worst.in_tolerance);
+    if (!(worst.in_tolerance <= 1.0)) {
+      verdict.passed = false;
+      std::printf("FAILED kernel sums: %.3g stated errors, %s\n", worst.in_tolerance, worst.where.c_str());
+    }
+    if (test::sum_kernels(*backend, cases[i]) != together[i]) {
+      verdict.passed = false;
+      std::printf("FAILED kernel sums, %s: alone other bits than together\n", cases[i].name.c_str());
+    }
+  }
+  std::printf("kernel sums: largest deviation %.3g stated errors\n", verdict.worst_sum);
 }
 
 /// A universe of like chains over the standard grid.
@@ -336,6 +382,99 @@ std::string measure_walls(IvRule rule, const char* rule_name) {
   return json.str();
 }
 
+/// Seconds of a call over many like jobs, in the kernels and end to end, and of one job by plain loops on one thread.
+struct ForecastSeconds {
+  cuda::KernelSeconds kernels;
+  double whole = 0, plain = 0;
+};
+template <class Call, class Kernel>
+ForecastSeconds measure_forecast(const Call& call, const Kernel& kernel_of) {
+  ForecastSeconds result;
+  cuda::KernelSeconds kernels;
+  std::vector<cuda::KernelSeconds> kernel_seconds;
+  std::vector<double> whole_seconds;
+  {
+    const auto timed =
+        cuda::make_device_forecast_backend(cuda::make_timed_device(kernels), {1, std::size_t{1} << 30, 0});
+    for (int i = 0; i < 6; ++i) {
+      kernels = {};
+      call(*timed);
+      if (i > 0) kernel_seconds.push_back(kernels);  // the first loads modules and cuBLAS and allocates
+    }
+  }
+  std::sort(kernel_seconds.begin(), kernel_seconds.end(),
+            [&](const auto& a, const auto& b) { return kernel_of(a) < kernel_of(b); });
+  result.kernels = kernel_seconds[kernel_seconds.size() / 2];
+  {
+    const auto backend = make_cuda_forecast_backend();
+    for (int i = 0; i < 6; ++i) {
+      const auto from = Clock::now();
+      call(*backend);
+      if (i > 0) whole_seconds.push_back(seconds_since(from));
+    }
+  }
+  result.whole = median(whole_seconds);
+  return result;
+}
+
+/// The searches of a walk over fifteen years, 100 tickers.
+std::string measure_searches() {
+  constexpr std::size_t kTickers = 100;
+  const test::SearchCase walk = test::walk_search(3780);
+  std::vector<test::Neighbours> results(kTickers);
+  std::vector<NearestJob> jobs;
+  for (test::Neighbours& r : results) jobs.push_back(walk.job(r));
+  ForecastSeconds seconds = measure_forecast([&](ForecastBackend& backend) { backend.nearest(jobs); },
+                                             [](const cuda::KernelSeconds& k) { return k.nearest; });
+  const auto from = Clock::now();
+  make_reference_forecast_backend()->nearest({jobs.data(), 1});
+  seconds.plain = seconds_since(from);
+  const auto places = static_cast<double>(kTickers * walk.last.size());
+  double pairs = 0.0;
+  for (const std::int32_t last : walk.last) pairs += kTickers * (last + 1.0);
+  std::printf("search: %.4g places/s in the kernel (%.4g points x places/s), %.4g end to end; plain loops %.4g\n",
+              places / seconds.kernels.nearest, pairs / seconds.kernels.nearest, places / seconds.whole,
+              places / kTickers / seconds.plain);
+  std::ostringstream json;
+  json.precision(6);
+  json << "{\"tickers\": " << kTickers << ", \"sessions\": 3780, \"places\": " << places
+       << ", \"kernel_seconds\": " << seconds.kernels.nearest << ", \"end_to_end_seconds\": " << seconds.whole
+       << ", \"places_per_second\": " << places / seconds.kernels.nearest
+       << ", \"places_per_second_end_to_end\": " << places / seconds.whole
+       << ", \"plain_places_per_second\": " << places / kTickers / seconds.plain << "}";
+  return json.str();
+}
+
+/// The kernel sums of both outcomes over fifteen years on four axes, 100 tickers.
+std::string measure_pair_sums() {
+  constexpr std::size_t kTickers = 100;
+  const test::PairSumsCase one = test::long_pair_sums(3780);
+  std::vector<std::vector<float>> results(kTickers);
+  std::vector<PairSumsJob> jobs;
+  for (auto& r : results) jobs.push_back(one.job(r));
+  ForecastSeconds seconds =
+      measure_forecast([&](ForecastBackend& backend) { backend.pair_sums(jobs); },
+                       [](const cuda::KernelSeconds& k) { return k.products + k.fill_and_slices; });
+  const auto from = Clock::now();
+  make_reference_forecast_backend()->pair_sums({jobs.data(), 1});
+  seconds.plain = seconds_since(from);
+  const double kernel = seconds.kernels.products + seconds.kernels.fill_and_slices;
+  // Six pairs, two values, four sums over slices of 256 points.
+  const double operations = kTickers * 6.0 * 2.0 * 4.0 * 64.0 * 64.0 * 2.0 * (15.0 * 256.0);
+  std::printf("kernel sums: %.4g tickers/s in the kernels (products %.4g FLOP/s), %.4g end to end; plain loops %.4g\n",
+              kTickers / kernel, operations / seconds.kernels.products, kTickers / seconds.whole, 1.0 / seconds.plain);
+  std::ostringstream json;
+  json.precision(6);
+  json << "{\"tickers\": " << kTickers << ", \"sessions\": 3780, \"axes\": 4, \"values\": 2"
+       << ", \"product_seconds\": " << seconds.kernels.products
+       << ", \"fill_and_slice_seconds\": " << seconds.kernels.fill_and_slices
+       << ", \"end_to_end_seconds\": " << seconds.whole << ", \"tickers_per_second\": " << kTickers / kernel
+       << ", \"tickers_per_second_end_to_end\": " << kTickers / seconds.whole
+       << ", \"product_operations_per_second\": " << operations / seconds.kernels.products
+       << ", \"plain_tickers_per_second\": " << 1.0 / seconds.plain << "}";
+  return json.str();
+}
+
 std::string environment(const char* name, const char* otherwise) {
   const char* value = std::getenv(name);
   return value != nullptr && *value != '\0' ? value : otherwise;
@@ -380,6 +519,8 @@ int main(int argc, char** argv) {
     Verdict verdict = check_values();
     check_inversions(verdict);
     check_walls(verdict);
+    check_searches(verdict);
+    check_pair_sums(verdict);
     if (check_only || !verdict.passed) return verdict.passed ? 0 : 1;
 
     const cuda::Ceilings ceilings = cuda::measure_ceilings();
@@ -404,6 +545,9 @@ int main(int argc, char** argv) {
                               measure_walls(IvRule::kRelativeBeta, "relative_beta") + ", " +
                               measure_walls(IvRule::kSkewStickiness, "skew_stickiness");
 
+    const std::string searches = measure_searches();
+    const std::string pair_sums = measure_pair_sums();
+
     const std::time_t now = std::time(nullptr);
     char date[32];
     std::strftime(date, sizeof date, "%Y-%m-%d", std::gmtime(&now));
@@ -423,6 +567,8 @@ int main(int argc, char** argv) {
          << ", \"fp64\": " << verdict.worst[1]
          << "},\n  \"largest_deviation_of_inversion_in_attainable_errors\": " << verdict.worst_inversion
          << ",\n  \"inversion\": " << inversion << ",\n  \"walls\": [" << walls << "]"
+         << ",\n  \"largest_deviation_of_kernel_sums_in_stated_errors\": " << verdict.worst_sum
+         << ",\n  \"searches\": " << searches << ",\n  \"kernel_sums\": " << pair_sums
          << ",\n  \"same_bits_in_repeated_runs\": true,\n  \"fp32_fma_per_second\": " << ceilings.fp32_fma_per_second
          << ",\n  \"fp64_fma_per_second\": " << ceilings.fp64_fma_per_second
          << ",\n  \"special_functions_per_second\": " << ceilings.special_function_per_second

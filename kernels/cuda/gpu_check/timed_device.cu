@@ -12,7 +12,7 @@ namespace {
 
 class TimedDevice final : public DeviceApi {
  public:
-  explicit TimedDevice(KernelSeconds& seconds) : device_(make_cuda_device()), seconds_(seconds) {}
+  explicit TimedDevice(KernelSeconds& seconds) : device_(make_cuda_device(make_cublas_products())), seconds_(seconds) {}
   ~TimedDevice() override {
     for (const Interval& i : intervals_) destroy(i);
   }
@@ -66,6 +66,19 @@ class TimedDevice final : public DeviceApi {
   void launch_walls(WallRule rule, const WallTables& tables, std::uint32_t blocks, std::uint32_t threads,
                     Stream stream) override {
     timed(seconds_.walls, stream, [&] { device_->launch_walls(rule, tables, blocks, threads, stream); });
+  }
+  void launch_nearest(const NearestBody& body, std::uint32_t blocks, std::uint32_t threads, Stream stream) override {
+    timed(seconds_.nearest, stream, [&] { device_->launch_nearest(body, blocks, threads, stream); });
+  }
+  void launch_kernel_fill(const KernelFillBody& body, std::uint32_t blocks, std::uint32_t threads,
+                          Stream stream) override {
+    timed(seconds_.fill_and_slices, stream, [&] { device_->launch_kernel_fill(body, blocks, threads, stream); });
+  }
+  void multiply(const StridedProducts& products, Stream stream) override {
+    timed(seconds_.products, stream, [&] { device_->multiply(products, stream); });
+  }
+  void launch_slice_sum(const SliceSumBody& body, std::uint32_t blocks, std::uint32_t threads, Stream stream) override {
+    timed(seconds_.fill_and_slices, stream, [&] { device_->launch_slice_sum(body, blocks, threads, stream); });
   }
 
  private:

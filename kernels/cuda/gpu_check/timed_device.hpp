@@ -16,6 +16,9 @@ struct KernelSeconds {
   double other = 0;  ///< ordering and second pass
   double inversion = 0;
   double walls = 0;
+  double nearest = 0;
+  double products = 0;
+  double fill_and_slices = 0;  ///< what comes before and after the products
 };
 
 /// A CUDA device that adds the time of its kernels to seconds, each time the backend has waited for them.

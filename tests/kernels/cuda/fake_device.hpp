@@ -34,6 +34,7 @@ struct FakeDeviceLog {
   // What happened.
   int calls = 0;
   int chunks = 0;
+  int products = 0;
   int streams = 0, events = 0;  ///< alive now
   std::size_t device_allocations = 0;
   std::size_t bytes_alive = 0, bytes_peak = 0;
@@ -221,6 +222,101 @@ class FakeDevice final : public cuda::DeviceApi {
           return emulate<cuda::WallBody<cuda::WallRule::kSkewStickiness>, cuda::ThreadCoord>({tables}, blocks, threads,
                                                                                              log_.thread_order);
       }
+    });
+  }
+
+  void launch_nearest(const cuda::NearestBody& body, std::uint32_t blocks, std::uint32_t threads,
+                      cuda::Stream stream) override {
+    may_fail("launch_nearest");
+    issue(stream, [=, this] {
+      const cuda::NearestTables& tables = body.tables;
+      if (!require(tables.jobs, tables.job_count * sizeof(cuda::NearestPoints), "launch_nearest") ||
+          !require(tables.last, blocks * 4, "launch_nearest") ||
+          !require(tables.candidates, blocks * 4, "launch_nearest")) {
+        return;
+      }
+      std::uint64_t begin = 0;
+      for (std::uint32_t k = 0; k < tables.job_count; ++k) {
+        const cuda::NearestPoints& job = tables.jobs[k];
+        const std::uint64_t places = job.end - begin;
+        const std::int32_t* last = tables.last + begin;
+        const auto points = static_cast<std::size_t>(std::max(-1, *std::max_element(last, last + places)) + 1);
+        const auto column = [&](std::uint64_t first) {
+          return points == 0 || require(tables.values + first, points * 8, "launch_nearest");
+        };
+        for (std::uint32_t a = 0; a < job.axes; ++a) {
+          if (!column(job.axis[a])) return;
+        }
+        if (job.required != cuda::kNoColumn && !column(job.required)) return;
+        if (!require(tables.values + job.at, places * job.axes * 8, "launch_nearest") ||
+            !require(tables.index + job.output, places * job.count * 4, "launch_nearest") ||
+            !require(tables.distance2 + job.output, places * job.count * 8, "launch_nearest")) {
+          return;
+        }
+        begin = job.end;
+      }
+      if (begin != blocks) log_.faults.push_back("launch_nearest has other blocks than places");
+      emulate<cuda::NearestBody, cuda::ThreadCoord>(body, blocks, threads, log_.thread_order);
+    });
+  }
+  void launch_kernel_fill(const cuda::KernelFillBody& body, std::uint32_t blocks, std::uint32_t threads,
+                          cuda::Stream stream) override {
+    may_fail("launch_kernel_fill");
+    issue(stream, [=, this] {
+      const cuda::PairSumsTables& tables = body.tables;
+      if (!require(tables.jobs, tables.job_count * sizeof(cuda::PairSumsPoints), "launch_kernel_fill")) return;
+      for (std::uint32_t k = 0; k < tables.job_count; ++k) {
+        const cuda::PairSumsPoints& job = tables.jobs[k];
+        for (std::uint32_t a = 0; a < job.axes; ++a) {
+          if (!require(tables.columns + job.axis[a], job.points * 8, "launch_kernel_fill")) return;
+        }
+        for (std::uint32_t v = 0; v < job.values; ++v) {
+          if (!require(tables.columns + job.value[v], job.points * 8, "launch_kernel_fill")) return;
+        }
+      }
+      emulate<cuda::KernelFillBody, cuda::ThreadCoord>(body, blocks, threads, log_.thread_order);
+    });
+  }
+  /// The arguments as cuBLAS reads them, in a plain triple loop.
+  void multiply(const cuda::StridedProducts& p, cuda::Stream stream) override {
+    may_fail("multiply");
+    ++log_.products;
+    issue(stream, [=, this] {
+      const auto extent = [&](std::int64_t stride, std::int32_t leading, std::int32_t rows, std::int32_t columns) {
+        if (leading < rows) log_.faults.push_back("multiply has a leading dimension below its rows");
+        return static_cast<std::size_t>(stride * (p.batch - 1) + std::int64_t{leading} * (columns - 1) + rows) * 8;
+      };
+      if (!require(p.a, extent(p.stride_a, p.leading_a, p.transpose_a ? p.k : p.m, p.transpose_a ? p.m : p.k),
+                   "multiply") ||
+          !require(p.b, extent(p.stride_b, p.leading_b, p.transpose_b ? p.n : p.k, p.transpose_b ? p.k : p.n),
+                   "multiply") ||
+          !require(p.c, extent(p.stride_c, p.leading_c, p.m, p.n), "multiply")) {
+        return;
+      }
+      const std::ptrdiff_t step_a = p.transpose_a ? 1 : p.leading_a, step_b = p.transpose_b ? p.leading_b : 1;
+      for (std::int32_t i = 0; i < p.batch; ++i) {
+        for (std::int32_t column = 0; column < p.n; ++column) {
+          const double* b = p.b + i * p.stride_b + (p.transpose_b ? column : std::ptrdiff_t{column} * p.leading_b);
+          for (std::int32_t row = 0; row < p.m; ++row) {
+            const double* a = p.a + i * p.stride_a + (p.transpose_a ? std::ptrdiff_t{row} * p.leading_a : row);
+            double sum = 0.0;
+            for (std::int32_t k = 0; k < p.k; ++k) sum += a[k * step_a] * b[k * step_b];
+            p.c[i * p.stride_c + std::ptrdiff_t{column} * p.leading_c + row] = sum;
+          }
+        }
+      }
+    });
+  }
+  void launch_slice_sum(const cuda::SliceSumBody& body, std::uint32_t blocks, std::uint32_t threads,
+                        cuda::Stream stream) override {
+    may_fail("launch_slice_sum");
+    issue(stream, [=, this] {
+      const cuda::PairSumsTables& tables = body.tables;
+      if (!require(tables.jobs, tables.job_count * sizeof(cuda::PairSumsPoints), "launch_slice_sum") ||
+          !require(tables.sums, tables.jobs[tables.job_count - 1].sum_end * 4, "launch_slice_sum")) {
+        return;
+      }
+      emulate<cuda::SliceSumBody, cuda::ThreadCoord>(body, blocks, threads, log_.thread_order);
     });
   }
 

@@ -5,6 +5,7 @@
 
 #include "equivalence.hpp"
 #include "greekgrid/kernels/backend.hpp"
+#include "greekgrid_test/histories.hpp"
 #include "greekgrid_test/quotes.hpp"
 #include "greekgrid_test/walls.hpp"
 
@@ -87,6 +88,36 @@ TEST(Gpu, WallsEquivalentToReference) {
     const auto worst = test::compare_walls(first, test::find_walls(*reference, c), c);
     EXPECT_LE(worst.in_tolerance, 1.0) << c.name << ", " << worst.where;
     EXPECT_TRUE(test::same_walls(test::find_walls(*backend, c), first)) << c.name;
+  }
+}
+
+TEST(Gpu, NearestEqualsReferenceToTheBit) {
+  const auto backend = make_cuda_forecast_backend();
+  GREEKGRID_REQUIRE_DEVICE(*backend);
+  const auto reference = make_reference_forecast_backend();
+  std::vector<test::SearchCase> cases = test::search_cases();
+  for (test::SearchCase& c : test::many_searches(300)) cases.push_back(std::move(c));
+  cases.push_back(test::walk_search(1500));
+  const auto together = test::find_nearest(*backend, cases);
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    const auto expected = test::find_nearest(*reference, cases[i]);
+    EXPECT_TRUE(test::same_neighbours(together[i], expected)) << cases[i].name;
+    EXPECT_TRUE(test::same_neighbours(test::find_nearest(*backend, cases[i]), expected)) << cases[i].name;
+  }
+}
+
+TEST(Gpu, PairSumsEquivalentToReference) {
+  const auto backend = make_cuda_forecast_backend();
+  GREEKGRID_REQUIRE_DEVICE(*backend);
+  const auto reference = make_reference_forecast_backend();
+  std::vector<test::PairSumsCase> cases = test::pair_sums_cases();
+  for (test::PairSumsCase& c : test::many_pair_sums(60)) cases.push_back(std::move(c));
+  cases.push_back(test::long_pair_sums(3780));
+  const auto together = test::sum_kernels(*backend, cases);
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    const auto worst = test::compare_sums(together[i], test::sum_kernels(*reference, cases[i]), cases[i]);
+    EXPECT_LE(worst.in_tolerance, 0.25) << worst.where;
+    EXPECT_EQ(test::sum_kernels(*backend, cases[i]), together[i]) << cases[i].name;
   }
 }
 

@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include "device_backend.hpp"
+#include "device_forecast.hpp"
 #include "equivalence.hpp"
 #include "fake_device.hpp"
+#include "greekgrid_test/histories.hpp"
 #include "greekgrid_test/quotes.hpp"
 #include "greekgrid_test/walls.hpp"
 
@@ -50,6 +52,27 @@ TEST(HostPass, WallsEquivalentToReference) {
   for (const test::WallCase& c : test::wall_cases()) {
     const auto worst = test::compare_walls(test::find_walls(*backend, c), test::find_walls(*reference, c), c);
     EXPECT_LE(worst.in_tolerance, 1.0) << c.name << ", " << worst.where;
+  }
+  EXPECT_TRUE(log.faults.empty());
+}
+
+TEST(HostPass, NearestEqualsReferenceToTheBit) {
+  const auto reference = make_reference_forecast_backend();
+  test::FakeDeviceLog log;
+  const auto backend = cuda::make_device_forecast_backend(std::make_unique<test::FakeDevice>(log));
+  for (const test::SearchCase& c : test::search_cases()) {
+    EXPECT_TRUE(test::same_neighbours(test::find_nearest(*backend, c), test::find_nearest(*reference, c))) << c.name;
+  }
+  EXPECT_TRUE(log.faults.empty());
+}
+
+TEST(HostPass, PairSumsEquivalentToReference) {
+  const auto reference = make_reference_forecast_backend();
+  test::FakeDeviceLog log;
+  const auto backend = cuda::make_device_forecast_backend(std::make_unique<test::FakeDevice>(log));
+  for (const test::PairSumsCase& c : test::pair_sums_cases()) {
+    const auto worst = test::compare_sums(test::sum_kernels(*backend, c), test::sum_kernels(*reference, c), c);
+    EXPECT_LE(worst.in_tolerance, 0.25) << worst.where;
   }
   EXPECT_TRUE(log.faults.empty());
 }

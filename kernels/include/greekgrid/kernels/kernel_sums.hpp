@@ -21,6 +21,9 @@ inline constexpr std::size_t kAxisPairs = 6;
 enum class KernelSum : std::uint8_t { kMass, kPositive, kNegative, kSquares };
 inline constexpr std::size_t kKernelSums = 4;
 
+/// Kernels of an axis below this are dropped.
+inline constexpr double kLeastKernel = 1e-9;
+
 /// Values that points may have: what sums of them share is summed once.
 inline constexpr std::size_t kKernelValues = 2;
 
@@ -35,7 +38,7 @@ struct KernelPointsView {
 
 /// Sums of k(x) = exp(-x^2/(2 bandwidth^2)) at the nodes of every pair of axes, for each of the values.
 ///
-/// Kernels below 1e-9 are dropped. A sum differs from the exact one over the kernels above 1e-9 by at most 2e-7 of its
+/// A sum differs from the exact one over the kernels above the least by at most 2e-7 of its
 /// size, the squares by 6e-6 of theirs, whatever the instruction set (each summand has one sign): interpolation takes
 /// 7e-9 and 5e-6 at a bandwidth of 0.15, less at a larger one, and single precision, in which the kernels of the second
 /// axis are kept and the sums written, the rest.
