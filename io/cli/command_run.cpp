@@ -93,12 +93,13 @@ Diagnostics rank_universe(const Options& options, const DailyHistory& history, c
   } else {
     ranking.symbol = rank_by_dollar_volume(history, calendar, new_york_date(quote_time));
     ranking.source = std::filesystem::path(file).filename().string();
-    ranking.sha256 = file_sha256(file);
     if (ranking.symbol.empty()) {
       throw InputError(file +
                        ": ranks nothing (no symbol has close and volume on 20 of the 60 sessions up to the quote "
                        "date) extend it");
     }
+    // Of what it ranks, not of the file: the store grows by every night's own session.
+    ranking.sha256 = ranking_sha256(ranking.symbol);
   }
   if (!recorded.sha256.empty() && recorded.sha256 != ranking.sha256) {
     throw InputError(file + ": another ranking than the configuration records (sha256 " + ranking.sha256 + " for " +

@@ -120,4 +120,10 @@ std::string file_sha256(const std::filesystem::path& path) {
   return text::SourceText::from_file(path).sha256();
 }
 
+std::string ranking_sha256(std::span<const std::string> symbol) {
+  std::string lines;
+  for (const std::string& one : symbol) lines += one + "\n";
+  return text::SourceText::from_memory(lines, "ranking").sha256();
+}
+
 }  // namespace greekgrid

@@ -1074,9 +1074,11 @@ void NightWriter::write_surfaces(std::int64_t ticker, std::span<const double> ce
   }
   const double seconds = seconds_since(begin);
   const std::size_t bytes = chunks.bytes();
+  std::size_t step_bytes = 0;
+  for (const h5::EncodedChunk& chunk : chunks.step) step_bytes += chunk.raw_bytes;
 
   std::unique_lock lock(impl_->mutex);
-  impl_->statistics.bytes_raw += (cells.size() + session.size()) * sizeof(float);
+  impl_->statistics.bytes_raw += (cells.size() + session.size()) * sizeof(float) + step_bytes;
   impl_->statistics.compress_seconds += seconds;
   // Waiting helps only while the writer has its next ticker: if that one is still to come, perhaps from this very
   // thread, the queue has to grow.

@@ -1,6 +1,7 @@
 #include "night_forecasts.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <functional>
@@ -13,6 +14,7 @@ namespace greekgrid::h5 {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr int kMapBits = 12;              // of the mantissa: a map is good to 1.2e-4 of itself, and half as large
 constexpr std::size_t kMostCloses = 384;  // of a chunk: a ticker's closes lie in one or two
 
 constexpr std::array<const char*, kPredictors> kLetters = {"p", "v", "g", "d"};
@@ -129,6 +131,15 @@ class Spread {
  private:
   std::size_t shift_, own_, chunk_;
 };
+
+/// Keeps so many bits of the mantissa, rounding half to even; what is not finite stays.
+float round_bits(float value, int keep) {
+  if (!std::isfinite(value)) return value;
+  const unsigned dropped = 23U - static_cast<unsigned>(keep);
+  auto bits = std::bit_cast<std::uint32_t>(value);
+  bits += (1U << (dropped - 1U)) - 1U + ((bits >> dropped) & 1U);
+  return std::bit_cast<float>(bits & ~((1U << dropped) - 1U));
+}
 
 template <class Value>
 std::vector<std::uint8_t> encode_cells(const std::vector<Value>& cells) {
@@ -437,7 +448,8 @@ void StepDatasets::create_maps(hid_t root, const NightHeader& header) {
   table.column({"second", {"second"}, "standing of the second predictor", "1", ""}, map_nodes());
   const std::vector<std::string> dims = {"ticker", "horizon", "pair", "first", "second"};
   const auto map = [&](const char* name, const char* meaning) {
-    add(map_group_.get(), table, {name, dims, meaning, "1", ""}, Type::kFloat32);
+    const std::size_t index = add(map_group_.get(), table, {name, dims, meaning, "1", ""}, Type::kFloat32);
+    write_attribute(dataset_[index].handle.get(), kKeptBits, std::int32_t{kMapBits});
   };
   map("mean", "mean outcome near the place, in mean absolute returns times sqrt(horizon)");
   map("magnitude", "mean absolute outcome near the place, less 1");
@@ -450,7 +462,7 @@ std::vector<EncodedChunk> StepDatasets::encode(std::size_t ticker, const TickerS
   std::vector<EncodedChunk> chunks;
   const auto put = [&](std::size_t index, std::array<hsize_t, 6> offset, const auto& cells) {
     offset[0] = ticker;
-    chunks.push_back({index, offset, encode_cells(cells)});
+    chunks.push_back({index, offset, cells.size() * sizeof(cells[0]), encode_cells(cells)});
   };
   if (step_table_ && !steps.step.empty()) {
     const StepForward& any = steps.step.front();
@@ -524,8 +536,9 @@ std::vector<EncodedChunk> StepDatasets::encode(std::size_t ticker, const TickerS
     for (std::vector<float> WeatherMaps::*member :
          {&WeatherMaps::mean, &WeatherMaps::magnitude, &WeatherMaps::mass, &WeatherMaps::n_eff}) {
       std::vector<float> cells;
-      for (const WeatherMaps& maps : steps.maps)
-        cells.insert(cells.end(), (maps.*member).begin(), (maps.*member).end());
+      for (const WeatherMaps& maps : steps.maps) {
+        for (const float value : maps.*member) cells.push_back(round_bits(value, kMapBits));
+      }
       put(index++, {}, cells);
     }
   }

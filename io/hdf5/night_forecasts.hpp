@@ -21,6 +21,7 @@ namespace greekgrid::h5 {
 struct EncodedChunk {
   std::size_t dataset = 0;  ///< index into its writer's datasets
   std::array<hsize_t, 6> offset{};
+  std::size_t raw_bytes = 0;  ///< before encoding
   std::vector<std::uint8_t> bytes;
 };
 

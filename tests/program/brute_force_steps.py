@@ -30,7 +30,7 @@ SERIES = 1e-12
 BOOK = 6e-6
 RATIO = 2e-5  # a quotient of two such
 G_SHARE = 2e-7
-MAP = 2e-5    # of n_eff; the others are far below
+MAP = 1.3e-4  # 12 bits of a mantissa, rounded, and what the program states of the sums
 
 
 def texts(values):
@@ -321,7 +321,7 @@ def check_ticker(report, night, history, chains, u, every):
                 report.near(f"{ticker} weather of {h}", night["weather"]["mean"][place], (kernel * yy).sum() / mass,
                             MAP * (kernel * abs(yy)).sum() / mass)
                 report.near(f"{ticker} weather n_eff of {h}", night["weather"]["n_eff"][place], mass**2 / (kernel**2).sum(),
-                            MAP * mass)
+                            MAP * mass**2 / (kernel**2).sum())
     # Hypothetical closes.
     axis = steps["next_close"][:]
     own = np.flatnonzero(steps["close_status"][u] == 1)

@@ -624,7 +624,8 @@ def case_ranking(folder):
     taken, info, rejects = selected(folder, chains, "--history", store, "--top", 2)
     assert taken == {c, a}, taken
     assert {r["ticker"] for r in rejects if r["rule"] == "not_ranked"} == {d, e}, rejects
-    assert "history.h5" in info and sha(store) in info, info
+    ranked = hashlib.sha256(f"{c}\n{a}\n{b}\n".encode()).hexdigest()
+    assert "history.h5" in info and ranked in info, info
     # A CSV ranks before a history, and without --top a history leaves nobody out.
     taken, info, rejects = selected(folder, chains, "--history", store, "--ranking", ranking, "--top", 2)
     assert ranking.name in info and sha(ranking) in info, info
@@ -1250,7 +1251,9 @@ def case_night_into_the_history(folder):
     _, log = run("run", chains, "--history", store, "-o", night, "--config", small_config(folder))
     assert "differ from those it had and were left out" in log and str(rows()) == str(got), log
     _, log = run("run", chains, "--history", store, "--replace", "-o", night, "--config", small_config(folder))
-    assert "and replaced them" in log and rows()[2]["g"] != got[2]["g"] and rows()[2]["close"] == 101.0, log
+    assert "and replaced them" in log and rows()[2]["close"] == 101.0, log
+    # G is that of the day's close, which stands: the same book at the same price.
+    assert rows()[2]["g"] == got[2]["g"] and rows()[2]["g_old"] != got[2]["g_old"] and rows()[2]["iv30"] != got[2]["iv30"]
     # Quotes of a session that is not over are forecast from, not appended.
     kept = store.read_bytes()
     run("ingest", priced_chain(folder / "b.csv", day, 103.0, -0.2), "-o", chains, "--quote-time", "2026-07-10T15:00:00Z")

@@ -43,7 +43,7 @@ class NightWriter {
   void finish(const NightTables& tables);
 
   struct Statistics {
-    std::uint64_t bytes_raw = 0;         ///< float32 bytes of the surfaces
+    std::uint64_t bytes_raw = 0;         ///< of the surfaces, hypothetical closes and maps
     std::uint64_t bytes_compressed = 0;  ///< as stored
     double compress_seconds = 0.0;       ///< summed over threads
     double write_seconds = 0.0;          ///< of the writer thread

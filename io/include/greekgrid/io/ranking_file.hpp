@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,5 +34,7 @@ Ranking parse_ranking(std::string_view bytes, std::string_view name);
 
 /// Digest of a file's bytes, 64 lower-case hexadecimal digits. @throws InputError
 std::string file_sha256(const std::filesystem::path& path);
+/// The same of a ranking that no file holds: of its symbols, best first, a line each. @throws InputError without any
+std::string ranking_sha256(std::span<const std::string> symbol);
 
 }  // namespace greekgrid
