@@ -31,9 +31,9 @@ class NightWriter {
   /// Converts to float32, rounds, shuffles, deflates and queues the surfaces of one ticker. Thread-safe; tickers may
   /// come in any order, each exactly once. `cells` is C-ordered (surface, position, iv_rule, time, iv_shift,
   /// spot_step), surfaces in the order of NightHeader, `session` (IntradaySurface, position, ExpiryScope, time,
-  /// spot_step) over the session's axes, empty where there are none; `steps` of a ticker whose header stores an outlook,
-  /// null leaves them missing. Waits while 256 MiB of encoded chunks are queued
-  /// and the writer thread has its next ticker; tickers that run ahead of a missing one stay in memory.
+  /// spot_step) over the session's axes, empty where there are none; `steps` of a ticker whose header stores an
+  /// outlook, null leaves them missing. Waits while 256 MiB of encoded chunks are queued and the writer thread has its
+  /// next ticker; tickers that run ahead of a missing one stay in memory.
   /// @throws OutputError for a cell that float32 cannot hold, and for an earlier failure of the writer thread.
   void write_surfaces(std::int64_t ticker, std::span<const double> cells, std::span<const double> session = {},
                       const TickerSteps* steps = nullptr);
@@ -62,7 +62,7 @@ struct NightSummary {
   std::vector<CrossingRow> crossing;
   std::vector<TickerQuality> quality;
   std::int64_t contracts = 0, expiries = 0;
-  Instant session = 0;  ///< 00:00 UTC of the session that the quotes belong to
+  Instant session = 0;                     ///< 00:00 UTC of the session that the quotes belong to
   std::map<std::string, std::string> run;  ///< attributes of /run as text
   std::vector<std::string> warnings;
 };

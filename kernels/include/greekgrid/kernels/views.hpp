@@ -67,7 +67,7 @@ enum class IvShiftTerm : std::uint8_t {
 /// The axes of a scenario grid for one underlying: T instants x V IV shifts x J spots, under one IV rule.
 /// Order of steps: rule, then shift, then floor: sigma = max(iv_floor, sigma_rule + iv_shift * scale).
 struct GridView {
-  std::int64_t quote_time = 0;         ///< s since the epoch: tau0 of smiles and of the scale of shifts counts from here
+  std::int64_t quote_time = 0;  ///< s since the epoch: tau0 of smiles and of the scale of shifts counts from here
   std::span<const std::int64_t> time;  ///< (T) s since the epoch
   std::span<const double> iv_shift;    ///< (V) vol
   double log_spot_begin = 0.0;         ///< ln(S[0] / S0)
