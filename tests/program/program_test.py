@@ -1324,37 +1324,46 @@ def spot_of(chains):
 
 
 def case_open_interest_of_sessions(folder):
-    """G of every session that the clearing house's files hold."""
+    """G of every session that the clearing house's files hold, and of every hypothetical close of the last of them."""
     need_modules("numpy", "h5py")
     import h5py
     import numpy
-    source = need(DATA / "occ_open_interest" / "SPY_history.json")
     days = [f"2026-08-{day}" for day in ("10", "11", "12", "13", "14", "17", "18", "19", "20", "21")]
-    files = []
-    for day in days:
-        target = folder / f"{day}.h5"
-        done = subprocess.run([PROGRAM, "ingest", source, "--session", day, "-o", target], capture_output=True, text=True)
-        if done.returncode == 0:
-            files.append(target)
-    assert len(files) >= 8, (len(files), done.stderr)
-    run("history", *files, "-o", folder / "h.h5")
-    with h5py.File(folder / "h.h5") as h:
-        g = h["g"][:]
-    # In place of the last close G is that of the last session; in the next session what expires has rolled off.
-    closes = folder / "p.csv"
-    before = list(weekdays("2026-01-05", 154))  # to 2026-08-06
-    closes.write_text("date,symbol,close\n" + "".join(f"{day},SPY,{700 + (n * 7919) % 13}\n" for n, day in enumerate(before)) +
-                      "".join(f"{file.stem},SPY,{spot_of(file)!r}\n" for file in files))
-    run("history", *files, closes, "-o", folder / "h.h5")
-    step = {}
-    for mode in ("replace", "append"):
-        rows = json.loads(run("forecast", folder / "h.h5", "--symbols", "SPY", "--step-forward", mode, "--chain", files[-1], "--format", "json")[0])
-        step[mode] = next(row for row in rows if row["next_close_mad"] == 0.0)
-        held = json.loads(run("forecast", folder / "h.h5", "--symbols", "SPY", "--step-forward", mode, "--format", "json")[0])
-        assert {row["g"] for row in held} == {g[-1]} and len({row["g"] for row in rows}) > 200
-    assert abs(step["replace"]["g"] - g[-1]) < 1e-12 and abs(step["append"]["g"] - g[-1]) > 1e-6
-    assert step["replace"]["status"] == "ok" and step["replace"]["next_close"] == spot_of(files[-1])
-    assert len(g) == len(files) and ((g > 0.1) & (g < 0.9)).all() and numpy.unique(g).size == len(g), g
+    # The index's file holds one close; the others are those that its exchange published.
+    spx = dict(zip(days, (7753.11, 7728.20, 7748.50, 7798.99, 7785.76, 7745.06, 7691.76, 7707.98, 7641.16, 7674.37)))
+    for ticker, name, least in (("SPY", "SPY_history.json", 8), ("NVDA", "NVDA_history.json", 8), ("SPX", "SPX.json", 10)):
+        source = need(DATA / "occ_open_interest" / name)
+        files = []
+        for day in days:
+            target = folder / f"{ticker}_{day}.h5"
+            spot = ["--spot", f"SPX={spx[day]}"] if ticker == "SPX" else []
+            done = subprocess.run([PROGRAM, "ingest", source, "--session", day, *spot, "-o", target], capture_output=True, text=True)
+            if done.returncode == 0:
+                files.append(target)
+        assert len(files) >= least, (ticker, len(files), done.stderr)
+        store = folder / f"{ticker}.h5"
+        # In place of the last close G is that of the last session; in the next session what expires has rolled off.
+        closes = folder / f"{ticker}.csv"
+        before = list(weekdays("2026-01-05", 154))  # to 2026-08-06
+        level = spot_of(files[0])
+        closes.write_text("date,symbol,close\n" +
+                          "".join(f"{day},{ticker},{level * (1 + 0.002 * ((n * 7919) % 13 - 6))}\n" for n, day in enumerate(before)) +
+                          "".join(f"{file.stem[-10:]},{ticker},{spot_of(file)!r}\n" for file in files))
+        run("history", *files, closes, "-o", store)
+        with h5py.File(store) as h:
+            g = h["g"][:][numpy.isfinite(h["g"][:])]
+        assert len(g) == len(files) and ((g > 0.1) & (g < 0.9)).all() and numpy.unique(g).size == len(g), (ticker, g)
+        step = {}
+        for mode in ("replace", "append"):
+            rows = json.loads(run("forecast", store, "--symbols", ticker, "--step-forward", mode, "--chain", files[-1], "--format", "json")[0])
+            step[mode] = next(row for row in rows if row["next_close_mad"] == 0.0)
+            held = json.loads(run("forecast", store, "--symbols", ticker, "--step-forward", mode, "--format", "json")[0])
+            assert {row["g"] for row in held} == {g[-1]} and len({row["g"] for row in rows}) > 200
+        last = json.loads(run("forecast", store, "--symbols", ticker, "--format", "json")[0])[0]
+        for name in ("p", "v", "g"):
+            assert abs(step["replace"][name] - last[name]) < 1e-12, (ticker, name)
+        assert abs(step["replace"]["g"] - g[-1]) < 1e-12 and abs(step["append"]["g"] - g[-1]) > 1e-6
+        assert step["replace"]["status"] == "ok" and step["replace"]["next_close"] == spot_of(files[-1])
 
 
 def case_published_ranges(folder):
