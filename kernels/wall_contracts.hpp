@@ -71,7 +71,7 @@ inline WallSide make_wall_side(const WallJob& job, int right) {
   std::sort(order.begin(), order.end());
 
   side.contracts = order.size();
-  const bool smile = job.volatility().effective_rule() == IvRule::kSkewStickiness;
+  const bool smile = job.grid.effective_rule() == IvRule::kSkewStickiness;
   for (auto* column : {&side.log_forward_moneyness, &side.sigma, &side.sqrt_tau, &side.shift_scale}) {
     column->assign(side.stride(), 1.0);
   }
@@ -85,14 +85,15 @@ inline WallSide make_wall_side(const WallJob& job, int right) {
       side.outward.push_back(outward);
     }
     const double tau = static_cast<double>(book.settlement[e] - job.time) / kSecondsPerYear;
-    const double tau0 = static_cast<double>(book.settlement[e] - job.quote_time) / kSecondsPerYear;
+    const double tau0 = static_cast<double>(book.settlement[e] - job.grid.quote_time) / kSecondsPerYear;
     const double carry = book.rate[e] - book.dividend_yield[e];
     const double moneyness = formulas::log_moneyness(book.spot, book.strike[i]) + book.spot_basis;
     side.log_forward_moneyness[k] = moneyness + carry * tau;
     side.sigma[k] = book.implied_volatility[i];
     side.sqrt_tau[k] = std::sqrt(tau);
-    side.shift_scale[k] =
-        job.iv_shift_term == IvShiftTerm::kFlat ? 1.0 : formulas::sqrt_time_scale(tau0, job.iv_shift_term_cap);
+    side.shift_scale[k] = job.grid.iv_shift_term == IvShiftTerm::kFlat
+                              ? 1.0
+                              : formulas::sqrt_time_scale(tau0, job.grid.iv_shift_term_cap);
     if (smile) side.smile_moneyness[k] = -(moneyness + carry * tau0);
     side.expiry[k] = static_cast<std::uint32_t>(e);
     const double discount = std::exp(-book.dividend_yield[e] * tau);

@@ -168,15 +168,9 @@ class Ticker {
     WallJob job;
     job.book = in_.book;
     job.book.weight = gross_weight_;
-    job.quote_time = rule.quote_time;
+    job.grid = rule;
     job.time = in_.mode[m] == StepMode::kAppend ? in_.next_close : rule.quote_time;
-    job.iv_shift = rule.iv_shift;
     job.at = in_.close.subspan(from_);
-    job.iv_rule = rule.iv_rule;
-    job.iv_rule_parameter = rule.iv_rule_parameter;
-    job.iv_shift_term = rule.iv_shift_term;
-    job.iv_shift_term_cap = rule.iv_shift_term_cap;
-    job.iv_floor = rule.iv_floor;
     job.positions = in_.positions;
     const std::size_t cells = job.cells();
     double* at = &wall_[2 * (m * in_.rule.size() + r) * cells];

@@ -39,8 +39,16 @@ std::vector<std::int64_t> horizons() {
   return {kHorizons.begin(), kHorizons.end()};
 }
 
+/// A group; one that stores nothing says so.
+Handle group_of(hid_t root, const std::string& name, bool stored) {
+  Handle group = create_group(root, name);
+  if (!stored) write_attribute(group.get(), "rows", std::int64_t{0});
+  return group;
+}
+
 /// Coordinates that tables of forecasts share.
-void write_horizon(TableWriter& table) {
+void write_coordinates(TableWriter& table, const NightHeader& header) {
+  table.column({"ticker", {"ticker"}, "underlying symbol", "", ""}, header.ticker);
   table.column({"horizon", {"horizon"}, "sessions ahead", "1", ""}, horizons());
 }
 
@@ -220,14 +228,10 @@ void write_predictors(hid_t root, const NightHeader& header, const std::vector<T
 }
 
 void write_forecasts(hid_t root, const NightHeader& header, const std::vector<TickerOutlook>& outlook) {
-  const Handle group = create_group(root, "forecast");
-  if (!header.outlook.stored) {
-    write_attribute(group.get(), "rows", std::int64_t{0});
-    return;
-  }
+  const Handle group = group_of(root, "forecast", header.outlook.stored);
+  if (!header.outlook.stored) return;
   TableWriter table(group.get());
-  table.column({"ticker", {"ticker"}, "underlying symbol", "", ""}, header.ticker);
-  write_horizon(table);
+  write_coordinates(table, header);
   table.column({"pair", {"pair"}, "two predictors", "", ""},
                std::vector<std::string>(kPairNames.begin(), kPairNames.end()));
   table.row_numbers("neighbour", kNeighbours);
@@ -279,14 +283,10 @@ void write_forecasts(hid_t root, const NightHeader& header, const std::vector<Ti
 }
 
 void write_records(hid_t root, const NightHeader& header, const std::vector<TickerOutlook>& outlook) {
-  const Handle group = create_group(root, "record");
-  if (!header.outlook.stored) {
-    write_attribute(group.get(), "rows", std::int64_t{0});
-    return;
-  }
+  const Handle group = group_of(root, "record", header.outlook.stored);
+  if (!header.outlook.stored) return;
   TableWriter table(group.get());
-  table.column({"ticker", {"ticker"}, "underlying symbol", "", ""}, header.ticker);
-  write_horizon(table);
+  write_coordinates(table, header);
   table.column({"probability", {"probability"}, "of a quantile", "1", ""},
                std::vector<double>(kForecastProbabilities.begin(), kForecastProbabilities.end()));
   table.row_numbers("tenth", 10);
@@ -379,16 +379,14 @@ void StepDatasets::create(hid_t root, const NightHeader& header) {
 
 void StepDatasets::create_steps(hid_t root, const NightHeader& header) {
   const OutlookAxes& axes = header.outlook;
-  step_group_ = create_group(root, "step_forward");
-  if (!axes.stored || axes.mode.empty()) {
-    write_attribute(step_group_.get(), "rows", std::int64_t{0});
-    return;
-  }
+  const bool stored = axes.stored && !axes.mode.empty();
+  step_group_ = group_of(root, "step_forward", stored);
+  if (!stored) return;
   const hid_t group = step_group_.get();
   write_attribute(group, "session", iso_date(midnight_of(axes.session)));
   write_attribute(group, "next_session_close", iso_from_instant(axes.next_close));
   TableWriter& table = step_table_.emplace(group);
-  table.column({"ticker", {"ticker"}, "underlying symbol", "", ""}, header.ticker);
+  write_coordinates(table, header);
   std::vector<std::string> modes;
   for (const StepMode mode : axes.mode) modes.emplace_back(name(mode));
   table.column({"mode", {"mode"}, "append: the close of the next session; replace: another close of this one", "", ""},
@@ -396,7 +394,6 @@ void StepDatasets::create_steps(hid_t root, const NightHeader& header) {
   table.column({"position", {"position"}, "position model", "", ""}, header.position);
   table.column({"iv_rule", {"iv_rule"}, "how volatility answers a move of spot", "", ""}, header.iv_rule);
   table.column({"iv_shift", {"iv_shift"}, "shift of implied volatility", "vol", ""}, header.iv_shift);
-  write_horizon(table);
   std::vector<double> closes;
   for (std::size_t c = 0; c < axes.close.size(); ++c) closes.push_back(axes.close.x(c));
   table.column({"next_close", {"next_close"}, "return to the close in mean absolute returns of the session", "1", ""},
@@ -434,14 +431,11 @@ void StepDatasets::create_steps(hid_t root, const NightHeader& header) {
 }
 
 void StepDatasets::create_maps(hid_t root, const NightHeader& header) {
-  map_group_ = create_group(root, "weather");
-  if (!header.outlook.stored || !header.outlook.maps) {
-    write_attribute(map_group_.get(), "rows", std::int64_t{0});
-    return;
-  }
+  const bool stored = header.outlook.stored && header.outlook.maps;
+  map_group_ = group_of(root, "weather", stored);
+  if (!stored) return;
   TableWriter table(map_group_.get());
-  table.column({"ticker", {"ticker"}, "underlying symbol", "", ""}, header.ticker);
-  write_horizon(table);
+  write_coordinates(table, header);
   table.column({"pair", {"pair"}, "two predictors", "", ""},
                std::vector<std::string>(kPairNames.begin(), kPairNames.end()));
   table.column({"first", {"first"}, "standing of the first predictor", "1", ""}, map_nodes());

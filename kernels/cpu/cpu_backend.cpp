@@ -99,9 +99,9 @@ struct PreparedWalls {
 PreparedWalls prepare(const WallJob& job) {
   PreparedWalls prepared = {make_wall_sides(job), cpu::make_wall_spots(job), {}};
   const std::size_t spots = job.at.size();
-  const std::size_t shifts = job.iv_shift.size();
+  const std::size_t shifts = job.grid.iv_shift.size();
   if (spots == 0 || shifts == 0) return prepared;
-  if (job.volatility().effective_rule() == IvRule::kSkewStickiness) {
+  if (job.grid.effective_rule() == IvRule::kSkewStickiness) {
     for (std::size_t j = 0; j < spots; j += cpu::kWallSpots) {
       prepared.part.push_back({j, std::min(j + cpu::kWallSpots, spots), 0, shifts});
     }

@@ -23,11 +23,11 @@ inline constexpr double kRoot = 0.84932180028801904272;  // sqrt(log2(e)/2)
 enum class WallVolatility { kFixed, kRelativeBeta, kTabulated };
 
 inline WallVolatility wall_volatility(const WallJob& job) {
-  switch (job.volatility().effective_rule()) {
+  switch (job.grid.effective_rule()) {
     case IvRule::kSkewStickiness:
       return WallVolatility::kTabulated;
     case IvRule::kRelativeBeta:
-      return job.iv_rule_parameter == 0.0 ? WallVolatility::kFixed : WallVolatility::kRelativeBeta;
+      return job.grid.iv_rule_parameter == 0.0 ? WallVolatility::kFixed : WallVolatility::kRelativeBeta;
     case IvRule::kStickyStrike:
       break;
   }
@@ -251,7 +251,7 @@ void Tabulate(const WallJob& job, const WallSide& side, const WallSpots& spots, 
     V highest = hn::Neg(lowest);
     for (std::size_t j = 0; j < kWallSpots; j += lanes) {
       const V x = hn::LoadU(d, &spots.x[spot_begin + j]);
-      const V step = hn::Mul(hn::Set(d, job.iv_rule_parameter - 1.0), x);
+      const V step = hn::Mul(hn::Set(d, job.grid.iv_rule_parameter - 1.0), x);
       const V to = hn::Add(from, step);
       const V root_to = root(to);
       const V roots = hn::Add(root_from, root_to);
@@ -282,7 +282,7 @@ void Stage(const WallJob& job, const WallSide& side, WallVolatility volatility, 
     hn::StoreU(moved, d, &scratch.shift[i]);
     V scale = hn::Set(d, 1.0);
     if (volatility == WallVolatility::kFixed) {
-      const V sigma = hn::Max(hn::Set(d, job.iv_floor), hn::Add(hn::LoadU(d, &side.sigma[i]), moved));
+      const V sigma = hn::Max(hn::Set(d, job.grid.iv_floor), hn::Add(hn::LoadU(d, &side.sigma[i]), moved));
       const V s = hn::Mul(sigma, hn::LoadU(d, &side.sqrt_tau[i]));
       scale = hn::Div(hn::Set(d, kRoot), s);
       const V half = hn::Mul(hn::Set(d, 0.5), s);
@@ -326,7 +326,7 @@ void SearchSpots(const Row& row, const WallPart& part, std::size_t position, std
 
 template <WallVolatility kVolatility>
 void SearchPart(const WallJob& job, const Row& row, const WallPart& part, std::size_t shift, double* wall) {
-  const std::size_t row_stride = job.iv_shift.size() * job.at.size();
+  const std::size_t row_stride = job.grid.iv_shift.size() * job.at.size();
   for (std::size_t w = 0; w < job.positions;) {
     double* out = wall + w * row_stride + shift * job.at.size();
     const std::size_t left = job.positions - w;
@@ -350,9 +350,9 @@ void FindWalls(const WallJob& job, const WallSide& side, const WallSpots& spots,
     const double nearest = side.right > 0.0 ? spots.spot[part.spot_begin] : -spots.spot[part.spot_end - 1];
     Tabulate(job, side, spots, part.spot_begin, side.begin[side.first_strike(nearest)], *scratch);
   }
-  const Row row = {&side, scratch, &spots, job.iv_floor, job.iv_rule_parameter};
+  const Row row = {&side, scratch, &spots, job.grid.iv_floor, job.grid.iv_rule_parameter};
   for (std::size_t v = part.shift_begin; v < part.shift_end; ++v) {
-    Stage(job, side, volatility, job.iv_shift[v], *scratch);
+    Stage(job, side, volatility, job.grid.iv_shift[v], *scratch);
     switch (volatility) {
       case WallVolatility::kFixed:
         SearchPart<WallVolatility::kFixed>(job, row, part, v, wall);

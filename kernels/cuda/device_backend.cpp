@@ -144,7 +144,7 @@ struct QuoteLayout {
 
 /// Which instance of the wall kernel a job goes to.
 WallRule wall_rule(const WallJob& job) {
-  switch (job.volatility().effective_rule()) {
+  switch (job.grid.effective_rule()) {
     case IvRule::kSkewStickiness:
       return WallRule::kSkewStickiness;
     case IvRule::kRelativeBeta:
@@ -172,7 +172,7 @@ WallSize size_of(const WallJob& job) {
   size.contracts = job.book.contracts();
   size.weights = job.positions * size.contracts;
   size.spots = job.at.size();
-  size.shifts = job.iv_shift.size();
+  size.shifts = job.grid.iv_shift.size();
   if (wall_rule(job) == WallRule::kSkewStickiness) size.smiles = job.book.expiries();
   size.values = 2 * job.cells();
   return size;
@@ -518,8 +518,8 @@ class DeviceBackend final : public Backend, private DeviceLanes<ExposureLane> {
         WallSideJob& d = sides[at.sides++];
         d = {};
         d.right = side.right;
-        d.iv_floor = job->iv_floor;
-        d.iv_rule_parameter = job->iv_rule_parameter;
+        d.iv_floor = job->grid.iv_floor;
+        d.iv_rule_parameter = job->grid.iv_rule_parameter;
         d.weight = at.weights;
         d.output = at.values;
         d.contract = static_cast<std::uint32_t>(at.contracts);
@@ -527,7 +527,7 @@ class DeviceBackend final : public Backend, private DeviceLanes<ExposureLane> {
         d.spot = static_cast<std::uint32_t>(at.spots);
         d.spots = static_cast<std::uint32_t>(job->at.size());
         d.shift = static_cast<std::uint32_t>(at.shifts);
-        d.shifts = static_cast<std::uint32_t>(job->iv_shift.size());
+        d.shifts = static_cast<std::uint32_t>(job->grid.iv_shift.size());
         d.positions = static_cast<std::uint32_t>(job->positions);
         d.spot_tiles = (d.spots + threads - 1) / threads;
         items += std::uint64_t{d.spot_tiles} * d.positions * d.shifts;
@@ -544,8 +544,8 @@ class DeviceBackend final : public Backend, private DeviceLanes<ExposureLane> {
         spots[at.spots] = spot;
         xs[at.spots++] = formulas::log_moneyness(spot, job->book.spot);
       }
-      std::copy(job->iv_shift.begin(), job->iv_shift.end(), shifts + at.shifts);
-      at.shifts += job->iv_shift.size();
+      std::copy(job->grid.iv_shift.begin(), job->grid.iv_shift.end(), shifts + at.shifts);
+      at.shifts += job->grid.iv_shift.size();
       if (rule == WallRule::kSkewStickiness) {
         std::copy(job->book.smile.begin(), job->book.smile.end(), smiles + at.smiles);
         at.smiles += job->book.smile.size();

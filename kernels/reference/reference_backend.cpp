@@ -87,17 +87,17 @@ struct Wall {
 // Gamma of every contract at one spot and shift; 0 of those that have settled.
 std::vector<double> gammas(const WallJob& job, double spot, double shift) {
   const BookView& book = job.book;
-  const GridView volatility = job.volatility();
+  const GridView& grid = job.grid;
   const double x = formulas::log_moneyness(spot, book.spot);
   std::vector<double> gamma(book.contracts(), 0.0);
   for (std::size_t e = 0; e < book.expiries(); ++e) {
     const double tau = static_cast<double>(book.settlement[e] - job.time) / kSecondsPerYear;
     if (tau <= 0.0) continue;
-    const double tau0 = static_cast<double>(book.settlement[e] - job.quote_time) / kSecondsPerYear;
-    const double scaled_shift = shift * shift_scale(volatility, tau0);
+    const double tau0 = static_cast<double>(book.settlement[e] - job.grid.quote_time) / kSecondsPerYear;
+    const double scaled_shift = shift * shift_scale(grid, tau0);
     for (auto i = static_cast<std::size_t>(book.expiry_begin[e]);
          i < static_cast<std::size_t>(book.expiry_begin[e + 1]); ++i) {
-      const double sigma = std::max(job.iv_floor, rule_volatility(book, volatility, e, i, x) + scaled_shift);
+      const double sigma = std::max(grid.iv_floor, rule_volatility(book, grid, e, i, x) + scaled_shift);
       gamma[i] = formulas::black_scholes<double>({static_cast<double>(book.right[i]), spot * std::exp(book.spot_basis),
                                                   book.strike[i], book.rate[e], book.dividend_yield[e], sigma, tau})
                      .gamma;
@@ -110,10 +110,10 @@ void find_walls(const WallJob& job) {
   const BookView& book = job.book;
   std::map<double, std::vector<std::size_t>> contracts;  // by strike
   for (std::size_t i = 0; i < book.contracts(); ++i) contracts[book.strike[i]].push_back(i);
-  for (std::size_t v = 0; v < job.iv_shift.size(); ++v) {
+  for (std::size_t v = 0; v < job.grid.iv_shift.size(); ++v) {
     for (std::size_t j = 0; j < job.at.size(); ++j) {
       const double spot = job.at[j];
-      const std::vector<double> gamma = gammas(job, spot, job.iv_shift[v]);
+      const std::vector<double> gamma = gammas(job, spot, job.grid.iv_shift[v]);
       for (std::size_t w = 0; w < job.positions; ++w) {
         const auto sum = [&](const std::vector<std::size_t>& of_strike, int right) {
           double total = 0.0;
@@ -128,7 +128,7 @@ void find_walls(const WallJob& job) {
           --k;
           put.see(k->first, sum(k->second, -1));
         }
-        const std::size_t cell = (w * job.iv_shift.size() + v) * job.at.size() + j;
+        const std::size_t cell = (w * job.grid.iv_shift.size() + v) * job.at.size() + j;
         job.call_wall[cell] = call.strike;
         job.put_wall[cell] = put.strike;
       }

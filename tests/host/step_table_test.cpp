@@ -242,13 +242,9 @@ TEST(StepTable, WallsAreThoseOfTheBackendAtTheInstantOfTheMode) {
         for (double& weight : model) weight = std::abs(weight);
       }
       job.book = gross.view();
-      job.quote_time = kQuoteTime;
+      job.grid = table.rule[r];
       job.time = m == 0 ? table.next_close : kQuoteTime;
-      job.iv_shift = kShifts;
       job.at = std::span<const double>(table.close).subspan(1);
-      job.iv_rule = table.rule[r].iv_rule;
-      job.iv_rule_parameter = table.rule[r].iv_rule_parameter;
-      job.iv_floor = table.rule[r].iv_floor;
       job.positions = 2;
       std::vector<double> call(job.cells()), put(job.cells());
       job.call_wall = call;

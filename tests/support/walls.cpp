@@ -95,8 +95,21 @@ WallCase follow_smile(WallCase c, double stickiness) {
 }  // namespace
 
 WallJob WallCase::job(std::span<double> call_wall, std::span<double> put_wall) const {
-  return {book.view(),   kQuoteTime,        time,     iv_shift,    at,        iv_rule, iv_rule_parameter,
-          iv_shift_term, iv_shift_term_cap, iv_floor, positions(), call_wall, put_wall};
+  WallJob job;
+  job.book = book.view();
+  job.grid.quote_time = kQuoteTime;
+  job.grid.iv_shift = iv_shift;
+  job.grid.iv_rule = iv_rule;
+  job.grid.iv_rule_parameter = iv_rule_parameter;
+  job.grid.iv_shift_term = iv_shift_term;
+  job.grid.iv_shift_term_cap = iv_shift_term_cap;
+  job.grid.iv_floor = iv_floor;
+  job.time = time;
+  job.at = at;
+  job.positions = positions();
+  job.call_wall = call_wall;
+  job.put_wall = put_wall;
+  return job;
 }
 
 std::vector<double> uneven_spots(const Book& book, std::size_t count, double half_width) {

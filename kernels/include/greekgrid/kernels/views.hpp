@@ -104,33 +104,15 @@ struct ExposureJob {
 /// equal ones the strike nearest to S. Equal strikes, to the bit, are one strike. Contracts of a strike and right whose
 /// weights differ in sign cancel; magnitudes as weights give walls that no sign of a position model moves.
 struct WallJob {
-  BookView book;                     ///< contracts that settle at `time` or before it contribute nothing
-  std::int64_t quote_time = 0;       ///< s since the epoch: tau0 of rule and shift is counted from here
-  std::int64_t time = 0;             ///< s since the epoch, >= quote_time: the instant at which gamma is taken
-  std::span<const double> iv_shift;  ///< (V) vol
-  std::span<const double> at;        ///< (X) hypothetical spots, USD, > 0, ascending with any spacing
-  IvRule iv_rule = IvRule::kStickyStrike;
-  double iv_rule_parameter = 1.0;  ///< as of GridView, and so are the following
-  IvShiftTerm iv_shift_term = IvShiftTerm::kFlat;
-  double iv_shift_term_cap = 0.0;
-  double iv_floor = 0.0;        ///< vol, > 0
+  BookView book;                ///< contracts that settle at `time` or before it contribute nothing
+  GridView grid;                ///< quote instant, shifts and rule; its instants and spots are not looked at
+  std::int64_t time = 0;        ///< s since the epoch, not before the quote instant: when gamma is taken
+  std::span<const double> at;   ///< (X) hypothetical spots, USD, > 0, ascending with any spacing
   std::size_t positions = 1;    ///< W
   std::span<double> call_wall;  ///< (W, V, X) USD; NaN where no call at or above S has gamma
   std::span<double> put_wall;   ///< (W, V, X) USD; NaN where no put at or below S has gamma
 
-  std::size_t cells() const { return positions * iv_shift.size() * at.size(); }
-  /// What of a grid the job has: the quote instant, the shifts and the rule; no instants or spots.
-  GridView volatility() const {
-    GridView grid;
-    grid.quote_time = quote_time;
-    grid.iv_shift = iv_shift;
-    grid.iv_rule = iv_rule;
-    grid.iv_rule_parameter = iv_rule_parameter;
-    grid.iv_shift_term = iv_shift_term;
-    grid.iv_shift_term_cap = iv_shift_term_cap;
-    grid.iv_floor = iv_floor;
-    return grid;
-  }
+  std::size_t cells() const { return positions * grid.iv_shift.size() * at.size(); }
 };
 
 }  // namespace greekgrid
