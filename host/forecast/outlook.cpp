@@ -26,10 +26,18 @@ StepExtremes extremes_of(const StepForward& step, std::size_t h) {
 std::vector<std::ptrdiff_t> find_symbols(const DailyHistory& store, std::span<const std::string> ticker) {
   std::unordered_map<std::string, std::ptrdiff_t> place;
   for (std::size_t s = 0; s < store.symbols(); ++s) {
-    place.try_emplace(share_class_key(store.symbol[s]), static_cast<std::ptrdiff_t>(s));
+    const auto [found, is_first] = place.try_emplace(share_class_key(store.symbol[s]), static_cast<std::ptrdiff_t>(s));
+    if (!is_first && store.row_count[s] > store.row_count[static_cast<std::size_t>(found->second)]) {
+      found->second = static_cast<std::ptrdiff_t>(s);
+    }
   }
   std::vector<std::ptrdiff_t> symbol;
   for (const std::string& name : ticker) {
+    const auto exact = std::lower_bound(store.symbol.begin(), store.symbol.end(), name);
+    if (exact != store.symbol.end() && *exact == name) {
+      symbol.push_back(exact - store.symbol.begin());
+      continue;
+    }
     const auto found = place.find(share_class_key(name));
     symbol.push_back(found == place.end() ? -1 : found->second);
   }
@@ -43,13 +51,17 @@ DailyHistory with_tonight(const DailyHistory& store, std::ptrdiff_t symbol, cons
   out.symbol = {symbol < 0 ? ticker : store.symbol[static_cast<std::size_t>(symbol)]};
   out.row_begin = {0};
   if (symbol >= 0) {
-    const auto begin = store.date.begin() + store.row_begin[static_cast<std::size_t>(symbol)];
-    const auto end = std::upper_bound(begin, begin + store.row_count[static_cast<std::size_t>(symbol)], date);
-    const std::ptrdiff_t first = begin - store.date.begin(), last = end - store.date.begin();
-    const auto take = [&](const auto& from, auto& to) { to.assign(from.begin() + first, from.begin() + last); };
-    take(store.date, out.date);
-    take(store.knowledge_time, out.knowledge_time);
-    for (const DailyQuantity& quantity : kDailyQuantities) take(store.*quantity.column, out.*quantity.column);
+    const auto first = static_cast<std::size_t>(store.row_begin[static_cast<std::size_t>(symbol)]);
+    const auto last = first + static_cast<std::size_t>(store.row_count[static_cast<std::size_t>(symbol)]);
+    for (std::size_t row = first; row < last; ++row) {
+      if (store.date[row] > date || (store.date[row] == date && !tonight.over)) break;
+      if (store.knowledge_time[row] > tonight.known_by) continue;
+      out.date.push_back(store.date[row]);
+      out.knowledge_time.push_back(store.knowledge_time[row]);
+      for (const DailyQuantity& quantity : kDailyQuantities) {
+        (out.*quantity.column).push_back((store.*quantity.column)[row]);
+      }
+    }
   }
   if (out.date.empty() || out.date.back() != date) {
     out.date.push_back(date);
@@ -57,7 +69,7 @@ DailyHistory with_tonight(const DailyHistory& store, std::ptrdiff_t symbol, cons
     for (const DailyQuantity& quantity : kDailyQuantities) (out.*quantity.column).push_back(kNaN);
   }
   out.row_count = {static_cast<std::int64_t>(out.rows())};
-  if (!(out.close.back() > 0.0)) out.close.back() = tonight.spot;
+  out.spot.back() = tonight.spot;
   out.g.back() = kNaN;
   out.g_old.back() = tonight.g_old;
   out.iv30.back() = tonight.iv30;
@@ -68,8 +80,11 @@ OutlookAxes make_outlook_axes(const NightHistory& history, std::span<const std::
                               std::span<const std::ptrdiff_t> symbol, std::span<const double> spot,
                               const OutlookConfig& config, const Calendar& calendar, Instant quote_time) {
   OutlookAxes axes;
-  axes.session = calendar.session_begun_by(quote_time).date;
-  axes.next_close = calendar.next_session(axes.session).close;
+  const Session session = calendar.session_begun_by(quote_time), next = calendar.next_session(session.date);
+  axes.session = session.date;
+  axes.over = quote_time >= session.close;
+  axes.known_by = next.open;
+  axes.next_close = next.close;
   if (history.store == nullptr) return axes;
   axes.stored = true;
   axes.maps = config.maps;
@@ -77,7 +92,8 @@ OutlookAxes make_outlook_axes(const NightHistory& history, std::span<const std::
   if (axes.mode.empty()) return axes;
   std::vector<StepAxis> own(ticker.size());
   oneapi::tbb::parallel_for(std::size_t{0}, ticker.size(), [&](std::size_t u) {
-    const DailyHistory rows = with_tonight(*history.store, symbol[u], ticker[u], {axes.session, spot[u], kNaN, kNaN});
+    const DailyHistory rows = with_tonight(*history.store, symbol[u], ticker[u],
+                                           {axes.session, axes.over, axes.known_by, spot[u], kNaN, kNaN});
     const SessionSeries series = make_sessions(rows, 0, calendar, history.corrections);
     if (series.sessions() > 0) own[u] = step_axis(compute_returns(series), series.sessions() - 1);
   });
@@ -94,7 +110,8 @@ TickerOutlook make_outlook(const NightHistory& history, std::ptrdiff_t symbol, c
   TickerOutlook out;
   static const DailyHistory kNone;
   DailyHistory rows = with_tonight(history.store != nullptr ? *history.store : kNone, symbol, ticker, tonight);
-  rows.g.back() = percent_gamma(book, rows.close.back(), quote_time).share();
+  const double close = rows.close.back() > 0.0 ? rows.close.back() : rows.spot.back();
+  rows.g.back() = percent_gamma(book, close, quote_time).share();
   TickerForecastOptions options;
   options.series = true;
   options.record = axes.stored;

@@ -20,9 +20,10 @@ constexpr GreekSet kGreeks = {Greek::kDelta, Greek::kGamma, Greek::kCharm, Greek
 constexpr double kStepsPerDeviation = 8.0;
 constexpr double kCoarsestStep = 0.02;  // ln S: books without short-dated contracts
 constexpr double kMostSpots = 16384.0;  // of a line
-constexpr double kLeastClose = 0.05;    // of spot: lower closes are evaluated one by one, a line to them would be long
+constexpr double kLeastClose = 0.05;    // of spot: lower closes have a line of their own
 constexpr double kFlipRange[] = {0.8, 1.2};
 constexpr double kNoSign = 5e-6;   // of the largest |gx|: what single precision leaves
+constexpr double kNoRatio = 1e-5;  // puts of less than this share of the largest gamma divide nothing
 constexpr double kNoSlope = 1e-4;  // of the largest |dDX/dS|
 
 /// Where the spots of one shift's lines lie.
@@ -134,8 +135,8 @@ class Ticker {
  private:
   /// One mode, rule and shift.
   struct Cell {
-    SpotLine line, ratio_line;
-    std::unique_ptr<LineEvaluation> greeks, ratio, slope;
+    SpotLine line, ratio_line, low_line;
+    std::unique_ptr<LineEvaluation> greeks, ratio, slope, low_greeks, low_ratio;
   };
 
   void append_cell(std::size_t m, std::size_t r, std::size_t v, std::vector<ExposureJob>& greeks,
@@ -146,7 +147,8 @@ class Ticker {
     grid.time =
         in_.mode[m] == StepMode::kAppend ? std::span(&in_.next_close, 1) : std::span(&in_.rule[r].quote_time, 1);
     const Instant instant = grid.time[0];
-    const double low = std::min(x_.front(), std::log(kFlipRange[0]));
+    const double lowest = std::log(kLeastClose);
+    const double low = std::max(std::min(x_.front(), std::log(kFlipRange[0])), lowest);
     const double high = std::max(x_.back(), std::log(kFlipRange[1]));
     const double width = narrowest_deviation(in_.book, in_.positions, grid, instant, low, high);
     cell.line = make_line(low, high, width);
@@ -157,6 +159,14 @@ class Ticker {
     cell.ratio_line = make_line(low, high, narrowest_deviation(held, 2, grid, instant, low, high));
     cell.ratio = std::make_unique<LineEvaluation>(kGammaAlone, held, 2, grid, cell.ratio_line, instant);
     cell.ratio->append_jobs(ratios);
+    if (x_.front() < lowest) {
+      cell.low_line = make_line(x_.front(), lowest, width);
+      cell.low_greeks =
+          std::make_unique<LineEvaluation>(kGreeks, in_.book, in_.positions, grid, cell.low_line, instant);
+      cell.low_greeks->append_jobs(greeks);
+      cell.low_ratio = std::make_unique<LineEvaluation>(kGammaAlone, held, 2, grid, cell.low_line, instant);
+      cell.low_ratio->append_jobs(ratios);
+    }
     if (grid.effective_rule() != IvRule::kStickyStrike) {
       cell.slope = std::make_unique<LineEvaluation>(kDeltaAlone, in_.book, in_.positions, grid, cell.line, instant);
       cell.slope->append_jobs(slopes);
@@ -223,21 +233,31 @@ class Ticker {
     const double lowest = std::min(x_.front(), std::log(kFlipRange[0])),
                  highest = std::max(x_.back(), std::log(kFlipRange[1]));
     for (auto& list : roots) std::erase_if(list, [&](double x) { return x < lowest || x > highest; });
+    const std::vector<double> low_sums = cell.low_greeks ? cell.low_greeks->sum() : std::vector<double>(),
+                              low_ratios = cell.low_ratio ? cell.low_ratio->sum() : std::vector<double>();
+    double largest_gamma = 0.0;  // of the market
+    for (std::size_t j = 0; j < cell.ratio_line.spots; ++j) {
+      largest_gamma = std::max(largest_gamma, ratios[j] + ratios[cell.ratio_line.spots + j]);
+    }
     for (std::size_t c = 0; c < x_.size(); ++c) {
-      const Carrier carrier(cell.line, x_[c]);
+      const bool is_low = x_[c] < std::log(kLeastClose);
+      const SpotLine &line = is_low ? cell.low_line : cell.line, &ratio_line = is_low ? cell.low_line : cell.ratio_line;
+      const double *sum = is_low ? low_sums.data() : sums.data(), *ratio = is_low ? low_ratios.data() : ratios.data();
+      const Carrier carrier(line, x_[c]), open(ratio_line, x_[c]);
       const double close = in_.close[from_ + c];
       for (std::size_t w = 0; w < positions; ++w) {
         double value[kGreeks.size()];
         for (std::size_t g = 0; g < kGreeks.size(); ++g) {
-          value[g] = carrier(&sums[(g * positions + w) * spots]);
+          value[g] = carrier(&sum[(g * positions + w) * line.spots]);
           out_.value[place(static_cast<StepQuantity>(g), w, index) + c] = value[g];
         }
         out_.value[place(StepQuantity::kGammaIndex, w, index) + c] = 0.01 * close * close * value[1] / 1e9;
         out_.value[place(StepQuantity::kFlip, w, index) + c] = in_.book.spot * std::exp(nearest_root(roots[w], x_[c]));
       }
-      const Carrier open(cell.ratio_line, x_[c]);
-      const double calls = open(ratios.data()), puts = open(&ratios[cell.ratio_line.spots]);
-      if (puts > 0.0 && calls >= 0.0) out_.gamma_ratio[index * in_.close.size() + from_ + c] = calls / puts;
+      const double calls = open(ratio), puts = open(&ratio[ratio_line.spots]);
+      if (puts > kNoRatio * largest_gamma && calls >= 0.0) {
+        out_.gamma_ratio[index * in_.close.size() + from_ + c] = calls / puts;
+      }
     }
   }
 

@@ -84,7 +84,7 @@ SessionSeries make_sessions(const DailyHistory& history, std::size_t symbol, con
   series.after_gap.reserve(rows);
   auto next = correction.begin();
   for (std::size_t row = begin; row < begin + rows; ++row) {
-    const double close = history.close[row];
+    const double close = history.close[row] > 0.0 ? history.close[row] : history.spot[row];
     if (!std::isfinite(close) || !(close > 0.0)) continue;
     const std::size_t t = series.sessions();
     const Instant date = history.date[row];

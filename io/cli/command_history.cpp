@@ -53,10 +53,11 @@ std::string date_text(Instant midnight) {
   return utc_text(midnight).substr(0, 10);
 }
 
-/// A night's own series: G, G_old, gamma index under its first position model and iv30, as rows of its session.
+/// A night's own series: spot, G, G_old, gamma index under its first position model and iv30, as rows of its session.
 DailyHistory night_history(const std::string& file, const Calendar& calendar) {
   const NightSummary night = read_night_summary(file);
   const std::vector<TableColumn> c = read_rows(file, "predictors", {{"ticker", "g", "g_old", "iv30"}, {}});
+  const std::vector<TableColumn> root = read_rows(file, "root", {{"ticker", "spot_reference"}, {}});
   const Date date = calendar.session_begun_by(night.header.quote_time).date;
   const Instant known = knowledge_time_of(night.header.quote_time, night.header.open_interest_knowledge_time, file);
   DailyHistory history;
@@ -75,6 +76,7 @@ DailyHistory night_history(const std::string& file, const Calendar& calendar) {
     history.g_old.back() = g_old;
     history.gamma_index.back() = index;
     history.iv30.back() = iv30;
+    if (u < cells(root[0].variable) && text_at(root[0], u) == ticker) history.spot.back() = number_at(root[1], u);
   }
   return history;
 }
@@ -86,9 +88,16 @@ Part read_part(const std::string& file, const Options& options, HistoryFormat fo
   part.name = fs::path(file).filename().string();
   std::error_code ignored;
   const std::string schema = fs::is_regular_file(file, ignored) && is_hdf5_file(file) ? list_groups(file).schema : "";
+  // What is quoted within a session is not what its close will say.
+  const auto over = [&](Instant quote_time) {
+    if (quote_time >= calendar.session_begun_by(quote_time).close) return true;
+    spdlog::warn("{}: nothing taken (its quotes are of {}, before the close of their session)", file,
+                 utc_text(quote_time));
+    return false;
+  };
   if (schema == "greekgrid.night") {
     part.format = "night.h5";
-    part.history = night_history(file, calendar);
+    if (over(read_night_summary(file).header.quote_time)) part.history = night_history(file, calendar);
     part.history.source = {{part.name, file_sha256(file)}};
     part.rows_in = static_cast<std::int64_t>(part.history.rows());
     return part;
@@ -96,8 +105,10 @@ Part read_part(const std::string& file, const Options& options, HistoryFormat fo
   if (schema == "greekgrid.chains") {
     const OptionChain chain = read_chain_file(file);
     part.format = "chains.h5";
-    part.history = percent_gamma_history(chain, calendar,
-                                         knowledge_time_of(chain.quote_time, chain.open_interest_knowledge_time, file));
+    if (over(chain.quote_time)) {
+      part.history = percent_gamma_history(
+          chain, calendar, knowledge_time_of(chain.quote_time, chain.open_interest_knowledge_time, file));
+    }
     part.history.source = {{part.name, file_sha256(file)}};
     part.rows_in = static_cast<std::int64_t>(chain.tickers());
     part.refused = chain.tickers() - part.history.symbols();

@@ -17,6 +17,7 @@
 #include "greekgrid/host/night_run.hpp"
 #include "greekgrid/io/config_file.hpp"
 #include "greekgrid/io/corrections_file.hpp"
+#include "greekgrid/io/file_lock.hpp"
 #include "greekgrid/io/history_file.hpp"
 #include "greekgrid/io/history_ingest.hpp"
 #include "greekgrid/io/ingest.hpp"
@@ -73,6 +74,13 @@ std::unique_ptr<Backend> choose_backend(const std::string& wanted, Precision pre
 // Basis points between the vendor's spot and the one that the options saw, from which on it is worth a warning.
 constexpr double kNotableBasis = 20.0;
 
+// The last session that is over at the quotes: what later prices and volumes say is not known yet.
+Date last_session(const Calendar& calendar, Instant quote_time) {
+  const Session session = calendar.session_begun_by(quote_time);
+  if (quote_time >= session.close) return session.date;
+  return calendar.session_on_or_before(Date{std::chrono::sys_days{session.date} - std::chrono::days{1}}).date;
+}
+
 // Fills the ranking of the selection and records what it was: a CSV, or where only the first so many are asked for and
 // there is none, the history. `history` is what --history names.
 Diagnostics rank_universe(const Options& options, const DailyHistory& history, const Calendar& calendar,
@@ -91,7 +99,7 @@ Diagnostics rank_universe(const Options& options, const DailyHistory& history, c
   if (!by_history) {
     ranking = read_ranking(file);
   } else {
-    ranking.symbol = rank_by_dollar_volume(history, calendar, new_york_date(quote_time));
+    ranking.symbol = rank_by_dollar_volume(history, calendar, last_session(calendar, quote_time));
     ranking.source = std::filesystem::path(file).filename().string();
     if (ranking.symbol.empty()) {
       throw InputError(file +
@@ -150,52 +158,70 @@ Previous read_previous(const std::string& file, Instant quote_time) {
           {std::filesystem::path(file).filename().string(), file_sha256(file)}};
 }
 
-// The session's own row of every ticker goes into the store, once the result is published. The spot is its close where
-// the store has none.
-void append_tonight(const Options& options, const OptionChain& chain, const NightHeader& header,
-                    const NightTables& tables, const DailyHistory& history, const Calendar& calendar) {
-  const Date session = header.outlook.session;
-  if (chain.quote_time < calendar.session(session)->close) {
-    spdlog::warn("{}: not extended (the quotes are of {}, before the close of their session)", options.history,
-                 utc_text(chain.quote_time));
-    return;
-  }
+// The session's own row of every ticker, under the names of the store.
+DailyHistory session_rows(const Options& options, const OptionChain& chain, const NightHeader& header,
+                          const NightTables& tables, const std::vector<std::string>& symbol) {
   const Instant known =
       knowledge_time_of(chain.quote_time, chain.open_interest_knowledge_time, options.source.files.front());
-  const std::vector<std::ptrdiff_t> symbol = find_symbols(history, header.ticker);
-  std::map<std::string, std::size_t> order;  // as the store spells them
-  for (std::size_t u = 0; u < header.ticker.size(); ++u) {
-    order.emplace(symbol[u] < 0 ? header.ticker[u] : history.symbol[static_cast<std::size_t>(symbol[u])], u);
-  }
+  std::map<std::string, std::size_t> order;  // of two tickers that spell one share class the first
+  for (std::size_t u = 0; u < symbol.size(); ++u) order.emplace(symbol[u], u);
   DailyHistory tonight;
   tonight.source = {{std::filesystem::path(options.target).filename().string(), file_sha256(options.target)}};
   for (const auto& [name, u] : order) {
     const SessionPredictors& at = tables.outlook[u].forecast.at;
-    append_symbol_row(tonight, name, session, known);
-    bool has_close = false;
-    if (symbol[u] >= 0) {
-      const auto s = static_cast<std::size_t>(symbol[u]);
-      const auto begin = history.date.begin() + history.row_begin[s], end = begin + history.row_count[s];
-      const auto row = std::lower_bound(begin, end, midnight_of(session));
-      has_close = row != end && *row == midnight_of(session) &&
-                  history.close[static_cast<std::size_t>(row - history.date.begin())] > 0.0;
-    }
-    if (!has_close) tonight.close.back() = header.spot_reference[u];
+    append_symbol_row(tonight, name, header.outlook.session, known);
+    tonight.spot.back() = header.spot_reference[u];
     tonight.g.back() = at.x[static_cast<std::size_t>(Predictor::kG)];
     tonight.g_old.back() = at.old[static_cast<std::size_t>(Predictor::kG)];
     tonight.iv30.back() = at.iv30;
     tonight.gamma_index.back() = tables.level[u * header.position.size()][LevelName::kGammaIndex].value;
   }
-  const HistoryAppend appended = append_to_history(options.history, tonight, options.replace);
+  return tonight;
+}
+
+// Puts them into the store, once the result and its record are published.
+void append_tonight(const Options& options, const OptionChain& chain, const NightHeader& header,
+                    const NightTables& tables, const std::vector<std::string>& symbol) {
+  if (!header.outlook.over) {
+    spdlog::warn("{}: not extended (the quotes are of {}, before the close of their session)", options.history,
+                 utc_text(chain.quote_time));
+    return;
+  }
+  const std::string session = utc_text(midnight_of(header.outlook.session)).substr(0, 10);
+  HistoryAppend appended;
+  try {
+    appended =
+        append_to_history(options.history, session_rows(options, chain, header, tables, symbol), options.replace);
+  } catch (const OutputError& error) {
+    throw OutputError(
+        fmt::format("{}; {} itself is complete: `greekgrid history {} {} -o {}` extends the history by it",
+                    error.what(), options.target, options.history, options.target, options.history));
+  }
   const std::size_t differ = appended.merge.contradiction.size();
   if (differ > 0) {
-    spdlog::warn("{}: {} values of {} differ from those it had {}", options.history, differ,
-                 utc_text(midnight_of(session)).substr(0, 10),
+    spdlog::warn("{}: {} values of {} differ from those it had {}", options.history, differ, session,
                  options.replace ? "and replaced them" : "and were left out (--replace takes them)");
   }
   spdlog::info("{}: {}", options.history,
-               appended.written ? "extended by the session of " + utc_text(midnight_of(session)).substr(0, 10)
-                                : "has the session already");
+               appended.written ? "extended by the session of " + session : "has the session already");
+}
+
+// Closes of the history on another scale than the quotes: how many, and the worst in words.
+std::pair<std::size_t, std::string> contradicted_closes(const NightHeader& header, const NightTables& tables) {
+  constexpr double kNotable = 0.05;
+  std::pair<std::size_t, std::string> found;
+  double largest = kNotable;
+  for (std::size_t u = 0; u < header.ticker.size(); ++u) {
+    const double close = tables.outlook[u].forecast.at.close, spot = header.spot_reference[u];
+    const double distance = std::abs(std::log(close / spot));
+    if (!(distance > kNotable)) continue;
+    ++found.first;
+    if (distance > largest) {
+      largest = distance;
+      found.second = fmt::format("{} {:g} for {:g}", header.ticker[u], close, spot);
+    }
+  }
+  return found;
 }
 
 std::string now_text() {
@@ -236,7 +262,12 @@ int run(const Options& options) {
   Calendar calendar;
   for (const CalendarOverride& day : config.calendar) calendar.set_day(day.date, day.kind);
   const auto backend = choose_backend(options.backend, config.precision);
-  for (const Target& target : targets) const PendingFile probe(target.path);  // refuse a hopeless one before the work
+  // Refuse a hopeless one before the work.
+  for (const Target& target : targets) const PendingFile probe(target.path);
+  if (!options.history.empty() && !options.no_append) {
+    const FileLock lock(options.history);
+    const PendingFile probe(options.history);
+  }
 
   nlohmann::ordered_json seconds;
   const OptionChain chain = read_chain(options.source, calendar);
@@ -260,7 +291,7 @@ int run(const Options& options) {
     config.market.rate_curve = read_rate_curve(config.market.rate_curve_file, new_york_date(chain.quote_time));
   }
   const Previous previous = read_previous(options.previous, chain.quote_time);
-  const DailyHistory history = options.history.empty() ? DailyHistory() : read_history_file(options.history);
+  DailyHistory history = options.history.empty() ? DailyHistory() : read_history_file(options.history);
   NightHistory past;
   if (!options.history.empty()) {
     past.store = &history;
@@ -311,7 +342,7 @@ int run(const Options& options) {
 
   const NightHeader header =
       make_header(chain, snapshot, config, calendar,
-                  average_daily_volume(history, snapshot.ticker, new_york_date(chain.quote_time)), past);
+                  average_daily_volume(history, snapshot.ticker, last_session(calendar, chain.quote_time)), past);
   NightWriter writer(options.target, header);
   FileSink sink(writer);
   NightTimings timings;
@@ -369,12 +400,13 @@ int run(const Options& options) {
                     displaced.size(), kNotableBasis, worst->ticker, worst->spot_basis_bp));
     spdlog::warn("{} (docs/conventions.md, forwards)", tables.warnings.back());
   }
+  if (const auto [count, worst] = contradicted_closes(header, tables); count > 0) {
+    tables.warnings.push_back(
+        fmt::format("{} tickers have a close in the history that is more than 5 % from their spot, {}", count, worst));
+    spdlog::warn("{} (is the history adjusted, or of another symbol?)", tables.warnings.back());
+  }
   writer.finish(tables);
   seconds["finish"] = lap();
-  if (past.store != nullptr && !options.no_append) {
-    append_tonight(options, chain, header, tables, history, calendar);
-    seconds["append"] = lap();
-  }
   const double total = std::chrono::duration<double>(Clock::now() - start).count();
   seconds["total"] = total;
 
@@ -410,6 +442,15 @@ int run(const Options& options) {
   // File names need not be UTF-8, JSON must be.
   publish_text(record_target, record.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
 
+  if (past.store != nullptr && !options.no_append) {
+    std::vector<std::string> symbol = snapshot.ticker;
+    const std::vector<std::ptrdiff_t> place = find_symbols(history, snapshot.ticker);
+    for (std::size_t u = 0; u < symbol.size(); ++u) {
+      if (place[u] >= 0) symbol[u] = history.symbol[static_cast<std::size_t>(place[u])];
+    }
+    history = {};  // the store is read anew under its lock
+    append_tonight(options, chain, header, tables, symbol);
+  }
   spdlog::info(
       "{}: {} tickers, {} contracts, {:.3g} evaluations in {:.2f} s ({:.3g}/s), total {:.2f} s, peak memory {}",
       options.target, snapshot.tickers(), snapshot.contracts(), timings.evaluations, timings.evaluate_seconds,

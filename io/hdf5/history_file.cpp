@@ -37,6 +37,7 @@ constexpr std::array<Description, kDailyQuantities.size()> kDescriptions{
     Description{"dark index", "1"},
     Description{"gamma exposure in the unit of its publisher", "1"},
     Description{"call share of percent gamma: 0.5 is balanced", "1"},
+    Description{"price of a night's quotes: the close until there is one", "USD"},
     Description{"call gamma over put gamma at market volatility: 1 is balanced, of a night", "1"},
     Description{"gamma index of a night's first position model", "1e9 USD"},
     Description{"implied volatility of 30 days at the forward, of a night", "vol"}};

@@ -141,7 +141,9 @@ void DailyRows::add(std::int64_t line, std::string_view symbol, DayNumber day, c
     // The years that the calendar knows.
     const int year = static_cast<int>(date.year());
     if (const auto session = year >= 1990 && year <= 2035 ? calendar_.session(date) : std::nullopt) {
-      known->second = out_.format == HistoryFormat::kFinra ? finra_knowledge_time(date) : session->close;
+      known->second = out_.format == HistoryFormat::kFinra || out_.format == HistoryFormat::kDix
+                          ? finra_knowledge_time(date)
+                          : session->close;
     }
   }
   if (!known->second) return refuse(line, date_field, "not_a_session", date_text, symbol);

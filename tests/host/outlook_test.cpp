@@ -45,11 +45,12 @@ struct Night {
                       multiplier = std::vector<double>(6, 100.0);
   std::vector<std::int8_t> right = {1, 1, 1, -1, -1, -1};
   std::vector<Instant> settlement;
+  bool over = true;
   OutlookConfig config{true, {StepMode::kAppend, StepMode::kReplace}};
 
   Night() { settlement.assign(6, quote_time + 40 * 86400); }
   NightHistory history() const { return {&store, {}}; }
-  Tonight tonight() const { return {session, 77.0, 0.21, 1.5}; }
+  Tonight tonight() const { return {session, over, calendar.next_session(session).open, 77.0, 0.21, 1.5}; }
   PercentGammaBook book() const { return {strike, right, open_interest, multiplier, settlement}; }
   OutlookAxes axes() const {
     const std::vector<std::string> tickers = {"BRK.B"};
@@ -66,6 +67,13 @@ TEST(Outlook, FindsSymbolsHoweverShareClassesAreSpelled) {
   const DailyHistory store = make_store();
   const std::vector<std::string> tickers = {"BRK.B", "BRK-B", "QUIET", "BRK", "ZZZ"};
   EXPECT_EQ(find_symbols(store, tickers), (std::vector<std::ptrdiff_t>{0, 0, 1, -1, -1}));
+  // Of several spellings the very same, else the one with the most rows.
+  DailyHistory two = store;
+  two.symbol = {"BRK-B", "BRK/B"};
+  const std::vector<std::string> spelled = {"BRK.B", "BRK-B", "BRK/B"};
+  EXPECT_EQ(find_symbols(two, spelled), (std::vector<std::ptrdiff_t>{0, 0, 1}));
+  std::swap(two.row_count[0], two.row_count[1]);
+  EXPECT_EQ(find_symbols(two, spelled), (std::vector<std::ptrdiff_t>{1, 0, 1}));
 }
 
 TEST(Outlook, TakesOfTheStoreWhatIsUpToTheSession) {
@@ -83,17 +91,41 @@ TEST(Outlook, TakesOfTheStoreWhatIsUpToTheSession) {
   DailyHistory store = night.store;
   store.close[kTonight] = kNan;
   rows = with_tonight(store, 0, "BRK.B", night.tonight());
-  EXPECT_EQ(rows.close.back(), 77.0) << "the spot fills a missing close";
+  EXPECT_TRUE(std::isnan(rows.close.back()));
+  EXPECT_EQ(rows.spot.back(), 77.0);
+  EXPECT_EQ(test::sessions_of(rows).close.back(), 77.0) << "the spot stands for a missing close";
 
   rows = with_tonight(store, 1, "QUIET", night.tonight());
   ASSERT_EQ(rows.rows(), 31U) << "a row of its own where the store ends before";
   EXPECT_EQ(rows.date.back(), midnight_of(night.session));
-  EXPECT_EQ(rows.close.back(), 77.0);
+  EXPECT_EQ(rows.spot.back(), 77.0);
   EXPECT_TRUE(std::isnan(rows.volume.back()));
 
   rows = with_tonight(store, -1, "NEW", night.tonight());
   EXPECT_EQ(rows.rows(), 1U);
   EXPECT_EQ(rows.symbol, std::vector<std::string>{"NEW"});
+}
+
+TEST(Outlook, TakesOfASessionThatIsNotOverTheSpotAlone) {
+  Night night;
+  night.over = false;
+  const DailyHistory rows = with_tonight(night.store, 0, "BRK.B", night.tonight());
+  ASSERT_EQ(rows.rows(), kTonight + 1);
+  EXPECT_EQ(rows.close[kTonight - 1], night.store.close[kTonight - 1]);
+  EXPECT_TRUE(std::isnan(rows.close.back()));
+  EXPECT_TRUE(std::isnan(rows.high.back()));
+  EXPECT_TRUE(std::isnan(rows.short_volume.back()));
+  EXPECT_EQ(rows.spot.back(), 77.0);
+}
+
+TEST(Outlook, WhatBecameKnownAfterTheNextOpenDoesNotCount) {
+  Night night;
+  night.store.knowledge_time[kTonight] = night.tonight().known_by + 1;
+  DailyHistory rows = with_tonight(night.store, 0, "BRK.B", night.tonight());
+  EXPECT_TRUE(std::isnan(rows.close.back()));
+  night.store.knowledge_time[kTonight] = night.tonight().known_by;
+  rows = with_tonight(night.store, 0, "BRK.B", night.tonight());
+  EXPECT_EQ(rows.close.back(), night.store.close[kTonight]);
 }
 
 TEST(Outlook, NothingLaterThanTheSessionCounts) {
@@ -198,6 +230,7 @@ TEST(Outlook, QuotesWithinASessionBelongToItAndStepToTheNext) {
   Night night;
   night.quote_time = night.calendar.session(night.session)->open + 3600;
   EXPECT_EQ(night.axes().session, night.session);
+  EXPECT_FALSE(night.axes().over);
   EXPECT_EQ(night.axes().next_close, night.calendar.next_session(night.session).close);
 }
 

@@ -287,6 +287,26 @@ TEST(StepTable, TheBackendDoesNotMatterBeyondItsPrecision) {
   }
 }
 
+TEST(StepTable, ACloseNearNothingCostsTheOthersNothing) {
+  Table table;
+  const auto backend = make_cpu_backend(Precision::kFp64);
+  const StepTable want = table.make(*backend);
+  table.close.insert(table.close.begin(), {1e-9, 0.5, 0.04 * table.book.spot});
+  const StepTable got = table.make(*backend);
+  for (const auto q : {StepQuantity::kDx, StepQuantity::kGx, StepQuantity::kVanna}) {
+    Table plain;
+    double largest = 0.0;
+    for (std::size_t c = 0; c < plain.close.size(); ++c) {
+      largest = std::max(largest, std::abs(want.value[plain.at(q, 0, 0, 0, 1, c)]));
+    }
+    for (std::size_t c = 0; c < plain.close.size(); ++c) {
+      ASSERT_NEAR(got.value[table.at(q, 0, 0, 0, 1, c + 3)], want.value[plain.at(q, 0, 0, 0, 1, c)], 3e-7 * largest);
+    }
+  }
+  EXPECT_NEAR(got.value[table.at(StepQuantity::kGx, 0, 0, 0, 1, 0)], 0.0, 1e-6);
+  EXPECT_TRUE(std::isnan(got.gamma_ratio[table.close.size()])) << "no puts to divide by";
+}
+
 TEST(StepTable, ClosesThatAreNotPositiveAndEmptyBooksHaveNoNumbers) {
   Table table;
   table.close = {-5.0, 0.0, 90.0, 100.0};

@@ -525,7 +525,7 @@ def case_history(folder):
     table, _ = run("export", store, "--what", "root", "--variables", "date,knowledge_time")
     known = {(r["symbol"], r["date"][:10]): r["knowledge_time"] for r in csv.DictReader(table.splitlines())}
     assert known["AAA", "2021-01-04"] == "2021-01-04T23:00:00Z" and known["AAA", "2021-01-05"] == "2021-01-05T21:00:00Z", known
-    assert known["SPX", "2021-01-04"] == "2021-01-04T21:00:00Z" and known["ZZZ", "2021-01-12"] == "2021-01-12T21:00:00Z", known
+    assert known["SPX", "2021-01-04"] == "2021-01-04T23:00:00Z" and known["ZZZ", "2021-01-12"] == "2021-01-12T21:00:00Z", known
     assert "known           until 2021-01-12T21:00:00Z" in info, info
     assert not list(folder.glob(".*.lock"))
 
@@ -1225,7 +1225,7 @@ def case_night_into_the_history(folder):
         with h5py.File(store) as h:
             names = list(h["symbol"].asstr())
             begin, count = int(h["row_begin"][names.index("AAA")]), int(h["row_count"][names.index("AAA")])
-            return [{name: h[name][i] for name in ("close", "g", "g_old", "gamma_index", "iv30", "knowledge_time")}
+            return [{name: h[name][i] for name in ("close", "spot", "g", "g_old", "gamma_index", "iv30", "knowledge_time")}
                     for i in range(begin, begin + count)]
 
     night, again = folder / "n.h5", folder / "again.h5"
@@ -1234,7 +1234,7 @@ def case_night_into_the_history(folder):
     _, log = run("run", chains, "--history", store, "-o", night, "--config", small_config(folder))
     assert "extended by the session of 2026-07-10" in log, log
     got = rows()
-    assert len(got) == 3 and got[2]["close"] == 101.0 and math.isnan(got[1]["g"]), got
+    assert len(got) == 3 and got[2]["spot"] == 101.0 and math.isnan(got[2]["close"]) and math.isnan(got[1]["g"]), got
     with h5py.File(night) as f:
         p = f["predictors"]
         assert f["predictors"].attrs["session"] == day
@@ -1246,19 +1246,37 @@ def case_night_into_the_history(folder):
     extended = store.read_bytes()
     _, log = run("run", chains, "--history", store, "-o", again, "--config", small_config(folder))
     assert "has the session already" in log and sha(again) == sha(night) and store.read_bytes() == extended, log
-    # Other values: kept out, then taken when asked for. What prices say of the day stands.
+    # Other values: kept out, then taken when asked for.
     run("ingest", priced_chain(folder / "b.csv", day, 103.0, -0.2), "-o", chains)
     _, log = run("run", chains, "--history", store, "-o", night, "--config", small_config(folder))
     assert "differ from those it had and were left out" in log and str(rows()) == str(got), log
     _, log = run("run", chains, "--history", store, "--replace", "-o", night, "--config", small_config(folder))
-    assert "and replaced them" in log and rows()[2]["close"] == 101.0, log
-    # G is that of the day's close, which stands: the same book at the same price.
-    assert rows()[2]["g"] == got[2]["g"] and rows()[2]["g_old"] != got[2]["g_old"] and rows()[2]["iv30"] != got[2]["iv30"]
-    # Quotes of a session that is not over are forecast from, not appended.
+    assert "and replaced them" in log and rows()[2]["spot"] == 103.0 and rows()[2]["g"] != got[2]["g"], log
+    # The official close comes in beside the spot and is what counts.
+    (folder / "q.csv").write_text("date,symbol,close,volume\n2026-07-10,AAA,102.5,5\n")
+    out, _ = run("history", store, folder / "q.csv", "-o", store)
+    assert "0 refused or contradicted" in out and rows()[2]["close"] == 102.5, out
+    run("run", chains, "--history", store, "-o", night, "--config", small_config(folder), "--no-append")
+    with h5py.File(night) as f:
+        assert f["predictors/close"][0] == 102.5
+    # Quotes of a session that is not over are forecast from, at their own price, and not appended.
     kept = store.read_bytes()
     run("ingest", priced_chain(folder / "b.csv", day, 103.0, -0.2), "-o", chains, "--quote-time", "2026-07-10T15:00:00Z")
     _, log = run("run", chains, "--history", store, "-o", night, "--config", small_config(folder))
     assert "not extended" in log and store.read_bytes() == kept, log
+    with h5py.File(night) as f:
+        assert f["predictors/close"][0] == 103.0 and f["predictors"].attrs["session"] == day
+    _, log = run("history", store, night, chains, "-o", folder / "x.h5")
+    assert log.count("before the close of their session") == 2, log
+    # Where the history cannot be extended nothing is begun.
+    if os.getuid() != 0:
+        folder.joinpath("locked").mkdir()
+        target = folder / "locked" / "h.h5"
+        target.write_bytes(store.read_bytes())
+        target.parent.chmod(0o500)
+        run("run", chains, "--history", target, "-o", folder / "never.h5", "--config", small_config(folder), code=1)
+        target.parent.chmod(0o700)
+        assert not (folder / "never.h5").exists()
 
 
 def case_history_of_chains(folder):

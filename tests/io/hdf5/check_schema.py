@@ -45,7 +45,7 @@ CHAINS_OPTIONAL = {("/", "dealer_position"): (("contract",), "f8", "1")}
 HISTORY = {
     "symbol": (("symbol",), "str", None), **same("row_begin row_count", ("symbol",), "i8", "1"),
     "row": (("row",), "i8", "1"), **same("date knowledge_time", ("row",), "i8", TIME),
-    **same("open high low close", ("row",), "f8", "USD"), **same("dix gex g g_old", ("row",), "f8", "1"), "gamma_index": (("row",), "f8", "1e9 USD"), "iv30": (("row",), "f8", "vol"),
+    **same("open high low close spot", ("row",), "f8", "USD"), **same("dix gex g g_old", ("row",), "f8", "1"), "gamma_index": (("row",), "f8", "1e9 USD"), "iv30": (("row",), "f8", "vol"),
     **same("volume short_volume short_exempt_volume off_exchange_volume", ("row",), "f8", "shares"),
 }
 

@@ -39,6 +39,7 @@ struct DailyHistory {
   std::vector<double> dix;                     // (N) 1, dark index
   std::vector<double> gex;                     // (N) 1, gamma exposure in its publisher's unit
   std::vector<double> g;                       // (N) 1, call share of percent gamma of a chain
+  std::vector<double> spot;                    // (N) USD, of a night's quotes: the close until there is one
   std::vector<double> g_old;                   // (N) 1, call over put gamma at market volatility, of a night
   std::vector<double> gamma_index;             // (N) 1e9 USD, of a night's first position model
   std::vector<double> iv30;                    // (N) vol, of a night
@@ -53,7 +54,7 @@ struct DailyQuantity {
   std::vector<double> DailyHistory::*column;
   bool is_volume;  ///< counted, so never negative and compared exactly
 };
-inline constexpr std::array<DailyQuantity, 14> kDailyQuantities{
+inline constexpr std::array<DailyQuantity, 15> kDailyQuantities{
     DailyQuantity{"open", &DailyHistory::open, false},
     DailyQuantity{"high", &DailyHistory::high, false},
     DailyQuantity{"low", &DailyHistory::low, false},
@@ -65,6 +66,7 @@ inline constexpr std::array<DailyQuantity, 14> kDailyQuantities{
     DailyQuantity{"dix", &DailyHistory::dix, false},
     DailyQuantity{"gex", &DailyHistory::gex, false},
     DailyQuantity{"g", &DailyHistory::g, false},
+    DailyQuantity{"spot", &DailyHistory::spot, false},
     DailyQuantity{"g_old", &DailyHistory::g_old, false},
     DailyQuantity{"gamma_index", &DailyHistory::gamma_index, false},
     DailyQuantity{"iv30", &DailyHistory::iv30, false}};

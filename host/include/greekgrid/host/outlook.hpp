@@ -40,6 +40,8 @@ struct OutlookAxes {
   bool stored = false;  ///< there is a history
   bool maps = false;
   Date session;            ///< session t: the last that has begun at the quotes
+  bool over = true;        ///< whether it has ended by then
+  Instant known_by = 0;    ///< the open of session t + 1: what became known later does not count
   Instant next_close = 0;  ///< the close of session t + 1
   std::vector<StepMode> mode;
   StepAxis close;  ///< the union of the tickers' own
@@ -48,17 +50,21 @@ struct OutlookAxes {
 /// What a night says of its session.
 struct Tonight {
   Date session;
-  double spot = 0.0;   ///< USD: the close where the store has none yet
-  double iv30 = 0.0;   ///< vol, NaN if unknown
-  double g_old = 0.0;  ///< sum OI m gamma of calls over that of puts, NaN if unknown
+  bool over = true;      ///< whether the session had ended at the quotes
+  Instant known_by = 0;  ///< see OutlookAxes
+  double spot = 0.0;     ///< USD: the close where the store has none yet
+  double iv30 = 0.0;     ///< vol, NaN if unknown
+  double g_old = 0.0;    ///< sum OI m gamma of calls over that of puts, NaN if unknown
 };
 
-/// Index into the store of each ticker, or -1; share classes match however they are spelled.
+/// Index into the store of each ticker, or -1: the symbol of that very spelling, else of those that spell the same
+/// share class the one with the most rows.
 std::vector<std::ptrdiff_t> find_symbols(const DailyHistory& store, std::span<const std::string> ticker);
 
 /// One ticker's rows of the store up to the session, with what the night adds: its volatility and ratio take the place
-/// of the store's, its spot fills a missing close. Nothing later than the session is taken. G is left missing: it needs
-/// the close, see make_outlook().
+/// of the store's, its spot stands where there is no close. Nothing later than the session is taken, nor what became
+/// known after the next one had opened; of a session that is not over the spot alone. G is left missing: it needs the
+/// close, see make_outlook().
 /// @param symbol index into the store, or -1: a history of this one session
 DailyHistory with_tonight(const DailyHistory& store, std::ptrdiff_t symbol, const std::string& ticker,
                           const Tonight& tonight);

@@ -60,7 +60,8 @@ struct SessionSeries {
 /// as the days before, a crash for many more. Without those volumes, or where their median is 0, nothing is accepted.
 /// Any other |ln R| > 0.22 is an event of factor 1. A correction comes first and is an event whatever R is.
 /// Where `dix` is present in the history at a session it is the short ratio; else short_volume / off_exchange_volume.
-/// Rows whose close is missing, not finite or not positive are no sessions. O(rows of the symbol).
+/// Where there is no close a night's spot takes its place; rows where neither is positive and finite are no sessions.
+/// O(rows of the symbol).
 /// @param symbol index into the history
 /// @throws std::invalid_argument for a correction of that symbol whose factor is not positive and finite
 SessionSeries make_sessions(const DailyHistory& history, std::size_t symbol, const Calendar& calendar,

@@ -41,7 +41,8 @@ struct StepTableInputs {
 /// Numbers of one ticker, NaN where there is none.
 struct StepTable {
   std::vector<double> value;        ///< (StepQuantity, M, W, R, V, X)
-  std::vector<double> gamma_ratio;  ///< (M, R, V, X) G_old': sum OI m gamma of calls over that of puts
+  std::vector<double> gamma_ratio;  ///< (M, R, V, X) G_old': sum OI m gamma of calls over that of puts; NaN where
+                                    ///< the puts' is below 1e-5 of the largest of both over the spots
 };
 
 /// Makes the tables of many tickers; their work goes to the backend in few calls.

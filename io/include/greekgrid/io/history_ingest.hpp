@@ -33,7 +33,8 @@ struct HistoryOptions {
   std::string symbol;
 };
 
-/// One file, read. Rows of FINRA's are known at finra_knowledge_time(), all others with the close of their session.
+/// One file, read. Rows of FINRA's and of DIX-style series, which are made of FINRA's, are known at
+/// finra_knowledge_time(), all others with the close of their session.
 struct HistorySource {
   std::string name;  ///< base name
   HistoryFormat format = HistoryFormat::kAuto;
