@@ -72,6 +72,38 @@ PredictorSet valid_set(const std::array<double, kPredictors>& z) {
 }
 
 namespace {
+constexpr std::array<PredictorSet, 4> kSets = {kPVGD, kPVG, kPVD, kPV};
+}  // namespace
+
+UsableSet::UsableSet(const ForecastData& data) {
+  for (std::size_t k = 0; k < kSets.size(); ++k) {
+    std::int32_t count = 0;
+    for (std::size_t s = 0; s < data.outcome.size(); ++s) {
+      bool known = std::isfinite(data.outcome[s]);
+      for (std::size_t p = 0; p < kPredictors; ++p)
+        known = known && (((kSets[k] >> p) & 1) == 0 || std::isfinite(data.z[p][s]));
+      count += known ? 1 : 0;
+      count_[k].push_back(count);
+    }
+  }
+}
+
+PredictorSet UsableSet::operator()(const std::array<double, kPredictors>& z, std::ptrdiff_t last) const {
+  const PredictorSet valid = valid_set(z);
+  if (valid == 0 || last < 0) return valid;
+  const auto count = [&](std::size_t k) {
+    const bool is_valid = (valid & kSets[k]) == kSets[k];
+    return is_valid && !count_[k].empty() ? count_[k][std::min(static_cast<std::size_t>(last), count_[k].size() - 1)]
+                                          : 0;
+  };
+  const auto enough = [&](std::size_t k) { return count(k) >= static_cast<std::int32_t>(kNeighbours); };
+  if (enough(0)) return kSets[0];
+  const std::size_t better = count(2) > count(1) ? 2 : 1;
+  if (enough(better)) return kSets[better];
+  return enough(3) ? kSets[3] : valid;
+}
+
+namespace {
 
 // Everything that is read off the neighbours.
 // @param age_of factor of an age in sessions

@@ -505,9 +505,10 @@ ForecastRecord walk_forward(const ForecastData& data, std::span<const double> iv
                             std::uint64_t seed, std::vector<double>* keep) {
   GrowingRecord record(data, iv30, mad, seed, keep);
   WalkingSearch search(data);
+  const UsableSet usable(data);
   for (std::size_t t = static_cast<std::size_t>(data.horizon); t < data.outcome.size(); ++t) {
     const auto z = standing(data, t);
-    const PredictorSet set = valid_set(z);
+    const PredictorSet set = usable(z, static_cast<std::ptrdiff_t>(t) - data.horizon);
     if (set == 0 || !record.takes(t, set)) continue;
     search.find(set, z, t - static_cast<std::size_t>(data.horizon) + 1);
     record.add(t, search.neighbour(), search.distance2());
@@ -527,13 +528,25 @@ std::array<ForecastRecord, kHorizons.size()> walk_forward(const HorizonData& dat
   WalkingSearch search(shorter), early(shorter);
   Neighbours neighbour;
   Distances distance2;
+  const UsableSet usable_shorter(shorter), usable_longer(longer);
   const auto h0 = static_cast<std::size_t>(shorter.horizon), h1 = static_cast<std::size_t>(longer.horizon);
   for (std::size_t t = h0; t < shorter.outcome.size(); ++t) {
     const auto z = standing(shorter, t);
-    const PredictorSet set = valid_set(z);
+    const auto at = static_cast<std::ptrdiff_t>(t);
+    const PredictorSet set = usable_shorter(z, at - shorter.horizon),
+                       longer_set = usable_longer(z, at - longer.horizon);
     if (set == 0) continue;
-    const bool in_shorter = shorter_record.takes(t, set), in_longer = longer_record.takes(t, set);
+    const bool in_shorter = shorter_record.takes(t, set), in_longer = longer_record.takes(t, longer_set);
     if (!in_shorter && !in_longer) continue;
+    if (in_longer && longer_set != set) {
+      search.find(longer_set, z, t - h1 + 1);
+      longer_record.add(t, search.neighbour(), search.distance2());
+      if (in_shorter) {
+        early.find(set, z, t - h0 + 1);
+        shorter_record.add(t, early.neighbour(), early.distance2());
+      }
+      continue;
+    }
     const bool enough = search.find(set, z, t < h1 ? 0 : t - h1 + 1);
     if (in_longer) longer_record.add(t, search.neighbour(), search.distance2());
     if (in_shorter && enough) {

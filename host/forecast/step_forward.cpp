@@ -103,11 +103,12 @@ StepForward step_forward(const StepInputs& inputs, StepMode mode) {
     const std::ptrdiff_t last = static_cast<std::ptrdiff_t>(t) - kHorizons[h];
     const ForecastData data = make_forecast_data(predictors, kHorizons[h]);
     ForecastPath path(data, last, replace ? t : t + 1);
+    const UsableSet usable(data);
     for (std::size_t c = 0; c < closes; ++c) {
       if (out.status[c] != CloseStatus::kOk) continue;
       std::array<double, kPredictors> z;
       for (std::size_t k = 0; k < kPredictors; ++k) z[k] = out.z[k][c];
-      const PredictorSet set = valid_set(z);
+      const PredictorSet set = usable(z, last);
       if (set == 0) {
         out.forecast[h][c].status = ForecastStatus::kNoPredictors;
         continue;

@@ -82,15 +82,15 @@ TickerForecast make_ticker_forecast(const DailyHistory& history, std::size_t sym
   out.at = session_predictors(sessions, predictors, t);
   std::array<double, kPredictors> z{};
   for (std::size_t k = 0; k < kPredictors; ++k) z[k] = out.at.z[k];
-  const PredictorSet set = valid_set(z);
   out.status = TickerForecastStatus::kOk;
   const HorizonData data = make_forecast_data(predictors);
   for (std::size_t h = 0; h < kHorizons.size(); ++h) {
+    const ForecastQuery query = {z, static_cast<std::ptrdiff_t>(t) - kHorizons[h], t};
+    const PredictorSet set = UsableSet(data[h])(z, query.last);
     if (set != 0) {
-      const ForecastQuery query = {z, static_cast<std::ptrdiff_t>(t) - kHorizons[h], t};
       out.now[h] = forecast(data[h], query, set);
       for (std::size_t p = 0; p < kPairs.size(); ++p) {
-        if ((set & kPairs[p]) == kPairs[p]) out.pair[h][p] = forecast(data[h], query, kPairs[p]);
+        if ((valid_set(z) & kPairs[p]) == kPairs[p]) out.pair[h][p] = forecast(data[h], query, kPairs[p]);
       }
     }
     if (out.now[h].status != ForecastStatus::kOk) out.status = TickerForecastStatus::kInsufficientHistory;

@@ -631,7 +631,7 @@ TEST(Forecast, LooksAtNothingThatIsNotKnown) {
         if (s + static_cast<std::size_t>(horizon) > t) other.outcome[s] = 5.0 * uniform(generator);
       }
       const ForecastQuery query = query_at(data, t);
-      const PredictorSet set = valid_set(query.z);
+      const PredictorSet set = UsableSet(data)(query.z, query.last);
       if (set == 0) continue;
       const Forecast a = forecast(data, query, set), b = forecast(other, query, set);
       if (a.status != ForecastStatus::kOk) continue;
@@ -759,7 +759,7 @@ TEST(Forecast, SameBytesFromSeveralThreads) {
     std::vector<double> numbers;
     for (std::size_t t = 100; t < 600; t += 7) {
       const ForecastQuery query = query_at(data, t);
-      const PredictorSet set = valid_set(query.z);
+      const PredictorSet set = UsableSet(data)(query.z, query.last);
       if (set == 0) continue;
       const Forecast f = forecast(data, query, set);
       numbers.insert(numbers.end(), {f.mean, f.median, f.n_eff, f.volatility, f.volatility_median});

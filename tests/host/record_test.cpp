@@ -77,7 +77,7 @@ TEST(Record, IsTheEvaluationWrittenOut) {
     for (std::size_t t = static_cast<std::size_t>(horizon); t < 500; ++t) {
       const double came = data.outcome[t];
       const ForecastQuery query = query_at(data, t);
-      const PredictorSet set = valid_set(query.z);
+      const PredictorSet set = UsableSet(data)(query.z, query.last);
       if (set == 0 || std::isnan(came)) continue;
       const Forecast f = forecast(data, query, set, false);
       if (f.status != ForecastStatus::kOk) continue;
@@ -331,12 +331,36 @@ TEST(Record, OfBothHorizonsAtOnceIsThatOfEachToTheBit) {
       for (std::size_t t = 0; t < sessions; ++t) {
         ASSERT_EQ(std::bit_cast<std::uint64_t>(kept[h][t]), std::bit_cast<std::uint64_t>(mean[t])) << trial << " " << t;
         const ForecastQuery query = query_at(data[h], t);
-        const PredictorSet set = valid_set(query.z);
+        const PredictorSet set = UsableSet(data[h])(query.z, query.last);
         if (std::isnan(mean[t])) continue;
         if ((t + static_cast<std::size_t>(trial)) % 16 == 0) {
           ASSERT_EQ(mean[t], forecast(data[h], query, set, false).mean) << trial << " " << t;
         }
       }
+    }
+  }
+}
+
+// A predictor that begins late: until there are 42 sessions with it forecasts stand on the others, each horizon from
+// its own session on, and the joint record is that of each horizon alone.
+TEST(Record, APredictorThatBeginsLateLeavesNoGap) {
+  constexpr std::size_t kBegins = 400, kSessions = 600;
+  std::mt19937_64 generator(5);
+  PredictorSeries series = greekgrid_test::random_predictors(generator, kSessions);
+  std::fill_n(series.z[2].begin(), kBegins, kNaN);
+  const HorizonData data = make_forecast_data(series);
+  std::array<std::vector<double>, kHorizons.size()> kept;
+  const auto both = walk_forward(data, {}, series.mad, 5, &kept);
+  for (std::size_t h = 0; h < kHorizons.size(); ++h) {
+    EXPECT_EQ(bits_of(both[h]), bits_of(walk_forward(data[h], {}, series.mad, 5)));
+    const UsableSet usable(data[h]);
+    const auto horizon = static_cast<std::size_t>(kHorizons[h]);
+    for (std::size_t t = 300; t + horizon < kSessions; ++t) {
+      EXPECT_FALSE(std::isnan(kept[h][t])) << t;
+      const ForecastQuery query = query_at(data[h], t);
+      // Session kBegins + 41 is the 42nd with all four.
+      EXPECT_EQ(usable(query.z, query.last), t >= kBegins + 41 + horizon ? kPVGD : kPVD) << t;
+      ASSERT_EQ(kept[h][t], forecast(data[h], query, usable(query.z, query.last), false).mean) << t;
     }
   }
 }

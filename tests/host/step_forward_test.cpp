@@ -94,7 +94,7 @@ TEST(StepForward, ReplacingACloseByItselfIsTheSessionItself) {
   for (std::size_t h = 0; h < kHorizons.size(); ++h) {
     const ForecastData data = make_forecast_data(world.predictors, kHorizons[h]);
     const ForecastQuery query = {z, static_cast<std::ptrdiff_t>(t) - kHorizons[h], t};
-    expect_same(step.forecast[h][zero], forecast(data, query, valid_set(z)));
+    expect_same(step.forecast[h][zero], forecast(data, query, UsableSet(data)(z, query.last)));
   }
 }
 
@@ -118,7 +118,8 @@ TEST(StepForward, AnAppendedCloseIsTheNextSession) {
     for (std::size_t k = 0; k < kPredictors; ++k) z[k] = next.z[k][t + 1];
     // Candidates are those of session t: what the next close would add is not known yet.
     const ForecastData data = make_forecast_data(world.predictors, 5);
-    expect_same(step.forecast[0][c], forecast(data, {z, static_cast<std::ptrdiff_t>(t) - 5, t + 1}, valid_set(z)));
+    expect_same(step.forecast[0][c], forecast(data, {z, static_cast<std::ptrdiff_t>(t) - 5, t + 1},
+                                              UsableSet(data)(z, static_cast<std::ptrdiff_t>(t) - 5)));
   }
 }
 

@@ -111,12 +111,21 @@ def outcomes(close, mad, h):
     return y
 
 
-def chosen(z):
-    """Which predictors are in the distance, or none."""
+def chosen(z, z_all, y, last):
+    """Which predictors are in the distance: the most that have 42 candidates, or none."""
     valid = np.isfinite(z)
     if not (valid[0] and valid[1]):
         return []
-    return [0, 1] + [k for k in (2, 3) if valid[k]]
+    every = [0, 1] + [k for k in (2, 3) if valid[k]]
+
+    def candidates(axes):
+        return sum(np.logical_and.reduce([np.isfinite(y[:last + 1])] + [np.isfinite(z_all[k][:last + 1]) for k in axes]))
+    three = [axes for axes in ([0, 1, 2], [0, 1, 3]) if valid[axes[2]]]
+    three.sort(key=lambda axes: -candidates(axes))
+    for axes in ([every] if len(every) == 4 else []) + three + [[0, 1]]:
+        if candidates(axes) >= 42:
+            return axes
+    return every
 
 
 def quantile(y, w, p):
@@ -279,9 +288,9 @@ def check_ticker(report, night, history, chains, u, every):
         report.near(f"{ticker} {letter}", group[letter][u], x[k][t], SERIES)
         report.near(f"{ticker} z_{letter}", group["z_" + letter][u], z[k][t], 0.0 if k != 2 else 1e-9)
     now = np.array([series[t] for series in z])
-    axes = chosen(now)
     for i, h in enumerate(HORIZONS):
         y = outcomes(close, mad, h)
+        axes = chosen(now, z, y, t - h)
         found = neighbours(z, y, now, axes, t - h, t)
         for key, want in forecast(found).items():
             report.near(f"{ticker} {key} of {h}", night["forecast"][key][u, i], want, 1e-9)
@@ -291,7 +300,7 @@ def check_ticker(report, night, history, chains, u, every):
         ours, theirs = [], []
         for s in range(h, t + 1 - h):
             one = np.array([series[s] for series in z])
-            set_of = chosen(one)
+            set_of = chosen(one, z, y, s - h)
             if not set_of or not np.isfinite(y[s]):
                 continue
             known = np.isfinite(y[:s - h + 1])
@@ -347,9 +356,10 @@ def check_ticker(report, night, history, chains, u, every):
                 stored = steps[letter][u, m, k]
                 places.append(standing(x[j][:t] if replace else x[j], stored))
                 report.near(f"{where} z_{letter}", steps["z_" + letter][u, m, k], places[-1], 0.0)
-            axes = chosen(np.array(places))
             for i, h in enumerate(HORIZONS):
-                found = neighbours(z, outcomes(close, mad, h), places, axes, t - h, t if replace else t + 1)
+                y = outcomes(close, mad, h)
+                axes = chosen(np.array(places), z, y, t - h)
+                found = neighbours(z, y, places, axes, t - h, t if replace else t + 1)
                 for key, want in forecast(found).items():
                     report.near(f"{where} {key} of {h}", steps[key][u, m, i, k], want, 1e-9)
         check_book(report, night, u, f"{ticker} {mode}", closes, m, at)

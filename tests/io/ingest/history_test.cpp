@@ -99,7 +99,7 @@ TEST(History, RowsAreKnownWhenTheirSeriesWas) {
   const Date winter = test::ymd(2021, 1, 4), summer = test::ymd(2021, 7, 6), half = test::ymd(2021, 11, 26);
   EXPECT_THAT(known("date,symbol,close\n2021-01-04,A,1\n2021-07-06,A,1\n2021-11-26,A,1\n"),
               ElementsAre(at(winter, 16), at(summer, 16), at(half, 13)));
-  EXPECT_THAT(known("date,symbol,price,dix,gex\n2021-11-26,SPX,1,0.4,1\n"), ElementsAre(at(half, 13)));
+  EXPECT_THAT(known("date,symbol,price,dix,gex\n2021-11-26,SPX,1,0.4,1\n"), ElementsAre(at(half, 18)));
   EXPECT_THAT(known(kFinraHeader + "20211126|A|1|0|2|Q\n1\n" + kFinraHeader + "20210706|A|1|0|2|Q\n1\n"),
               ElementsAre(at(summer, 18), at(half, 18)));
 }

@@ -52,6 +52,19 @@ struct ForecastQuery {
 /// The predictors a query can be answered with: PVGD, PVG, PVD or PV by what is valid, or 0 without P and V.
 PredictorSet valid_set(const std::array<double, kPredictors>& z);
 
+/// The predictors that a query is answered with: of the sets that are valid in it the largest with 42 candidates, of
+/// PVG and PVD the one with more (PVG of as many), so that a predictor whose series has just become long enough does
+/// not leave a ticker without forecasts until its candidates are enough. The valid set where none has as many.
+class UsableSet {
+ public:
+  explicit UsableSet(const ForecastData& data);
+  /// @param last see ForecastQuery
+  PredictorSet operator()(const std::array<double, kPredictors>& z, std::ptrdiff_t last) const;
+
+ private:
+  std::array<std::vector<std::int32_t>, 4> count_;  ///< (T) candidates up to each session: PVGD, PVG, PVD, PV
+};
+
 /// Why there is no forecast.
 enum class ForecastStatus : std::int8_t { kOk = 0, kInsufficientHistory = 1, kNoPredictors = 2 };
 
