@@ -4,10 +4,10 @@
 //   forecast_bench [--benchmark_filter=...] [--benchmark_out=FILE --benchmark_out_format=json]
 //
 // A time is that of one ticker: 3780 sessions, four predictors (the first 252 sessions have none), both horizons.
-// bench/forecast_baseline.py does the searches in numpy; a library of k-d trees is absent from the packages of the
-// build. BLAS is an optional baseline of the maps, as the library of the distribution chooses its kernels for this
-// machine.
-// The backends take kTickers such tickers in a call instead, on a number of threads (0: all), copies included.
+// bench/forecast_baseline.py does the searches in numpy; nanoflann, a library of k-d trees, is an optional baseline of
+// those of the next closes. BLAS is an optional baseline of the maps, as the library of the distribution chooses its
+// kernels for this machine. The backends take kTickers such tickers in a call instead, on a number of threads (0: all),
+// copies included.
 
 #include <benchmark/benchmark.h>
 #include <oneapi/tbb/global_control.h>
@@ -29,6 +29,9 @@
 
 #ifdef GREEKGRID_BENCH_OPENBLAS
 #include <cblas.h>
+#endif
+#ifdef GREEKGRID_BENCH_NANOFLANN
+#include <nanoflann.hpp>
 #endif
 
 namespace greekgrid::bench {
@@ -169,6 +172,68 @@ void BM_NextCloses(benchmark::State& state) {
   }
 }
 BENCHMARK(BM_NextCloses)->Unit(benchmark::kMillisecond);
+
+// The searches of the next closes alone, both horizons.
+template <class Search>
+void search_next_closes(const ForecastData& data, Search search) {
+  auto z = standing(data, kSessions - 1);
+  for (std::size_t i = 0; i < kNextCloses; ++i) {
+    const double x = 2.0 * static_cast<double>(i) / (kNextCloses - 1) - 1.0;
+    z[0] = x;
+    z[1] = 1.0 - 2.0 * x * x;
+    search(z);
+  }
+}
+
+void BM_NextClosesSearch(benchmark::State& state) {
+  std::array<std::int32_t, kNeighbours> index;
+  std::array<double, kNeighbours> distance2;
+  for (auto _ : state) {
+    for (const ForecastData& data : ticker().horizon) {
+      PointsView points;
+      for (std::size_t p = 0; p < kPredictors; ++p) points.axis[points.axes++] = data.z[p].data();
+      points.required = data.outcome.data();
+      points.points = kSessions - static_cast<std::size_t>(data.horizon);
+      search_next_closes(data, [&](const auto& z) { nearest(points, z, index, distance2, NearestAnswer::kPoints); });
+      benchmark::DoNotOptimize(index);
+    }
+  }
+}
+BENCHMARK(BM_NextClosesSearch)->Unit(benchmark::kMillisecond);
+
+#ifdef GREEKGRID_BENCH_NANOFLANN
+// Candidates as the library's trees read them.
+struct Cloud {
+  std::vector<std::array<double, kPredictors>> point;
+  std::size_t kdtree_get_point_count() const { return point.size(); }
+  double kdtree_get_pt(std::size_t i, std::size_t axis) const { return point[i][axis]; }
+  template <class Box>
+  bool kdtree_get_bbox(Box&) const {
+    return false;
+  }
+};
+
+// The tree is made too: a night has another one for every ticker and horizon.
+void BM_NextClosesSearchNanoflann(benchmark::State& state) {
+  using Tree = nanoflann::KDTreeSingleIndexAdaptor<nanoflann::L2_Simple_Adaptor<double, Cloud>, Cloud, kPredictors>;
+  std::array<std::uint32_t, kNeighbours> index;
+  std::array<double, kNeighbours> distance2;
+  for (auto _ : state) {
+    for (const ForecastData& data : ticker().horizon) {
+      Cloud cloud;
+      for (std::size_t s = 0; s + static_cast<std::size_t>(data.horizon) < kSessions; ++s) {
+        if (!std::isfinite(data.outcome[s]) || !std::isfinite(data.z[0][s])) continue;
+        cloud.point.push_back({data.z[0][s], data.z[1][s], data.z[2][s], data.z[3][s]});
+      }
+      const Tree tree(kPredictors, cloud);
+      search_next_closes(data,
+                         [&](const auto& z) { tree.knnSearch(z.data(), kNeighbours, index.data(), distance2.data()); });
+      benchmark::DoNotOptimize(index);
+    }
+  }
+}
+BENCHMARK(BM_NextClosesSearchNanoflann)->Unit(benchmark::kMillisecond);
+#endif
 
 void BM_WeatherMaps(benchmark::State& state) {
   const Ticker t = ticker_with(state.range(0));

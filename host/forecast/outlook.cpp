@@ -118,6 +118,7 @@ TickerOutlook make_outlook(const NightHistory& history, std::ptrdiff_t symbol, c
   out.forecast = make_ticker_forecast(rows, 0, calendar, history.corrections, options);
   out.forecast.symbol = ticker;
   if (!axes.stored || out.forecast.date.empty()) return out;
+  steps.sessions = out.forecast.date.size();
   for (const StepMode mode : axes.mode) {
     StepInputs inputs;
     inputs.sessions = &out.forecast.sessions;

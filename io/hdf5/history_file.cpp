@@ -80,28 +80,23 @@ void write_variables(hid_t root, const DailyHistory& history) {
   }
 }
 
-/// Variables that a row has beside its date.
-std::vector<std::string> names_of_rows() {
-  std::vector<std::string> names = {"knowledge_time"};
-  for (const DailyQuantity& quantity : kDailyQuantities) names.emplace_back(quantity.name);
-  return names;
-}
-
 /// Hands the variables over one by one: a store is large, and this way the child holds one column at a time.
 void hand_over_variables(const h5::FileReader& file, h5::ArchiveWriter& out) {
   file.require_schema(kSchema);
-  for (const std::string& name : names_of_rows()) {
-    if (!file.has("/" + name)) {
-      throw h5::Error("variable " + name +
-                      " is missing (another version of the program made the file) make it again from its sources");
-    }
+  if (!file.has("/knowledge_time")) {
+    throw h5::Error(
+        "variable knowledge_time is missing (another version of the program made the file) make it again from its "
+        "sources");
   }
   const std::size_t symbols = file.length("/symbol"), rows = file.length("/row");
   out(h5::read_sources(file), file.strings("/symbol", symbols));
   for (const char* name : {"/row_begin", "/row_count"}) out(file.values<std::int64_t>(name, {symbols}));
   for (const char* name : {"/date", "/knowledge_time"}) out(file.values<Instant>(name, {rows}));
+  // A quantity that an older file does not know yet is missing everywhere: a store outlives the program's versions.
   for (const DailyQuantity& quantity : kDailyQuantities) {
-    out(file.values<double>("/" + std::string(quantity.name), {rows}));
+    const std::string path = "/" + std::string(quantity.name);
+    out(file.has(path) ? file.values<double>(path, {rows})
+                       : std::vector<double>(rows, std::numeric_limits<double>::quiet_NaN()));
   }
 }
 

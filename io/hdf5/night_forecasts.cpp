@@ -362,7 +362,7 @@ std::size_t StepDatasets::add(hid_t group, TableWriter& table, const Column& col
     chunk.push_back(made.chunk.back());
   }
   const std::string what = "create " + column.name;
-  const Handle creation = dataset_properties(type, type != Type::kInt8, chunk);
+  const Handle creation = dataset_properties(type, type == Type::kFloat32 || type == Type::kFloat64, chunk);
   const Handle space(H5Screate_simple(static_cast<int>(dims.size()), dims.data(), nullptr), H5Sclose, what);
   made.handle = Handle(
       H5Dcreate2(group, column.name.c_str(), file_type(type), space.get(), H5P_DEFAULT, creation.get(), H5P_DEFAULT),
@@ -394,6 +394,7 @@ void StepDatasets::create_steps(hid_t root, const NightHeader& header) {
   table.column({"position", {"position"}, "position model", "", ""}, header.position);
   table.column({"iv_rule", {"iv_rule"}, "how volatility answers a move of spot", "", ""}, header.iv_rule);
   table.column({"iv_shift", {"iv_shift"}, "shift of implied volatility", "vol", ""}, header.iv_shift);
+  table.row_numbers("neighbour", kNeighbours);
   std::vector<double> closes;
   for (std::size_t c = 0; c < axes.close.size(); ++c) closes.push_back(axes.close.x(c));
   table.column({"next_close", {"next_close"}, "return to the close in mean absolute returns of the session", "1", ""},
@@ -428,6 +429,13 @@ void StepDatasets::create_steps(hid_t root, const NightHeader& header) {
         {curve.name, {"ticker", "mode", "horizon", "next_close"}, curve.meaning + " after the close", curve.units, ""},
         Type::kFloat64);
   }
+  add(group, table,
+      {"neighbour_age",
+       {"ticker", "mode", "horizon", "neighbour", "next_close"},
+       "sessions from the neighbour to the session, nearest first; 0 where there is no forecast",
+       "1",
+       ""},
+      Type::kInt32);
 }
 
 void StepDatasets::create_maps(hid_t root, const NightHeader& header) {
@@ -507,6 +515,18 @@ std::vector<EncodedChunk> StepDatasets::encode(std::size_t ticker, const TickerS
         return f.status == ForecastStatus::kOk ? curves()[k].value(f) : kNaN;
       });
     }
+    // The session's place is in its date list: neighbours count back from it.
+    spread.operator()<std::int32_t>(
+        modes * kHorizons.size() * kNeighbours, 0,
+        [&](std::size_t row, std::size_t c) -> std::int32_t {
+          const std::size_t of = row / kNeighbours;
+          const Forecast& f = steps.step[of / kHorizons.size()].forecast[of % kHorizons.size()][c];
+          if (f.status != ForecastStatus::kOk) return 0;
+          return static_cast<std::int32_t>(steps.sessions) - 1 - f.session[row % kNeighbours];
+        },
+        [&](std::size_t begin, const std::vector<std::int32_t>& cells) {
+          put(kCurve + curves().size(), {0, 0, 0, 0, begin, 0}, cells);
+        });
     const std::size_t rules = header.iv_rule.size(), shifts = header.iv_shift.size(),
                       positions = header.position.size();
     // Chunks hold every mode and shift of one model and rule.

@@ -362,6 +362,7 @@ def check_ticker(report, night, history, chains, u, every):
                 found = neighbours(z, y, places, axes, t - h, t if replace else t + 1)
                 for key, want in forecast(found).items():
                     report.near(f"{where} {key} of {h}", steps[key][u, m, i, k], want, 1e-9)
+                report.near(f"{where} neighbours of {h}", steps["neighbour_age"][u, m, i, :, k], t - found[0], 0.0)
         check_book(report, night, u, f"{ticker} {mode}", closes, m, at)
     return True
 

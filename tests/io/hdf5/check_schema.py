@@ -106,7 +106,8 @@ STEP_OWN, STEP_MODE = ("ticker", "next_close"), ("ticker", "mode", "next_close")
 STEP_CURVE, STEP_RATIO = ("ticker", "mode", "horizon", "next_close"), ("ticker", "mode", "iv_rule", "iv_shift", "next_close")
 STEP_BOOK = ("ticker", "mode", "position", "iv_rule", "iv_shift", "next_close")
 MAP = ("ticker", "horizon", "pair", "first", "second")
-BY_TICKER = (STEP_OWN, STEP_MODE, STEP_CURVE, STEP_RATIO, STEP_BOOK, MAP)  # written ticker by ticker
+STEP_NEAR = ("ticker", "mode", "horizon", "neighbour", "next_close")
+BY_TICKER = (STEP_OWN, STEP_MODE, STEP_CURVE, STEP_RATIO, STEP_BOOK, STEP_NEAR, MAP)  # written ticker by ticker
 
 
 def ticker_chunk(dims, shape):
@@ -147,7 +148,8 @@ NIGHT = {
         "close_status": (STEP_OWN, "i1", "outside_axis ok nonpositive_close no_mad"),
         "predictor_set": (STEP_MODE, "i1", SETS),
         **same("mad " + " ".join(f"{letter} z_{letter}" for letter in PREDICTORS), STEP_MODE, "f8", "1"),
-        **same(CURVES, STEP_CURVE, "f8", "1"), "g_old": (STEP_RATIO, "f4", "1"),
+        **same(CURVES, STEP_CURVE, "f8", "1"), "neighbour": (("neighbour",), "i8", "1"),
+        "neighbour_age": (STEP_NEAR, "i4", "1"), "g_old": (STEP_RATIO, "f4", "1"),
         **{name: (STEP_BOOK, "f4", units) for name, units in
            {"dx": "shares", "gx": "shares USD-1", "charm": "shares common_year-1", "vanna": "shares vol-1",
             "gamma_index": "1e9 USD", "flip": "USD", "call_wall": "USD", "put_wall": "USD"}.items()},

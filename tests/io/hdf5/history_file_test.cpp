@@ -7,8 +7,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -308,10 +310,11 @@ TEST(FileLock, IsNotInheritedByChildren) {
   waiter.join();
 }
 
-// A store made before a column was known is refused by the name of what it lacks.
-TEST(HistoryFile, RefusesFilesWithoutAColumn) {
+// A store outlives the versions of the program: what it does not know yet is missing, without knowledge times it is
+// none.
+TEST(HistoryFile, TakesFilesOfBeforeAColumnAndNoneWithoutKnowledgeTimes) {
   const fs::path file = test::scratch_dir("history") / "h.h5";
-  for (const std::string name : {"knowledge_time", "g_old"}) {
+  for (const std::string name : {"g_old", "spot", "knowledge_time"}) {
     write_history_file(test::sample_history(2, 3), file);
     {
       const h5::LibraryLock lock;
@@ -319,7 +322,15 @@ TEST(HistoryFile, RefusesFilesWithoutAColumn) {
       h5::check(H5Ldelete(opened.get(), name.c_str(), H5P_DEFAULT), "delete");
       opened.close("close");
     }
-    EXPECT_THAT(message_of(file), HasSubstr("variable " + name + " is missing (another version of the program"));
+    if (name == "knowledge_time") {
+      EXPECT_THAT(message_of(file), HasSubstr("variable " + name + " is missing (another version of the program"));
+      continue;
+    }
+    const DailyHistory read = read_history_file(file), whole = test::sample_history(2, 3);
+    EXPECT_EQ(read.close, whole.close);
+    const std::vector<double>& lost = name == "spot" ? read.spot : read.g_old;
+    ASSERT_EQ(lost.size(), read.rows());
+    EXPECT_TRUE(std::all_of(lost.begin(), lost.end(), [](double x) { return std::isnan(x); })) << name;
   }
 }
 

@@ -74,7 +74,9 @@ TEST(NightFile, HypotheticalClosesComeBackAtTheirPlaceAndAreMissingBeyondTheTick
   const std::vector<float> dx = read_surface(file, "/step_forward/dx"),
                            wall = read_surface(file, "/step_forward/put_wall"),
                            ratio = read_surface(file, "/step_forward/g_old"),
-                           mean = read_surface(file, "/step_forward/mean"), z = read_surface(file, "/step_forward/z_g"),
+                           mean = read_surface(file, "/step_forward/mean"),
+                           age = read_surface(file, "/step_forward/neighbour_age"),
+                           z = read_surface(file, "/step_forward/z_g"),
                            status = read_surface(file, "/step_forward/close_status");
   std::size_t missing = 0;
   for (std::size_t u = 0; u < 3; ++u) {
@@ -98,6 +100,9 @@ TEST(NightFile, HypotheticalClosesComeBackAtTheirPlaceAndAreMissingBeyondTheTick
         expect(z[(u * modes + m) * closes + c], step.z[2][k]);
         for (std::size_t h = 0; h < 2; ++h) {
           const Forecast& f = step.forecast[h][k];
+          const float sessions = age[(((u * modes + m) * 2 + h) * kNeighbours + 41) * closes + c];
+          ASSERT_EQ(sessions,
+                    inside && f.status == ForecastStatus::kOk ? 999.0F - 41.0F - static_cast<float>(k) : 0.0F);
           expect(mean[((u * modes + m) * 2 + h) * closes + c], f.status == ForecastStatus::kOk ? f.mean : std::nan(""));
         }
         for (std::size_t r = 0; r < rules; ++r) {

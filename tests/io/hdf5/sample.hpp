@@ -148,6 +148,7 @@ struct SampleNight {
   /// Hypothetical closes and maps of a ticker: every number another, as far as its type has room.
   TickerSteps steps(std::size_t ticker) const {
     TickerSteps out;
+    out.sessions = 1000;
     const StepAxis own = ticker % 2 == 0 ? StepAxis{-200, 100} : header.outlook.close;
     std::size_t seed = ticker * 1000033;
     const auto next = [&] { return scramble(seed++); };
@@ -171,6 +172,7 @@ struct SampleNight {
           f.set = kPVG;
           f.mean = next();
           f.n_eff = next();
+          for (std::size_t k = 0; k < kNeighbours; ++k) f.session[k] = static_cast<std::int32_t>(k + c);
         }
       }
       out.step.push_back(std::move(step));

@@ -77,6 +77,7 @@ OutlookAxes make_outlook_axes(const NightHistory& history, std::span<const std::
 
 /// The hypothetical closes and maps of one ticker, which a night stores and forgets.
 struct TickerSteps {
+  std::size_t sessions = 0;       ///< of the history up to the session
   std::vector<StepForward> step;  ///< by mode
   StepTable table;                ///< (W, R, V) of the run
   std::array<WeatherMaps, kHorizons.size()> maps;
