@@ -29,7 +29,7 @@ constexpr double kNoSlope = 1e-4;  // of the largest |dDX/dS|
 /// Where the spots of one shift's lines lie.
 SpotLine make_line(double low, double high, double deviation) {
   SpotLine line;
-  line.step = std::clamp(deviation / kStepsPerDeviation, (high - low) / kMostSpots, kCoarsestStep);
+  line.step = std::max(std::min(deviation / kStepsPerDeviation, kCoarsestStep), (high - low) / kMostSpots);
   line.begin = low - static_cast<double>(kStencil) / 2.0 * line.step;
   line.spots = static_cast<std::size_t>(std::ceil((high - low) / line.step)) + kStencil + 2;
   return line;
@@ -100,10 +100,10 @@ class Ticker {
     out_.gamma_ratio.assign(rows, kNaN);
     if (from_ == in.close.size()) return;
     for (const double close : in.close.subspan(from_)) x_.push_back(std::log(close / in.book.spot));
-    // The market's own gammas by right, as two more models.
     const std::size_t n = in.book.contracts();
     // Walls are of what is there, whoever holds it, as those of /levels.
     for (const double weight : in.book.weight.first(in.positions * n)) gross_weight_.push_back(std::abs(weight));
+    // The market's own gammas by right, as two more models.
     open_weight_.assign(2 * n, 0.0);
     for (std::size_t i = 0; i < n; ++i) {
       open_weight_[(in.book.right[i] > 0 ? 0 : n) + i] = in.open_interest[i] * in.multiplier[i];

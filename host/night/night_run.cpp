@@ -233,7 +233,11 @@ NightTables run_night(const OptionChain& chain, Snapshot& snapshot, const RunCon
         std::lower_bound(chain.ticker.begin(), chain.ticker.end(), snapshot.ticker[u]) - chain.ticker.begin());
     std::vector<Instant> settlement;
     const PercentGammaBook held = percent_gamma_book(chain, in_chain, settlement);
-    const Tonight tonight = {header.outlook.session, header.outlook.over, header.outlook.known_by, snapshot.spot[u], snapshot.volatility[u].iv30.value,
+    const Tonight tonight = {header.outlook.session,
+                             header.outlook.over,
+                             header.outlook.known_by,
+                             snapshot.spot[u],
+                             snapshot.volatility[u].iv30.value,
                              gamma_ratio(book, out.greeks, levels.open_interest, levels.multiplier)};
     out.outlook = make_outlook(history, symbol[u], snapshot.ticker[u], tonight, held, header.quote_time, header.outlook,
                                calendar, out.steps);

@@ -36,17 +36,13 @@ void shuffle_elements(const std::uint8_t* __restrict from, std::size_t count, st
 }  // namespace
 
 std::ptrdiff_t to_float32(std::span<const double> from, int keep_bits, std::span<std::uint32_t> to) {
-  constexpr int kMantissaBits = 23;
   constexpr std::uint32_t kInfinity = 0x7f800000U;
-  const int drop = keep_bits <= 0 || keep_bits >= kMantissaBits ? 0 : kMantissaBits - keep_bits;
-  const std::uint32_t half = drop == 0 ? 0 : (1U << (drop - 1)) - 1U;
-  const std::uint32_t odd = drop == 0 ? 0 : 1U;
-  const std::uint32_t mask = ~((1U << drop) - 1U);
+  const BitRounding rounded(keep_bits);
   std::uint32_t refused = 0;
   for (std::size_t i = 0; i < from.size(); ++i) {
     std::uint32_t bits = std::bit_cast<std::uint32_t>(static_cast<float>(from[i]));
     const std::uint32_t special = (bits & kInfinity) == kInfinity ? 1U : 0U;
-    bits = (bits + half + ((bits >> drop) & odd)) & mask;
+    bits = rounded(bits);
     refused |= special | ((bits & kInfinity) == kInfinity ? 1U : 0U);
     to[i] = bits;
   }

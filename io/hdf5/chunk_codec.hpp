@@ -18,6 +18,20 @@ inline constexpr unsigned kDeflateLevel = 1;
 /// The deflate library with version and level, such as "isal 2.30.0 level 1".
 std::string compressor_name();
 
+/// Keeps so many bits of a float32's mantissa (1-23; 0 = all), rounding half to even. What is not finite is the
+/// caller's.
+struct BitRounding {
+  explicit constexpr BitRounding(int keep_bits)
+      : drop(keep_bits <= 0 || keep_bits >= 23 ? 0 : 23 - keep_bits),
+        half(drop == 0 ? 0 : (1U << (drop - 1)) - 1U),
+        odd(drop == 0 ? 0 : 1U),
+        mask(~((1U << drop) - 1U)) {}
+  constexpr std::uint32_t operator()(std::uint32_t bits) const { return (bits + half + ((bits >> drop) & odd)) & mask; }
+
+  int drop;
+  std::uint32_t half, odd, mask;
+};
+
 /// Converts to float32 and keeps keep_bits mantissa bits (1-23; 0 = all), rounding half to even.
 /// Returns the index of the first cell that float32 cannot hold (NaN, infinite or too large), or -1.
 std::ptrdiff_t to_float32(std::span<const double> from, int keep_bits, std::span<std::uint32_t> to);

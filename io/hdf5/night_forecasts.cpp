@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <cstring>
 #include <functional>
 #include <limits>
 
@@ -139,15 +138,6 @@ class Spread {
  private:
   std::size_t shift_, own_, chunk_;
 };
-
-/// Keeps so many bits of the mantissa, rounding half to even; what is not finite stays.
-float round_bits(float value, int keep) {
-  if (!std::isfinite(value)) return value;
-  const unsigned dropped = 23U - static_cast<unsigned>(keep);
-  auto bits = std::bit_cast<std::uint32_t>(value);
-  bits += (1U << (dropped - 1U)) - 1U + ((bits >> dropped) & 1U);
-  return std::bit_cast<float>(bits & ~((1U << dropped) - 1U));
-}
 
 template <class Value>
 std::vector<std::uint8_t> encode_cells(const std::vector<Value>& cells) {
@@ -546,12 +536,16 @@ std::vector<EncodedChunk> StepDatasets::encode(std::size_t ticker, const TickerS
     }
   }
   if (first_map_ < dataset_.size() && !steps.maps[0].mean.empty()) {
+    constexpr BitRounding rounded(kMapBits);
     std::size_t index = first_map_;
     for (std::vector<float> WeatherMaps::*member :
          {&WeatherMaps::mean, &WeatherMaps::magnitude, &WeatherMaps::mass, &WeatherMaps::n_eff}) {
       std::vector<float> cells;
       for (const WeatherMaps& maps : steps.maps) {
-        for (const float value : maps.*member) cells.push_back(round_bits(value, kMapBits));
+        for (const float value : maps.*member) {
+          const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
+          cells.push_back(std::isfinite(value) ? std::bit_cast<float>(rounded(bits)) : value);
+        }
       }
       put(index++, {}, cells);
     }

@@ -42,8 +42,8 @@ TEST(SyntheticHistory, IsAHistoryOfTheSessionsBeforeTheQuotes) {
     ASSERT_GT(history.knowledge_time[row], history.date[row]);
   }
   const SessionSeries series = make_sessions(history, 0, calendar, {});
-  const PredictorSeries predictors = compute_predictors(
-      series, {std::span(history.g).first(kSessions), {}, std::span(history.iv30).first(kSessions)});
+  const PredictorSeries predictors =
+      compute_predictors(series, {std::span(history.g).first(kSessions), {}, std::span(history.iv30).first(kSessions)});
   for (const auto& z : predictors.z) EXPECT_TRUE(std::isfinite(z.back()));
 }
 

@@ -6,9 +6,9 @@
 
 #include <array>
 #include <cstddef>
-#include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "greekgrid/host/calendar.hpp"
