@@ -153,7 +153,7 @@ int measure(const Options& options) {
   const Snapshot snapshot = make_snapshot(chain, market, selection, Calendar(), *make_cpu_backend(Precision::kFp64));
   if (snapshot.tickers() == 0) throw std::runtime_error(selection.tickers.front() + ": refused");
   constexpr PositionModel kModel[] = {PositionModel::kNaive};
-  const std::vector<double> positions = dealer_positions(snapshot, chain, kModel);
+  const std::vector<double> positions = dealer_positions(snapshot, kModel);
   const std::vector<double> weights = exposure_weights(snapshot, 0, positions, 1);
   std::vector<std::int64_t> expiry_begin;
   const BookView book = make_book(snapshot, 0, weights, expiry_begin);

@@ -20,6 +20,7 @@
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
+#include <numeric>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -31,7 +32,7 @@
 #include "greekgrid/host/synthetic_chain.hpp"
 #include "greekgrid/io/chain_file.hpp"
 #include "greekgrid/io/ingest.hpp"
-#include "greekgrid/io/night_file.hpp"
+#include "greekgrid/io/night_part.hpp"
 #include "greekgrid_test/test_data.hpp"
 
 namespace greekgrid::bench {
@@ -276,83 +277,74 @@ void BM_ChainFileRead(benchmark::State& state) {
 }
 BENCHMARK(BM_ChainFileRead)->ArgName("threads")->Arg(0)->UseManualTime()->Unit(benchmark::kMillisecond);
 
-// A night of small tickers over the default grid: its surfaces are kept, so that writing them is timed alone.
-struct SampleNight final : SurfaceSink {
+// A night of small tickers over the default grid, kept in memory, so that writing it is timed alone.
+struct SampleNight final : NightSink {
   OptionChain chain;
-  Snapshot snapshot;
-  NightHeader header;
-  NightTables tables;
-  std::vector<std::vector<double>> cells, sessions;  // by ticker
+  NightIdentity identity;
+  std::vector<TickerNight> nights;
+  double raw_bytes = 0.0;
 
   explicit SampleNight(int tickers) : chain(synthesize_chain({tickers, 120 * tickers, 1}, Calendar())) {
     RunConfig config;
     config.greeks = kGreeks11;
-    snapshot = make_snapshot(chain, config.market, config.selection, Calendar(), *make_cpu_backend(Precision::kFp64));
-    header = make_header(chain, snapshot, config, Calendar());
-    cells.resize(snapshot.tickers());
-    sessions.resize(snapshot.tickers());
-    NightTimings timings;
+    const Calendar calendar;
+    const NightInputs inputs = inputs_in_memory(chain);
     const std::atomic<bool> stop = false;
-    tables = run_night(
-        chain, snapshot, config, header, Calendar(), *make_cpu_backend(Precision::kFp32), *this, std::size_t{64} << 20,
-        [](const NightProgress&) {}, stop, timings);
-    tables.backend = "cpu";
-    tables.precision = "fp32";
+    const auto backend = make_cpu_backend(Precision::kFp32);
+    const NightPlan plan = make_night_plan(inputs, config, calendar, *backend, stop);
+    identity.axes = make_axes(chain, config, calendar, false);
+    identity.ticker = chain.ticker;
+    std::vector<std::size_t> places(plan.ticker.size());
+    std::iota(places.begin(), places.end(), std::size_t{0});
+    nights.reserve(places.size());
+    NightTimings timings;
+    run_night(inputs, plan, places, config, identity.axes, calendar, *backend, *this, {}, timings);
   }
-  void write_surfaces(std::int64_t ticker, std::span<const double> values, std::span<const double> session,
-                      const TickerSteps*) override {
-    cells[static_cast<std::size_t>(ticker)].assign(values.begin(), values.end());
-    sessions[static_cast<std::size_t>(ticker)].assign(session.begin(), session.end());
+  void write(std::span<TickerNight> block) override {
+    for (TickerNight& night : block) {
+      nights.push_back(std::move(night));
+      nights.back().tables.snapshot = &nights.back().snapshot;
+    }
   }
 };
 
-void BM_NightWriter(benchmark::State& state) {
+// Encoding and recording the tickers, then the file made of the record.
+void BM_NightParts(benchmark::State& state) {
   static SampleNight night(120);
-  const std::size_t threads = threads_of(state);
-  night.header.keep_bits = static_cast<int>(state.range(1));
-  const fs::path file = work_dir() / "night.h5";
-  double plain = 0.0, compress = 0.0;
-  double raw_bytes = 0.0, stored_bytes = 0.0;
+  night.identity.axes.keep_bits = static_cast<int>(state.range(1));
+  for (TickerNight& one : night.nights) one.header.keep_bits = night.identity.axes.keep_bits;
+  const ThreadLimit limit(threads_of(state));
+  const fs::path file = work_dir() / "night.h5", record = work_dir() / "night.part";
+  double plain = 0.0, compress = 0.0, append = 0.0;
+  NightStatistics statistics;
   for (auto _ : state) {
     const auto begin = Clock::now();
-    NightWriter writer(file, night.header);
-    std::atomic<std::size_t> next = 0;
-    std::vector<std::exception_ptr> failures(threads);
-    {
-      std::vector<std::jthread> pool;
-      for (std::size_t t = 0; t < threads; ++t) {
-        pool.emplace_back([&, t] {
-          try {
-            for (std::size_t u = next++; u < night.cells.size(); u = next++) {
-              writer.write_surfaces(static_cast<std::int64_t>(u), night.cells[u], night.sessions[u]);
-            }
-          } catch (...) {
-            failures[t] = std::current_exception();
-          }
-        });
-      }
+    NightPart part = NightPart::create(record, night.identity, file.string());
+    constexpr std::size_t kBlock = 32;
+    for (std::size_t k = 0; k < night.nights.size(); k += kBlock) {
+      part.append(std::span(night.nights).subspan(k, std::min(kBlock, night.nights.size() - k)));
     }
-    for (const std::exception_ptr& failure : failures) {
-      if (failure) std::rethrow_exception(failure);
-    }
-    writer.finish(night.tables);
+    append += seconds_since(begin);
+    const NightPart* parts[] = {&part};
+    statistics = write_night_file(parts, file);
     state.SetIterationTime(seconds_since(begin));
-    const NightWriter::Statistics statistics = writer.statistics();
-    raw_bytes = static_cast<double>(statistics.bytes_raw);
-    stored_bytes = static_cast<double>(statistics.bytes_compressed);
-    compress += statistics.compress_seconds;
+    compress += part.statistics().compress_seconds;
     plain += plain_write_seconds(bytes_of(file));
   }
+  const double raw_bytes = static_cast<double>(statistics.bytes_raw);
+  const double stored_bytes = static_cast<double>(statistics.bytes_compressed);
   set_rate(state, "float32_MB_per_s", raw_bytes / 1e6);
   set_rate(state, "stored_MB_per_s", stored_bytes / 1e6);
   state.counters["float32_MB"] = raw_bytes / 1e6;
   state.counters["ratio"] = raw_bytes / stored_bytes;
+  state.counters["append_ms"] = 1e3 * append / static_cast<double>(state.iterations());
   state.counters["encode_float32_MB_per_s_per_thread"] =
       raw_bytes / 1e6 * static_cast<double>(state.iterations()) / compress;
   set_plain_rate(state, static_cast<double>(fs::file_size(file)) / 1e6, plain);
   fs::remove(file);
+  fs::remove(record);
 }
-BENCHMARK(BM_NightWriter)
+BENCHMARK(BM_NightParts)
     ->ArgNames({"threads", "keep_bits"})
     ->ArgsProduct({{1, 0}, {0, 12}})
     ->UseManualTime()

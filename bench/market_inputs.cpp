@@ -51,7 +51,7 @@ Book make(const OptionChain& chain, const MarketConfig& market, PositionModel mo
   TickerSelection selection;
   selection.tickers = {chain.ticker[0]};
   book.snapshot = make_snapshot(chain, market, selection, Calendar(), backend);
-  const auto positions = dealer_positions(book.snapshot, chain, std::span(&model, 1));
+  const auto positions = dealer_positions(book.snapshot, std::span(&model, 1));
   book.weights = exposure_weights(book.snapshot, 0, positions, 1);
   book.view = make_book(book.snapshot, 0, book.weights, book.expiry_begin);
   return book;

@@ -34,14 +34,26 @@ bool is_at(int descriptor, const fs::path& path) {
 }  // namespace
 
 FileLock::FileLock(const fs::path& file) : lock_(lock_path(file)) {
+  acquire(file, true);
+}
+
+FileLock::FileLock(const fs::path& file, std::try_to_lock_t) : lock_(lock_path(file)) {
+  acquire(file, false);
+}
+
+void FileLock::acquire(const fs::path& file, bool waits) {
   for (;;) {
     descriptor_ = ::open(lock_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     int error = descriptor_ < 0 ? errno : 0;
-    while (error == 0 && ::flock(descriptor_, LOCK_EX) != 0) {
+    while (error == 0 && ::flock(descriptor_, waits ? LOCK_EX : LOCK_EX | LOCK_NB) != 0) {
       if (errno != EINTR) error = errno;
     }
     if (error == 0 && is_at(descriptor_, lock_)) return;
     if (descriptor_ >= 0) ::close(descriptor_);
+    if (error == EWOULDBLOCK) {
+      throw OutputError(file.string() + ": is being written by another process (it holds " + lock_.string() +
+                        ") wait until that has ended");
+    }
     if (error != 0) throw OutputError(file.string() + ": cannot be locked (" + std::strerror(error) + ")");
   }
 }

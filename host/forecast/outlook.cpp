@@ -1,7 +1,5 @@
 #include "greekgrid/host/outlook.hpp"
 
-#include <oneapi/tbb/parallel_for.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -76,31 +74,17 @@ DailyHistory with_tonight(const DailyHistory& store, std::ptrdiff_t symbol, cons
   return out;
 }
 
-OutlookAxes make_outlook_axes(const NightHistory& history, std::span<const std::string> ticker,
-                              std::span<const std::ptrdiff_t> symbol, std::span<const double> spot,
-                              const OutlookConfig& config, const Calendar& calendar, Instant quote_time) {
+OutlookAxes make_outlook_axes(bool stored, const OutlookConfig& config, const Calendar& calendar, Instant quote_time) {
   OutlookAxes axes;
   const Session session = calendar.session_begun_by(quote_time), next = calendar.next_session(session.date);
   axes.session = session.date;
   axes.over = quote_time >= session.close;
   axes.known_by = next.open;
   axes.next_close = next.close;
-  if (history.store == nullptr) return axes;
-  axes.stored = true;
+  axes.stored = stored;
+  if (!stored) return axes;
   axes.maps = config.maps;
   axes.mode = config.modes;
-  if (axes.mode.empty()) return axes;
-  std::vector<StepAxis> own(ticker.size());
-  oneapi::tbb::parallel_for(std::size_t{0}, ticker.size(), [&](std::size_t u) {
-    const DailyHistory rows = with_tonight(*history.store, symbol[u], ticker[u],
-                                           {axes.session, axes.over, axes.known_by, spot[u], kNaN, kNaN});
-    const SessionSeries series = make_sessions(rows, 0, calendar, history.corrections);
-    if (series.sessions() > 0) own[u] = step_axis(compute_returns(series), series.sessions() - 1);
-  });
-  for (const StepAxis& one : own) {
-    axes.close.first = std::min(axes.close.first, one.first);
-    axes.close.last = std::max(axes.close.last, one.last);
-  }
   return axes;
 }
 

@@ -66,6 +66,24 @@ Instant finra_knowledge_time(Date session) {
   return new_york_instant(session, 18, 0);
 }
 
+DailyHistory part_of(const DailyHistory& history, std::span<const std::size_t> symbol) {
+  DailyHistory part;
+  for (const std::size_t u : symbol) {
+    const auto begin = static_cast<std::ptrdiff_t>(history.row_begin[u]);
+    const auto end = begin + static_cast<std::ptrdiff_t>(history.row_count[u]);
+    part.symbol.push_back(history.symbol[u]);
+    part.row_begin.push_back(static_cast<std::int64_t>(part.rows()));
+    part.row_count.push_back(history.row_count[u]);
+    const auto take = [&](const auto& from, auto& to) {
+      to.insert(to.end(), from.begin() + begin, from.begin() + end);
+    };
+    take(history.date, part.date);
+    take(history.knowledge_time, part.knowledge_time);
+    for (const DailyQuantity& quantity : kDailyQuantities) take(history.*quantity.column, part.*quantity.column);
+  }
+  return part;
+}
+
 void append_symbol_row(DailyHistory& history, const std::string& symbol, Date date, Instant knowledge_time) {
   history.symbol.push_back(symbol);
   history.row_begin.push_back(static_cast<std::int64_t>(history.rows()));
@@ -207,15 +225,15 @@ std::vector<double> average_daily_volume(const DailyHistory& history, std::span<
   return volume;
 }
 
-std::vector<std::string> rank_by_dollar_volume(const DailyHistory& history, const Calendar& calendar, Date date,
-                                               int window, int least) {
+std::vector<double> mean_dollar_volume(const DailyHistory& history, const Calendar& calendar, Date date, int window,
+                                       int least) {
   Session session = calendar.session_on_or_before(date);
   const Instant last = midnight_of(session.date);
   for (int i = 1; i < window; ++i) {
     session = calendar.session_on_or_before(Date{std::chrono::sys_days{session.date} - std::chrono::days{1}});
   }
   const Instant first = midnight_of(session.date);
-  std::vector<std::pair<double, std::size_t>> ranked;
+  std::vector<double> means;
   for (std::size_t u = 0; u < history.symbols(); ++u) {
     double sum = 0.0;
     int days = 0;
@@ -227,14 +245,26 @@ std::vector<std::string> rank_by_dollar_volume(const DailyHistory& history, cons
       sum += dollars;
       ++days;
     }
-    if (days >= std::max(least, 1)) ranked.emplace_back(sum / days, u);
+    means.push_back(days >= std::max(least, 1) ? sum / days : std::numeric_limits<double>::quiet_NaN());
+  }
+  return means;
+}
+
+std::vector<std::string> rank_by_dollar_volume(std::span<const std::string> symbol, std::span<const double> mean) {
+  std::vector<std::size_t> order;
+  for (std::size_t u = 0; u < symbol.size(); ++u) {
+    if (!std::isnan(mean[u])) order.push_back(u);
   }
   // Symbols are sorted by bytes, so their index breaks ties by name.
-  std::sort(ranked.begin(), ranked.end(),
-            [](const auto& a, const auto& b) { return a.first != b.first ? a.first > b.first : a.second < b.second; });
-  std::vector<std::string> symbols;
-  for (const auto& [dollars, u] : ranked) symbols.push_back(history.symbol[u]);
-  return symbols;
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return mean[a] > mean[b]; });
+  std::vector<std::string> ranked;
+  for (const std::size_t u : order) ranked.push_back(symbol[u]);
+  return ranked;
+}
+
+std::vector<std::string> rank_by_dollar_volume(const DailyHistory& history, const Calendar& calendar, Date date,
+                                               int window, int least) {
+  return rank_by_dollar_volume(history.symbol, mean_dollar_volume(history, calendar, date, window, least));
 }
 
 }  // namespace greekgrid

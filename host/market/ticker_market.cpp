@@ -69,12 +69,25 @@ void TickerMarket::refuse(TickerStatus status, const char* field, const char* ru
   quality.status = status;
   quality.contracts = 0;
   contracts.clear();
-  diagnostics.push_back({"", static_cast<std::int64_t>(ticker_), field, rule, text(value), chain_.ticker[ticker_]});
+  diagnostics.push_back(
+      {"", static_cast<std::int64_t>(chain_.place(ticker_)), field, rule, text(value), chain_.ticker[ticker_]});
+}
+
+void TickerMarket::fail(const std::string& why) {
+  contracts.clear();
+  expiry_.clear();
+  batch_ = {};
+  quality.status = TickerStatus::kStageFailed;
+  quality.contracts = 0;
+  diagnostics.push_back(
+      {"", static_cast<std::int64_t>(chain_.place(ticker_)), "ticker", "stage_failed", why, chain_.ticker[ticker_]});
 }
 
 void TickerMarket::refuse_row(std::int64_t row, const char* field, const char* rule, double value) {
   ++quality.rows_refused;
-  diagnostics.push_back({"", row, field, rule, text(value), chain_.ticker[ticker_]});
+  // The row of the whole chain, whatever part of it this is.
+  const std::int64_t whole = row - begin_ + chain_.first_row(ticker_);
+  diagnostics.push_back({"", whole, field, rule, text(value), chain_.ticker[ticker_]});
 }
 
 void TickerMarket::prepare() {

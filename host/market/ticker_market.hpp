@@ -68,6 +68,8 @@ class TickerMarket {
   QuoteBatch& batch() { return batch_; }
   /// Second pass: `sigma` in the order of the batch, NaN where there is none.
   void finish(std::span<const double> sigma);
+  /// Refuses the ticker because a stage could not do with its data. @param why of the stage
+  void fail(const std::string& why);
 
   TickerQuality quality;
   Diagnostics diagnostics;

@@ -25,13 +25,11 @@ double signed_contracts(PositionModel model, double right, double open_interest,
 
 }  // namespace
 
-std::vector<double> dealer_positions(const Snapshot& snapshot, const OptionChain& chain,
-                                     std::span<const PositionModel> models) {
+std::vector<double> dealer_positions(const Snapshot& snapshot, std::span<const PositionModel> models) {
   std::vector<double> n;  // (N, W)
   n.reserve(snapshot.contracts() * models.size());
   for (std::size_t i = 0; i < snapshot.contracts(); ++i) {
-    const double column =
-        chain.dealer_position.empty() ? 0.0 : chain.dealer_position[static_cast<std::size_t>(snapshot.chain_row[i])];
+    const double column = snapshot.column_position[i];
     for (const PositionModel model : models) {
       n.push_back(signed_contracts(model, snapshot.right[i], snapshot.open_interest[i], column));
     }

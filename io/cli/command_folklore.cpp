@@ -31,7 +31,7 @@ std::string compare(const OptionChain& chain, std::size_t ticker, const RunConfi
   std::string ours_total = "refused", ours_flip = "refused";
   if (snapshot.tickers() == 1) {
     constexpr PositionModel kNaive[] = {PositionModel::kNaive};
-    const auto positions = dealer_positions(snapshot, chain, kNaive);
+    const auto positions = dealer_positions(snapshot, kNaive);
     const auto weights = exposure_weights(snapshot, 0, positions, 1);
     std::vector<std::int64_t> expiry_begin;
     const BookView book = make_book(snapshot, 0, weights, expiry_begin);

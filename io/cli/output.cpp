@@ -111,28 +111,6 @@ Instant parse_instant(const std::string& text, const std::string& option) {
   return instant;
 }
 
-std::string_view name(TickerStatus status) {
-  switch (status) {
-    case TickerStatus::kOk:
-      return "ok";
-    case TickerStatus::kNoContracts:
-      return "no_contracts";
-    case TickerStatus::kAllExpired:
-      return "all_expired";
-    case TickerStatus::kNoSpot:
-      return "no_spot";
-    case TickerStatus::kTooLittleIv:
-      return "too_little_iv";
-    case TickerStatus::kNotInChain:
-      return "not_in_chain";
-    case TickerStatus::kSpotContradicted:
-      return "spot_contradicted";
-    case TickerStatus::kNoOpenInterest:
-      return "no_open_interest";
-  }
-  return "";
-}
-
 std::string bytes_text(double bytes) {
   const char* units[] = {"B", "kB", "MB", "GB", "TB"};
   int unit = 0;

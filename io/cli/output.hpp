@@ -31,9 +31,6 @@ Instant parse_instant(const std::string& text, const std::string& option = "--qu
 /// The date of a text YYYY-MM-DD given by an option. @throws UsageError
 Date parse_date(const std::string& text, const std::string& option);
 
-/// Name of a ticker status as files spell it.
-std::string_view name(TickerStatus status);
-
 /// 1.23 GB and the like, powers of 1000.
 std::string bytes_text(double bytes);
 

@@ -36,8 +36,8 @@ void watch_signals() {
     // looks at the flag is cut at once.
     if (g_cooperates) std::this_thread::sleep_for(std::chrono::seconds(6));
     remove_pending_files();
-    constexpr std::string_view kMessage = "greekgrid: stopped by a signal, nothing was published\n";
-    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, kMessage.data(), kMessage.size());
+    const std::string message = std::string("greekgrid: ") + kStoppedMessage + "\n";
+    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, message.data(), message.size());
     ::_exit(128 + signal);
   }).detach();
 }
@@ -54,6 +54,13 @@ std::uint64_t peak_memory_bytes() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024U;
+}
+
+std::uint64_t resident_memory_bytes() {
+  std::ifstream in("/proc/self/statm");
+  std::uint64_t size = 0, resident = 0;
+  in >> size >> resident;
+  return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
 std::vector<std::string> command_line() {

@@ -16,14 +16,19 @@ namespace greekgrid::cli {
 void watch_signals();
 /// Raised by SIGTERM or SIGINT. A command that asks for it is given time to end by itself.
 const std::atomic<bool>& stop_requested();
+/// What is told then.
+inline constexpr const char* kStoppedMessage =
+    "stopped by a signal, nothing was published (a run keeps what is done beside its target: --resume goes on with it)";
 /// 128 + the signal that raised it, or 0.
 int stop_exit_code();
 
 /// Largest resident set of this process so far, bytes.
 std::uint64_t peak_memory_bytes();
-/// Name of this host.
+/// Resident set of this process now, bytes.
+std::uint64_t resident_memory_bytes();
 /// The words of the command line, the program's name first.
 std::vector<std::string> command_line();
+/// Name of this host.
 std::string host_name();
 /// Model name of the processor.
 std::string processor_name();

@@ -6,6 +6,8 @@
 
 #include <cstdio>
 
+#include "process.hpp"
+
 namespace greekgrid::cli {
 
 bool stderr_is_terminal() {
@@ -22,21 +24,25 @@ Progress::~Progress() {
   if (shown_) std::fputc('\n', stderr);
 }
 
-void Progress::update(std::size_t items_done, std::size_t items, double done, double total) {
+void Progress::update(std::size_t tickers_done, std::size_t tickers, double share, double evaluations) {
   const auto now = std::chrono::steady_clock::now();
-  const bool last = items_done == items;
+  const bool last = tickers_done == tickers;
   const auto pause = terminal_ ? std::chrono::milliseconds(100) : std::chrono::seconds(10);
   if (!last && now - last_ < pause) return;
   last_ = now;
   const double seconds = std::chrono::duration<double>(now - start_).count();
-  const double share = total > 0.0 ? done / total : 1.0;
   const double left = share > 0.0 ? seconds * (1.0 - share) / share : 0.0;
-  const std::string text = fmt::format("{} {}/{} tickers, {:.0f} %, {:.3g} evaluations/s, {:.0f} s left", what_,
-                                       items_done, items, 100.0 * share, seconds > 0.0 ? done / seconds : 0.0, left);
+  const double rate = seconds > 0.0 ? evaluations / seconds : 0.0;
   if (!terminal_) {
-    spdlog::info("{}", text);
+    spdlog::info(
+        "stage={} tickers={}/{} share={:.3f} evaluations={:.4g} evaluations_per_s={:.3g} seconds={:.1f} left_s={:.0f} "
+        "memory_mb={:.0f}",
+        what_, tickers_done, tickers, share, evaluations, rate, seconds, left,
+        static_cast<double>(resident_memory_bytes()) * 1e-6);
     return;
   }
+  const std::string text = fmt::format("{} {}/{} tickers, {:.0f} %, {:.3g} evaluations/s, {:.0f} s left", what_,
+                                       tickers_done, tickers, 100.0 * share, rate, left);
   constexpr int kWidth = 24;
   const int filled = static_cast<int>(share * kWidth);
   std::fprintf(stderr, "\r[%s%s] %s\033[K", std::string(static_cast<std::size_t>(filled), '#').c_str(),

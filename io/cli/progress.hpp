@@ -1,7 +1,7 @@
 #pragma once
 
 /// @file
-/// Progress of long work: one changing line on a terminal, log lines otherwise.
+/// Progress of long work: one changing line on a terminal, log lines of key=value otherwise.
 
 #include <chrono>
 #include <cstddef>
@@ -17,8 +17,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// `done` and `total` in work (evaluations) decide share and time left; the counts are shown.
-  void update(std::size_t items_done, std::size_t items, double done, double total);
+  /// @param share of the work, decides the time left @param evaluations done so far
+  void update(std::size_t tickers_done, std::size_t tickers, double share, double evaluations);
 
  private:
   std::string what_;

@@ -4,8 +4,10 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <fstream>
+#include <optional>
 #include <sstream>
 
 #include "commands.hpp"
@@ -79,8 +81,10 @@ IngestOptions ingest_options(const SourceOptions& options) {
   return made;
 }
 
-OptionChain read_chain(const SourceOptions& options, const Calendar& calendar) {
-  const IngestOptions made = ingest_options(options);
+namespace {
+
+// The one chains.h5 among the inputs; nothing if they are vendor files.
+std::optional<fs::path> chain_file_of(const SourceOptions& options) {
   std::vector<fs::path> paths(options.files.begin(), options.files.end());
   std::size_t chains = 0;
   for (const fs::path& path : paths) {
@@ -90,14 +94,39 @@ OptionChain read_chain(const SourceOptions& options, const Calendar& calendar) {
     }
     if (is_hdf5_file(path)) ++chains;
   }
-  if (chains == 0) return ingest(paths, calendar, made);
+  if (chains == 0) return std::nullopt;
   if (paths.size() > 1)
     throw UsageError("several inputs with an HDF5 file among them (one chains.h5, or vendor files only)");
   if (!options.quote_time.empty())
     throw UsageError("--quote-time with a chains.h5 (its quote instant was fixed by ingest)");
   if (!options.profile.empty() || !options.session.empty() || !options.underlying.empty() || !options.spot.empty())
     throw UsageError("--profile, --session, --underlying or --spot with a chains.h5 (they are about vendor files)");
-  return read_chain_file(paths.front());
+  return paths.front();
+}
+
+}  // namespace
+
+OptionChain read_chain(const SourceOptions& options, const Calendar& calendar) {
+  const IngestOptions made = ingest_options(options);
+  if (const auto file = chain_file_of(options)) return read_chain_file(*file);
+  return ingest(std::vector<fs::path>(options.files.begin(), options.files.end()), calendar, made);
+}
+
+ChainStore open_chain(const SourceOptions& options, const Calendar& calendar, const fs::path& room) {
+  const IngestOptions made = ingest_options(options);
+  if (const auto file = chain_file_of(options)) return ChainStore(*file, room);
+  return ChainStore(ingest(std::vector<fs::path>(options.files.begin(), options.files.end()), calendar, made), room);
+}
+
+std::int64_t count_positions(const ChainStore& chain) {
+  std::int64_t known = 0;
+  if (!chain.has_dealer_position()) return known;
+  for (std::size_t u = 0; u < chain.index().tickers(); ++u) {
+    const OptionChain part = chain.read(std::span(&u, 1));
+    known += std::count_if(part.dealer_position.begin(), part.dealer_position.end(),
+                           [](double n) { return std::isfinite(n); });
+  }
+  return known;
 }
 
 void check_targets(const std::vector<Target>& targets, const std::vector<std::string>& inputs) {

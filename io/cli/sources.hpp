@@ -11,6 +11,7 @@
 
 #include "greekgrid/host/calendar.hpp"
 #include "greekgrid/host/chain.hpp"
+#include "greekgrid/io/chain_file.hpp"
 #include "greekgrid/io/ingest.hpp"
 
 namespace greekgrid::cli {
@@ -34,6 +35,11 @@ IngestOptions ingest_options(const SourceOptions& options);
 
 /// One chains.h5, or vendor files ingested in memory. @throws InputError, UsageError
 OptionChain read_chain(const SourceOptions& options, const Calendar& calendar);
+
+/// The same as a store that is read a few tickers at a time. @param room a folder for its columns
+ChainStore open_chain(const SourceOptions& options, const Calendar& calendar, const std::filesystem::path& room);
+/// Contracts of a chain with a dealer position.
+std::int64_t count_positions(const ChainStore& chain);
 
 /// A file that a command is going to write, and the option that names it.
 struct Target {

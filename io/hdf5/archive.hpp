@@ -20,15 +20,18 @@
 
 namespace greekgrid::h5 {
 
-/// Writes values to a descriptor.
+/// Writes values to a descriptor, or behind a string.
 class ArchiveWriter {
  public:
   explicit ArchiveWriter(int fd) : fd_(fd) {}
+  explicit ArchiveWriter(std::string& memory) : memory_(&memory) {}
 
   template <class... Values>
   void operator()(const Values&... values) {
     (put(values), ...);
   }
+  /// Plain bytes, as they are.
+  void raw(const void* data, std::size_t size) { bytes(data, size); }
   /// Writes what is still buffered.
   void flush() {
     write_all(buffer_.data(), buffer_.size());
@@ -60,6 +63,10 @@ class ArchiveWriter {
     }
   }
   void bytes(const void* data, std::size_t size) {
+    if (memory_ != nullptr) {
+      memory_->append(static_cast<const char*>(data), size);
+      return;
+    }
     if (size >= kBuffer) {
       flush();
       write_all(static_cast<const char*>(data), size);
@@ -78,7 +85,8 @@ class ArchiveWriter {
     }
   }
 
-  int fd_;
+  int fd_ = -1;
+  std::string* memory_ = nullptr;
   std::string buffer_;
 };
 
@@ -92,6 +100,7 @@ class ArchiveReader {
   void operator()(Values&... values) {
     (get(values), ...);
   }
+  std::size_t left() const { return left_.size(); }
 
  private:
   template <class T>

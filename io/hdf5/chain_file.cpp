@@ -1,16 +1,21 @@
 #include "greekgrid/io/chain_file.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
+#include <numeric>
 #include <tuple>
+#include <utility>
 
 #include "archive.hpp"
 #include "child_reader.hpp"
+#include "content_hash.hpp"
 #include "file_reader.hpp"
 #include "greekgrid/io/publish.hpp"
 #include "shared_values.hpp"
+#include "spool.hpp"
 #include "table.hpp"
 
 namespace greekgrid {
@@ -53,7 +58,15 @@ void write_variables(h5::TableWriter& table, const OptionChain& chain) {
   }
 }
 
-OptionChain read_variables(const h5::FileReader& file) {
+constexpr std::size_t kSlice = std::size_t{1} << 20U;  // rows of a column that the child holds at a time
+
+/// Columns of contracts behind one another, in this order.
+constexpr std::array<const char*, kChainColumns.size()> kColumnNames = {
+    "/multiplier",    "/bid",       "/ask",          "/last",        "/volume",
+    "/open_interest", "/vendor_iv", "/vendor_delta", "/vendor_gamma"};
+
+/// Everything but the columns of contracts.
+OptionChain read_index(const h5::FileReader& file) {
   file.require_schema(kSchema);
   OptionChain chain;
   const auto instant = [&](const std::string& name) {
@@ -69,7 +82,6 @@ OptionChain read_variables(const h5::FileReader& file) {
   chain.source = h5::read_sources(file);
 
   const std::size_t tickers = file.length("/ticker"), expiries = file.length("/expiry");
-  const std::size_t contracts = file.length("/contract");
   chain.ticker = file.strings("/ticker", tickers);
   chain.spot = file.values<double>("/spot", {tickers});
   chain.contract_begin = file.values<std::int64_t>("/contract_begin", {tickers});
@@ -79,31 +91,24 @@ OptionChain read_variables(const h5::FileReader& file) {
   chain.settlement = file.values<Instant>("/settlement", {expiries});
   chain.exercise = file.values<Exercise>("/exercise", {expiries});
   chain.style = file.values<SettlementStyle>("/settlement_style", {expiries});
-  chain.contract_expiry = file.values<std::int32_t>("/contract_expiry", {contracts});
-  chain.right = file.values<std::int8_t>("/right", {contracts});
-  for (const auto& [name, member] : {std::pair{"/strike", &chain.strike},
-                                     {"/multiplier", &chain.multiplier},
-                                     {"/bid", &chain.bid},
-                                     {"/ask", &chain.ask},
-                                     {"/last", &chain.last},
-                                     {"/volume", &chain.volume},
-                                     {"/open_interest", &chain.open_interest},
-                                     {"/vendor_iv", &chain.vendor_iv},
-                                     {"/vendor_delta", &chain.vendor_delta},
-                                     {"/vendor_gamma", &chain.vendor_gamma}}) {
-    *member = file.values<double>(name, {contracts});
-  }
-  if (file.has("/dealer_position")) chain.dealer_position = file.values<double>("/dealer_position", {contracts});
   return chain;
 }
 
+template <class T>
+void hand_over_column(const h5::FileReader& file, const std::string& path, std::size_t n, h5::ArchiveWriter& out) {
+  const h5::FileReader::Shape shape = {h5::type_of<T>(), {n}, {}};
+  for (std::size_t begin = 0; begin < n; begin += kSlice) {
+    const std::size_t count = std::min(kSlice, n - begin);
+    const std::vector<T> values = file.part<T>(path, shape, {begin}, {count});
+    out.raw(values.data(), count * sizeof(T));
+  }
+}
+
 template <class Archive, class Chain>
-void transfer_chain(Archive& archive, Chain& chain) {
+void transfer_index(Archive& archive, Chain& chain) {
   archive(chain.quote_time, chain.file_time, chain.open_interest_settle_date, chain.open_interest_knowledge_time,
           chain.source, chain.ticker, chain.spot, chain.contract_begin, chain.contract_count, chain.expiry_ticker,
-          chain.root, chain.settlement, chain.exercise, chain.style, chain.contract_expiry, chain.strike, chain.right,
-          chain.multiplier, chain.bid, chain.ask, chain.last, chain.volume, chain.open_interest, chain.vendor_iv,
-          chain.vendor_delta, chain.vendor_gamma, chain.dealer_position);
+          chain.root, chain.settlement, chain.exercise, chain.style);
 }
 
 void require(bool holds, const char* variable, std::size_t row, const char* rule) {
@@ -118,8 +123,8 @@ std::int64_t thousandths(double strike) {
   return static_cast<double>(whole) / 1000.0 == strike ? whole : 0;
 }
 
-void validate_tickers(const OptionChain& chain) {
-  const auto contracts = static_cast<std::int64_t>(chain.contracts());
+void validate_tickers(const OptionChain& chain, std::size_t of_file) {
+  const auto contracts = static_cast<std::int64_t>(of_file);
   std::int64_t next = 0;
   for (std::size_t u = 0; u < chain.tickers(); ++u) {
     require(h5::is_symbol(chain.ticker[u]), "ticker", u, "empty, blank or not printable");
@@ -151,9 +156,14 @@ void validate_expiries(const OptionChain& chain) {
   }
 }
 
+/// Of a whole chain or of successive tickers of one; rows are told as those of the whole.
 void validate_contracts(const OptionChain& chain) {
   std::int64_t strike_before = 0;
   std::size_t u = 0;
+  const std::size_t base = chain.tickers() == 0 ? 0 : static_cast<std::size_t>(chain.first_row(0));
+  const auto require = [base](bool holds, const char* variable, std::size_t row, const char* rule) {
+    if (!holds) greekgrid::require(false, variable, row + base, rule);
+  };
   for (std::size_t i = 0; i < chain.contracts(); ++i) {
     const std::int32_t expiry = chain.contract_expiry[i];
     require(expiry >= 0 && static_cast<std::size_t>(expiry) < chain.expiries(), "contract_expiry", i, "no such expiry");
@@ -186,31 +196,31 @@ void validate_contracts(const OptionChain& chain) {
 }
 
 /// Lengths that belong together; true of what this program writes and of what the child checked.
-void validate_shape(const OptionChain& chain) {
+void validate_index(const OptionChain& chain, std::size_t contracts) {
   const auto same = [](std::size_t length, std::initializer_list<std::size_t> others) {
     return std::all_of(others.begin(), others.end(), [&](std::size_t other) { return other == length; });
   };
-  const std::size_t n = chain.contracts(), positions = chain.dealer_position.size();
-  if (n == 0) throw h5::Error("holds no contract (nothing could be computed from it)");
+  if (contracts == 0) throw h5::Error("holds no contract (nothing could be computed from it)");
   if (!same(chain.tickers(), {chain.spot.size(), chain.contract_begin.size(), chain.contract_count.size()}) ||
       !same(chain.expiries(),
             {chain.expiry_ticker.size(), chain.settlement.size(), chain.exercise.size(), chain.style.size()}) ||
-      !same(n, {chain.contract_expiry.size(), chain.right.size(), chain.multiplier.size(), chain.bid.size(),
-                chain.ask.size(), chain.last.size(), chain.volume.size(), chain.open_interest.size(),
-                chain.vendor_iv.size(), chain.vendor_delta.size(), chain.vendor_gamma.size()}) ||
-      (positions != 0 && positions != n) || chain.tickers() == 0 || chain.expiries() == 0) {
+      chain.tickers() == 0 || chain.expiries() == 0) {
     throw h5::Error("columns of one dimension have different lengths");
   }
+  if (!h5::is_instant(chain.quote_time) || !h5::is_instant(chain.file_time)) {
+    throw h5::Error("quote_time or file_time is wrong (not between the years 1970 and 9999)");
+  }
+  validate_tickers(chain, contracts);
+  validate_expiries(chain);
 }
 
 /// Everything that OptionChain promises. Throws h5::Error.
 void validate(const OptionChain& chain) {
-  validate_shape(chain);
-  if (!h5::is_instant(chain.quote_time) || !h5::is_instant(chain.file_time)) {
-    throw h5::Error("quote_time or file_time is wrong (not between the years 1970 and 9999)");
-  }
-  validate_tickers(chain);
-  validate_expiries(chain);
+  const std::size_t n = chain.contracts(), positions = chain.dealer_position.size();
+  bool same = chain.contract_expiry.size() == n && chain.right.size() == n && (positions == 0 || positions == n);
+  for (const auto column : kChainColumns) same = same && (chain.*column).size() == n;
+  if (!same) throw h5::Error("columns of one dimension have different lengths");
+  validate_index(chain, n);
   validate_contracts(chain);
 }
 
@@ -254,20 +264,197 @@ std::string read_schema_name(const std::filesystem::path& path) {
   return name;
 }
 
-OptionChain read_chain_file(const std::filesystem::path& path) {
-  OptionChain chain;
+struct ChainStore::Impl {
+  OptionChain index;
+  std::size_t contracts = 0;
+  bool has_positions = false;
+  h5::Spool spool;
+  std::vector<std::uint64_t> column;      // where contract_expiry, right, strike, kChainColumns, positions begin
+  std::vector<std::size_t> expiry_begin;  // (U + 1)
+  std::string digest;
+
+  explicit Impl(const std::filesystem::path& directory) : spool(directory) {}
+
+  void lay_out(std::uint64_t begin) {
+    const auto n = static_cast<std::uint64_t>(contracts);
+    column = {begin, begin + n * sizeof(std::int32_t)};
+    std::uint64_t next = column.back() + n;
+    for (std::size_t k = 0; k < kChainColumns.size() + 1 + (has_positions ? 1 : 0); ++k, next += n * sizeof(double)) {
+      column.push_back(next);
+    }
+    expiry_begin.assign(1, 0);
+    for (std::size_t u = 0, e = 0; u < index.tickers(); ++u) {
+      while (e < index.expiries() && index.expiry_ticker[e] == static_cast<std::int32_t>(u)) ++e;
+      expiry_begin.push_back(e);
+    }
+  }
+
+  template <class T>
+  void append(std::size_t which, std::size_t begin, std::size_t count, std::vector<T>& to) const {
+    const std::size_t before = to.size();
+    to.resize(before + count);
+    spool.read(column[which] + begin * sizeof(T), to.data() + before, count * sizeof(T));
+  }
+
+  OptionChain read(std::span<const std::size_t> tickers) const {
+    OptionChain part;
+    part.quote_time = index.quote_time;
+    part.file_time = index.file_time;
+    part.open_interest_settle_date = index.open_interest_settle_date;
+    part.open_interest_knowledge_time = index.open_interest_knowledge_time;
+    part.source = index.source;
+    for (const std::size_t u : tickers) {
+      const auto begin = static_cast<std::size_t>(index.contract_begin[u]);
+      const auto count = static_cast<std::size_t>(index.contract_count[u]);
+      const auto shift = static_cast<std::int32_t>(part.expiries()) - static_cast<std::int32_t>(expiry_begin[u]);
+      const auto number = static_cast<std::int32_t>(part.tickers());
+      part.whole_ticker.push_back(u);
+      part.whole_contract.push_back(index.contract_begin[u]);
+      part.ticker.push_back(index.ticker[u]);
+      part.spot.push_back(index.spot[u]);
+      part.contract_begin.push_back(static_cast<std::int64_t>(part.contracts()));
+      part.contract_count.push_back(index.contract_count[u]);
+      for (std::size_t e = expiry_begin[u]; e < expiry_begin[u + 1]; ++e) {
+        part.expiry_ticker.push_back(number);
+        part.root.push_back(index.root[e]);
+        part.settlement.push_back(index.settlement[e]);
+        part.exercise.push_back(index.exercise[e]);
+        part.style.push_back(index.style[e]);
+      }
+      const std::size_t first = part.contract_expiry.size();
+      append(0, begin, count, part.contract_expiry);
+      for (std::size_t i = first; i < part.contract_expiry.size(); ++i) {
+        part.contract_expiry[i] = static_cast<std::int32_t>(static_cast<std::int64_t>(part.contract_expiry[i]) + shift);
+      }
+      append(1, begin, count, part.right);
+      append(2, begin, count, part.strike);
+      for (std::size_t k = 0; k < kChainColumns.size(); ++k) append(3 + k, begin, count, part.*kChainColumns[k]);
+      if (has_positions) append(3 + kChainColumns.size(), begin, count, part.dealer_position);
+    }
+    part.rows_in = static_cast<std::int64_t>(part.contracts());
+    return part;
+  }
+
+  /// Looks at every contract once, a part at a time. Throws h5::Error.
+  void check() {
+    h5::ContentHash hash;
+    const auto add = [&hash](const void* data, std::size_t size) { hash.add(data, size); };
+    std::string text;
+    h5::ArchiveWriter archive(text);
+    std::swap(index.source, unhashed_);
+    transfer_index(archive, std::as_const(index));
+    std::swap(index.source, unhashed_);
+    add(text.data(), text.size());
+    for (std::size_t u = 0; u < index.tickers();) {
+      std::vector<std::size_t> tickers;
+      std::int64_t rows = 0;
+      for (; u < index.tickers() && (tickers.empty() || rows + index.contract_count[u] <= kPart); ++u) {
+        rows += index.contract_count[u];
+        tickers.push_back(u);
+      }
+      const OptionChain part = read(tickers);
+      validate_contracts(part);
+      add(part.contract_expiry.data(), part.contract_expiry.size() * sizeof(std::int32_t));
+      add(part.right.data(), part.right.size());
+      add(part.strike.data(), part.strike.size() * sizeof(double));
+      for (const auto values : kChainColumns) add((part.*values).data(), (part.*values).size() * sizeof(double));
+      add(part.dealer_position.data(), part.dealer_position.size() * sizeof(double));
+    }
+    digest = hash.hex();
+  }
+
+ private:
+  static constexpr std::int64_t kPart = 1 << 18;
+  std::vector<ChainSource> unhashed_;
+};
+
+ChainStore::ChainStore(const std::filesystem::path& path, const std::filesystem::path& directory)
+    : impl_(std::make_unique<Impl>(directory)) {
   h5::read_in_child(
-      path,
-      [](hid_t file, std::uint64_t file_size, h5::ArchiveWriter& out) {
-        const OptionChain read = read_variables(h5::FileReader(file, file_size));
-        transfer_chain(out, read);
+      path, impl_->spool,
+      [](hid_t opened, std::uint64_t file_size, h5::ArchiveWriter& out) {
+        const h5::FileReader file(opened, file_size);
+        const OptionChain index = read_index(file);
+        transfer_index(out, index);
+        const std::size_t n = file.length("/contract");
+        const bool has_positions = file.has("/dealer_position");
+        out(std::uint64_t{n}, static_cast<std::int8_t>(has_positions));
+        hand_over_column<std::int32_t>(file, "/contract_expiry", n, out);
+        hand_over_column<std::int8_t>(file, "/right", n, out);
+        hand_over_column<double>(file, "/strike", n, out);
+        for (const char* name : kColumnNames) hand_over_column<double>(file, name, n, out);
+        if (has_positions) hand_over_column<double>(file, "/dealer_position", n, out);
       },
       [&](h5::ArchiveReader& in) {
-        transfer_chain(in, chain);
-        validate(chain);
+        transfer_index(in, impl_->index);
+        std::uint64_t n = 0;
+        std::int8_t has_positions = 0;
+        in(n, has_positions);
+        impl_->contracts = n;
+        impl_->has_positions = has_positions != 0;
+        constexpr std::size_t kRow = sizeof(std::int32_t) + 1 + sizeof(double) * (kChainColumns.size() + 1);
+        const std::size_t row = kRow + (impl_->has_positions ? sizeof(double) : 0);
+        if (n != in.left() / row || in.left() % row != 0) throw h5::Error("what was read is incomplete");
+        validate_index(impl_->index, n);
+        // The last byte of the spool is the child's farewell.
+        impl_->lay_out(impl_->spool.size() - 1 - in.left());
+        impl_->check();
       });
-  chain.rows_in = static_cast<std::int64_t>(chain.contracts());
-  return chain;
+}
+
+ChainStore::ChainStore(OptionChain chain, const std::filesystem::path& directory)
+    : impl_(std::make_unique<Impl>(directory)) {
+  try {
+    validate(chain);
+    impl_->contracts = chain.contracts();
+    impl_->has_positions = !chain.dealer_position.empty();
+    const auto keep = [this](auto& column) {
+      impl_->spool.append(column.data(), column.size() * sizeof(column[0]));
+      column = {};
+    };
+    keep(chain.contract_expiry);
+    keep(chain.right);
+    keep(chain.strike);
+    for (const auto column : kChainColumns) keep(chain.*column);
+    if (impl_->has_positions) keep(chain.dealer_position);
+    impl_->index = std::move(chain);
+    impl_->lay_out(0);
+    impl_->check();
+  } catch (const h5::Error& error) {
+    throw InputError(std::string("the chain cannot be used (") + error.what() + ")");
+  }
+}
+
+ChainStore::~ChainStore() = default;
+ChainStore::ChainStore(ChainStore&&) noexcept = default;
+ChainStore& ChainStore::operator=(ChainStore&&) noexcept = default;
+
+const OptionChain& ChainStore::index() const {
+  return impl_->index;
+}
+std::int64_t ChainStore::contracts() const {
+  return static_cast<std::int64_t>(impl_->contracts);
+}
+bool ChainStore::has_dealer_position() const {
+  return impl_->has_positions;
+}
+const std::string& ChainStore::digest() const {
+  return impl_->digest;
+}
+OptionChain ChainStore::read(std::span<const std::size_t> tickers) const {
+  return impl_->read(tickers);
+}
+OptionChain ChainStore::read() const {
+  std::vector<std::size_t> all(impl_->index.tickers());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  OptionChain whole = impl_->read(all);
+  whole.whole_ticker.clear();
+  whole.whole_contract.clear();
+  return whole;
+}
+
+OptionChain read_chain_file(const std::filesystem::path& path) {
+  return ChainStore(path).read();
 }
 
 }  // namespace greekgrid

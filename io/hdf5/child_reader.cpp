@@ -217,27 +217,28 @@ class Mapping {
 }  // namespace
 
 void read_in_child(const std::filesystem::path& path, const ReadFunction& read, const TakeFunction& take) {
+  Spool memory({});
+  read_in_child(path, memory, read, take);
+}
+
+void read_in_child(const std::filesystem::path& path, Spool& out, const ReadFunction& read, const TakeFunction& take) {
   std::uint64_t size = 0;
   const Descriptor file(open_regular(path, size));
   if (size == 0) refuse(path, "cannot be read (the file is empty)");
   if (!has_signature(path, file.get())) refuse(path, "is no HDF5 file (its first bytes are others)");
-  const Descriptor out(::memfd_create("greekgrid", MFD_CLOEXEC));
-  if (out.get() < 0) refuse(path, std::string("cannot be read (no memory file: ") + std::strerror(errno) + ")");
-
   const Limits limits(size);
   const pid_t parent = ::getpid();
   pid_t child = -1;
   {
     const LibraryLock lock;
     child = ::fork();
-    if (child == 0) read_and_exit(file.get(), size, out.get(), read, limits, parent);
+    if (child == 0) read_and_exit(file.get(), size, out.descriptor(), read, limits, parent);
   }
   if (child < 0) refuse(path, std::string("cannot be read (no child process: ") + std::strerror(errno) + ")");
   int code = -1;
   const End end = wait_for(child, limits.wall, code);
-  struct stat found {};
-  const bool known = ::fstat(out.get(), &found) == 0;
-  const Mapping mapping(out.get(), known ? static_cast<std::size_t>(found.st_size) : 0);
+  out.measure();
+  const Mapping mapping(out.descriptor(), out.size());
   // The last byte repeats the exit code.
   std::span<const char> handed_over = mapping.bytes();
   const int last = handed_over.empty() ? -1 : handed_over.back();

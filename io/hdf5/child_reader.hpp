@@ -18,6 +18,7 @@
 #include <functional>
 
 #include "archive.hpp"
+#include "spool.hpp"
 
 namespace greekgrid::h5 {
 
@@ -30,5 +31,9 @@ using TakeFunction = std::function<void(ArchiveReader& in)>;
 /// @throws InputError for a file that is missing, not regular, empty, no HDF5 file or not readable by the child in
 /// time, and for every Error of `read` and `take`.
 void read_in_child(const std::filesystem::path& path, const ReadFunction& read, const TakeFunction& take);
+
+/// The same, with what is handed over in a spool, which keeps it: `take` may remember where columns lie in it.
+/// @throws OutputError for a spool that takes no more, too
+void read_in_child(const std::filesystem::path& path, Spool& spool, const ReadFunction& read, const TakeFunction& take);
 
 }  // namespace greekgrid::h5

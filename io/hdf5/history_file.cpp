@@ -3,15 +3,19 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <stdexcept>
 #include <string_view>
+#include <utility>
 
 #include "archive.hpp"
 #include "child_reader.hpp"
+#include "content_hash.hpp"
 #include "file_reader.hpp"
 #include "greekgrid/io/file_lock.hpp"
 #include "greekgrid/io/publish.hpp"
 #include "shared_values.hpp"
+#include "spool.hpp"
 #include "table.hpp"
 
 namespace greekgrid {
@@ -80,7 +84,19 @@ void write_variables(hid_t root, const DailyHistory& history) {
   }
 }
 
-/// Hands the variables over one by one: a store is large, and this way the child holds one column at a time.
+constexpr std::size_t kSlice = std::size_t{1} << 20U;  // rows of a column that the child holds at a time
+
+template <class T>
+void hand_over_column(const h5::FileReader& file, const std::string& path, std::size_t n, h5::ArchiveWriter& out) {
+  const h5::FileReader::Shape shape = {h5::type_of<T>(), {n}, {}};
+  for (std::size_t begin = 0; begin < n; begin += kSlice) {
+    const std::size_t count = std::min(kSlice, n - begin);
+    const std::vector<T> values = file.part<T>(path, shape, {begin}, {count});
+    out.raw(values.data(), count * sizeof(T));
+  }
+}
+
+/// Hands the variables over a slice at a time: a store is large.
 void hand_over_variables(const h5::FileReader& file, h5::ArchiveWriter& out) {
   file.require_schema(kSchema);
   if (!file.has("/knowledge_time")) {
@@ -91,18 +107,20 @@ void hand_over_variables(const h5::FileReader& file, h5::ArchiveWriter& out) {
   const std::size_t symbols = file.length("/symbol"), rows = file.length("/row");
   out(h5::read_sources(file), file.strings("/symbol", symbols));
   for (const char* name : {"/row_begin", "/row_count"}) out(file.values<std::int64_t>(name, {symbols}));
-  for (const char* name : {"/date", "/knowledge_time"}) out(file.values<Instant>(name, {rows}));
+  out(std::uint64_t{rows});
+  for (const char* name : {"/date", "/knowledge_time"}) hand_over_column<Instant>(file, name, rows, out);
   // A quantity that an older file does not know yet is missing everywhere: a store outlives the program's versions.
+  const std::vector<double> missing(std::min(rows, kSlice), std::numeric_limits<double>::quiet_NaN());
   for (const DailyQuantity& quantity : kDailyQuantities) {
     const std::string path = "/" + std::string(quantity.name);
-    out(file.has(path) ? file.values<double>(path, {rows})
-                       : std::vector<double>(rows, std::numeric_limits<double>::quiet_NaN()));
+    if (file.has(path)) {
+      hand_over_column<double>(file, path, rows, out);
+      continue;
+    }
+    for (std::size_t begin = 0; begin < rows; begin += kSlice) {
+      out.raw(missing.data(), std::min(kSlice, rows - begin) * sizeof(double));
+    }
   }
-}
-
-void take_variables(h5::ArchiveReader& in, DailyHistory& history) {
-  in(history.source, history.symbol, history.row_begin, history.row_count, history.date, history.knowledge_time);
-  for (const DailyQuantity& quantity : kDailyQuantities) in(history.*quantity.column);
 }
 
 [[noreturn]] void refuse(std::string_view variable, std::size_t row, const char* rule) {
@@ -113,20 +131,13 @@ inline void require(bool holds, std::string_view variable, std::size_t row, cons
   if (!holds) refuse(variable, row, rule);
 }
 
-void validate_shape(const DailyHistory& history) {
-  if (history.rows() == 0) throw h5::Error("holds no row (nothing could be read from it)");
-  bool same = history.row_begin.size() == history.symbols() && history.row_count.size() == history.symbols() &&
-              history.symbols() > 0 && history.knowledge_time.size() == history.rows();
-  for (const DailyQuantity& quantity : kDailyQuantities) {
-    same = same && (history.*quantity.column).size() == history.rows();
+void validate_index(const DailyHistory& history, std::size_t of_file) {
+  if (of_file == 0) throw h5::Error("holds no row (nothing could be read from it)");
+  if (history.row_begin.size() != history.symbols() || history.row_count.size() != history.symbols() ||
+      history.symbols() == 0) {
+    throw h5::Error("columns of one dimension have different lengths");
   }
-  if (!same) throw h5::Error("columns of one dimension have different lengths");
-}
-
-/// Everything that DailyHistory promises. Throws h5::Error.
-void validate(const DailyHistory& history) {
-  validate_shape(history);
-  const auto rows = static_cast<std::int64_t>(history.rows());
+  const auto rows = static_cast<std::int64_t>(of_file);
   std::int64_t next = 0;
   for (std::size_t u = 0; u < history.symbols(); ++u) {
     require(h5::is_symbol(history.symbol[u]), "symbol", u, "empty, blank or not printable");
@@ -134,24 +145,41 @@ void validate(const DailyHistory& history) {
     require(history.row_begin[u] == next, "row_begin", u, "not where the symbol before ends");
     require(history.row_count[u] > 0 && history.row_count[u] <= rows - next, "row_count", u,
             "none, or beyond the rows of the file");
-    for (std::int64_t row = next; row < next + history.row_count[u]; ++row) {
-      const auto i = static_cast<std::size_t>(row);
-      require(h5::is_instant(history.date[i]) && history.date[i] % kDaySeconds == 0, "date", i,
-              "not midnight of a day between the years 1970 and 9999");
-      require(row == next || history.date[i - 1] < history.date[i], "date", i, "not ascending");
-      require(h5::is_instant(history.knowledge_time[i]) && history.knowledge_time[i] >= history.date[i],
-              "knowledge_time", i, "before the row's date, or beyond the year 9999");
-    }
     next += history.row_count[u];
   }
   require(next == rows, "row_count", history.symbols() - 1, "rows are left over");
+}
+
+/// Of a whole history, or of successive symbols whose first row is `base` of the whole.
+void validate_rows(const DailyHistory& history, std::size_t base) {
+  for (std::size_t u = 0; u < history.symbols(); ++u) {
+    const auto begin = static_cast<std::size_t>(history.row_begin[u]);
+    for (std::size_t i = begin; i < begin + static_cast<std::size_t>(history.row_count[u]); ++i) {
+      require(h5::is_instant(history.date[i]) && history.date[i] % kDaySeconds == 0, "date", base + i,
+              "not midnight of a day between the years 1970 and 9999");
+      require(i == begin || history.date[i - 1] < history.date[i], "date", base + i, "not ascending");
+      require(h5::is_instant(history.knowledge_time[i]) && history.knowledge_time[i] >= history.date[i],
+              "knowledge_time", base + i, "before the row's date, or beyond the year 9999");
+    }
+  }
   for (const DailyQuantity& quantity : kDailyQuantities) {
     const std::vector<double>& column = history.*quantity.column;
     for (std::size_t i = 0; i < column.size(); ++i) {
-      require(!std::isinf(column[i]), quantity.name, i, "infinite");
-      require(!quantity.is_volume || !(column[i] < 0.0), quantity.name, i, "negative");
+      require(!std::isinf(column[i]), quantity.name, base + i, "infinite");
+      require(!quantity.is_volume || !(column[i] < 0.0), quantity.name, base + i, "negative");
     }
   }
+}
+
+/// Everything that DailyHistory promises. Throws h5::Error.
+void validate(const DailyHistory& history) {
+  bool same = history.knowledge_time.size() == history.rows();
+  for (const DailyQuantity& quantity : kDailyQuantities) {
+    same = same && (history.*quantity.column).size() == history.rows();
+  }
+  if (!same) throw h5::Error("columns of one dimension have different lengths");
+  validate_index(history, history.rows());
+  validate_rows(history, 0);
 }
 
 }  // namespace
@@ -175,18 +203,117 @@ void write_history_file(const DailyHistory& history, const std::filesystem::path
   }
 }
 
-DailyHistory read_history_file(const std::filesystem::path& path) {
-  DailyHistory history;
+struct HistoryStore::Impl {
+  DailyHistory index;
+  std::size_t rows = 0;
+  h5::Spool spool;
+  std::uint64_t begin = 0;  // of the columns: date, knowledge_time, kDailyQuantities, all of eight bytes
+  std::string digest;
+
+  explicit Impl(const std::filesystem::path& directory) : spool(directory) {}
+
+  DailyHistory read(std::span<const std::size_t> symbols) const {
+    DailyHistory part;
+    // Symbols that follow one another are one piece of each column.
+    for (std::size_t k = 0; k < symbols.size();) {
+      const auto first = static_cast<std::size_t>(index.row_begin[symbols[k]]);
+      std::size_t count = 0;
+      do {
+        part.symbol.push_back(index.symbol[symbols[k]]);
+        part.row_begin.push_back(static_cast<std::int64_t>(part.rows() + count));
+        part.row_count.push_back(index.row_count[symbols[k]]);
+        count += static_cast<std::size_t>(index.row_count[symbols[k]]);
+        ++k;
+      } while (k < symbols.size() && symbols[k] == symbols[k - 1] + 1);
+      std::size_t column = 0;
+      const auto append = [&](auto& to) {
+        static_assert(sizeof(to[0]) == 8);
+        const std::size_t before = to.size();
+        to.resize(before + count);
+        spool.read(begin + (column++ * rows + first) * 8, to.data() + before, count * 8);
+      };
+      append(part.date);
+      append(part.knowledge_time);
+      for (const DailyQuantity& quantity : kDailyQuantities) append(part.*quantity.column);
+    }
+    return part;
+  }
+
+  /// Looks at every row once, a part at a time. Throws h5::Error.
+  void check() {
+    h5::ContentHash hash;
+    std::string text;
+    h5::ArchiveWriter archive(text);
+    archive(std::as_const(index.symbol), std::as_const(index.row_count));
+    hash.add(text.data(), text.size());
+    for (std::size_t u = 0; u < index.symbols();) {
+      std::vector<std::size_t> symbols;
+      std::int64_t count = 0;
+      const auto base = static_cast<std::size_t>(index.row_begin[u]);
+      for (; u < index.symbols() && (symbols.empty() || count + index.row_count[u] <= kPart); ++u) {
+        count += index.row_count[u];
+        symbols.push_back(u);
+      }
+      const DailyHistory part = read(symbols);
+      validate_rows(part, base);
+      hash.add(part.date.data(), part.rows() * 8);
+      hash.add(part.knowledge_time.data(), part.rows() * 8);
+      for (const DailyQuantity& quantity : kDailyQuantities) hash.add((part.*quantity.column).data(), part.rows() * 8);
+    }
+    digest = hash.hex();
+  }
+
+ private:
+  static constexpr std::int64_t kPart = 1 << 17;
+};
+
+HistoryStore::HistoryStore(const std::filesystem::path& path, const std::filesystem::path& directory)
+    : impl_(std::make_unique<Impl>(directory)) {
   h5::read_in_child(
-      path,
+      path, impl_->spool,
       [](hid_t file, std::uint64_t file_size, h5::ArchiveWriter& out) {
         hand_over_variables(h5::FileReader(file, file_size), out);
       },
       [&](h5::ArchiveReader& in) {
-        take_variables(in, history);
-        validate(history);
+        DailyHistory& index = impl_->index;
+        std::uint64_t rows = 0;
+        in(index.source, index.symbol, index.row_begin, index.row_count, rows);
+        constexpr std::size_t kRow = 8 * (kDailyQuantities.size() + 2);
+        if (rows != in.left() / kRow || in.left() % kRow != 0) throw h5::Error("what was read is incomplete");
+        impl_->rows = rows;
+        validate_index(index, rows);
+        // The last byte of the spool is the child's farewell.
+        impl_->begin = impl_->spool.size() - 1 - in.left();
+        impl_->check();
       });
-  return history;
+}
+
+HistoryStore::~HistoryStore() = default;
+HistoryStore::HistoryStore(HistoryStore&&) noexcept = default;
+HistoryStore& HistoryStore::operator=(HistoryStore&&) noexcept = default;
+
+const DailyHistory& HistoryStore::index() const {
+  return impl_->index;
+}
+std::int64_t HistoryStore::rows() const {
+  return static_cast<std::int64_t>(impl_->rows);
+}
+const std::string& HistoryStore::digest() const {
+  return impl_->digest;
+}
+DailyHistory HistoryStore::read(std::span<const std::size_t> symbols) const {
+  return impl_->read(symbols);
+}
+DailyHistory HistoryStore::read() const {
+  std::vector<std::size_t> all(impl_->index.symbols());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  DailyHistory whole = impl_->read(all);
+  whole.source = impl_->index.source;
+  return whole;
+}
+
+DailyHistory read_history_file(const std::filesystem::path& path) {
+  return HistoryStore(path).read();
 }
 
 HistoryAppend append_to_history(const std::filesystem::path& store, std::span<const DailyHistory* const> parts,

@@ -13,8 +13,8 @@ namespace greekgrid::h5 {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr int kMapBits = 12;              // of the mantissa: a map is good to 1.2e-4 of itself, and half as large
-constexpr std::size_t kMostCloses = 384;  // of a chunk: a ticker's closes lie in one or two
+constexpr std::size_t kCloses = kChunkCloses;
+constexpr int kMapBits = 12;  // of the mantissa: a map is good to 1.2e-4 of itself, and half as large
 
 constexpr std::array<const char*, kPredictors> kLetters = {"p", "v", "g", "d"};
 constexpr std::array<const char*, kPairs.size()> kPairNames = {"PV", "PG", "PD", "VG", "VD", "GD"};
@@ -46,7 +46,8 @@ Handle group_of(hid_t root, const std::string& name, bool stored) {
 }
 
 /// Coordinates that tables of forecasts share.
-void write_coordinates(TableWriter& table, const NightHeader& header) {
+template <class Table>
+void write_coordinates(Table& table, const NightHeader& header) {
   table.column({"ticker", {"ticker"}, "underlying symbol", "", ""}, header.ticker);
   table.column({"horizon", {"horizon"}, "sessions ahead", "1", ""}, horizons());
 }
@@ -166,10 +167,9 @@ auto by_horizon(const std::vector<TickerOutlook>& outlook, std::size_t inner, Ge
   return values;
 }
 
-void write_predictors(hid_t root, const NightHeader& header, const std::vector<TickerOutlook>& outlook) {
-  const Handle group = create_group(root, "predictors");
-  write_attribute(group.get(), "session", iso_date(midnight_of(header.outlook.session)));
-  TableWriter table(group.get());
+void record_predictors(TickerColumns& out, const NightHeader& header, const std::vector<TickerOutlook>& outlook) {
+  TableRecorder table(out, "predictors", "ticker", outlook.size());
+  table.attribute("session", iso_date(midnight_of(header.outlook.session)));
   const std::vector<std::string> dims = {"ticker"};
   table.column({"ticker", dims, "underlying symbol", "", ""}, header.ticker);
   const auto flags = [&](const std::string& name, const std::string& meaning, const char* meanings, auto get) {
@@ -217,10 +217,9 @@ void write_predictors(hid_t root, const NightHeader& header, const std::vector<T
         });
 }
 
-void write_forecasts(hid_t root, const NightHeader& header, const std::vector<TickerOutlook>& outlook) {
-  const Handle group = group_of(root, "forecast", header.outlook.stored);
+void record_forecasts(TickerColumns& out, const NightHeader& header, const std::vector<TickerOutlook>& outlook) {
+  TableRecorder table(out, "forecast", "ticker", header.outlook.stored ? outlook.size() : 0);
   if (!header.outlook.stored) return;
-  TableWriter table(group.get());
   write_coordinates(table, header);
   table.column({"pair", {"pair"}, "two predictors", "", ""},
                std::vector<std::string>(kPairNames.begin(), kPairNames.end()));
@@ -272,10 +271,9 @@ void write_forecasts(hid_t root, const NightHeader& header, const std::vector<Ti
   }
 }
 
-void write_records(hid_t root, const NightHeader& header, const std::vector<TickerOutlook>& outlook) {
-  const Handle group = group_of(root, "record", header.outlook.stored);
+void record_records(TickerColumns& out, const NightHeader& header, const std::vector<TickerOutlook>& outlook) {
+  TableRecorder table(out, "record", "ticker", header.outlook.stored ? outlook.size() : 0);
   if (!header.outlook.stored) return;
-  TableWriter table(group.get());
   write_coordinates(table, header);
   table.column({"probability", {"probability"}, "of a quantile", "1", ""},
                std::vector<double>(kForecastProbabilities.begin(), kForecastProbabilities.end()));
@@ -331,10 +329,10 @@ void write_records(hid_t root, const NightHeader& header, const std::vector<Tick
 
 }  // namespace
 
-void write_outlooks(hid_t root, const NightHeader& header, const std::vector<TickerOutlook>& outlook) {
-  write_predictors(root, header, outlook);
-  write_forecasts(root, header, outlook);
-  write_records(root, header, outlook);
+void record_outlooks(TickerColumns& out, const NightHeader& header, const std::vector<TickerOutlook>& outlook) {
+  record_predictors(out, header, outlook);
+  record_forecasts(out, header, outlook);
+  record_records(out, header, outlook);
 }
 
 std::size_t StepDatasets::add(hid_t group, TableWriter& table, const Column& column, Type type) {
@@ -346,10 +344,8 @@ std::size_t StepDatasets::add(hid_t group, TableWriter& table, const Column& col
     const std::size_t length = table.length(dim);
     // A ticker's chunk: one position model and rule, of the rest everything but closes far apart.
     const bool single = dim == "ticker" || dim == "position" || dim == "iv_rule";
-    made.length.push_back(length);
-    made.chunk.push_back(single ? 1 : dim == "next_close" ? std::min(length, kMostCloses) : length);
     dims.push_back(length);
-    chunk.push_back(made.chunk.back());
+    chunk.push_back(single ? 1 : dim == "next_close" ? kCloses : length);
   }
   const std::string what = "create " + column.name;
   const Handle creation = dataset_properties(type, type == Type::kFloat32 || type == Type::kFloat64, chunk);
@@ -363,7 +359,6 @@ std::size_t StepDatasets::add(hid_t group, TableWriter& table, const Column& col
 
 void StepDatasets::create(hid_t root, const NightHeader& header) {
   create_steps(root, header);
-  first_map_ = dataset_.size();
   create_maps(root, header);
 }
 
@@ -449,46 +444,49 @@ void StepDatasets::create_maps(hid_t root, const NightHeader& header) {
   map("n_eff", "effective number of sessions");
 }
 
-std::vector<EncodedChunk> StepDatasets::encode(std::size_t ticker, const TickerSteps& steps, const NightHeader& header,
-                                               const std::function<void(const std::string&)>& fail) const {
+std::vector<EncodedChunk> encode_steps(const TickerSteps& steps, const NightHeader& header,
+                                       const std::function<void(const std::string&)>& fail) {
+  using Offset = std::array<std::int64_t, 6>;
   std::vector<EncodedChunk> chunks;
-  const auto put = [&](std::size_t index, std::array<hsize_t, 6> offset, const auto& cells) {
-    offset[0] = ticker;
-    chunks.push_back({index, offset, cells.size() * sizeof(cells[0]), encode_cells(cells)});
+  const auto put = [&](std::size_t index, std::size_t axis, const Offset& offset, const auto& cells) {
+    chunks.push_back({static_cast<std::int32_t>(index), static_cast<std::int32_t>(axis), offset,
+                      cells.size() * sizeof(cells[0]), encode_cells(cells)});
   };
-  if (step_table_ && !steps.step.empty()) {
+  const bool stepped = header.outlook.stored && !header.outlook.mode.empty();
+  const std::size_t step_datasets = stepped ? kCurve + curves().size() + 1 : 0;
+  if (stepped && !steps.step.empty()) {
     const StepForward& any = steps.step.front();
     const std::size_t modes = steps.step.size(), closes = any.axis.size();
-    const Spread spread(any.axis, header.outlook.close, dataset_[kClose].chunk[1]);
+    const Spread spread(any.axis, header.outlook.close, kCloses);
     // (rows, closes) with the closes last; `axis` is their place among the dimensions.
     const auto numbers = [&](std::size_t index, std::size_t rows, std::size_t axis,
                              const std::function<double(std::size_t, std::size_t)>& value) {
       spread.operator()<double>(rows, kNaN, value, [&](std::size_t begin, const std::vector<double>& cells) {
-        std::array<hsize_t, 6> offset{};
-        offset[axis] = begin;
-        put(index, offset, cells);
+        Offset offset{};
+        offset[axis] = static_cast<std::int64_t>(begin);
+        put(index, axis, offset, cells);
       });
     };
     const auto flags = [&](std::size_t index, std::size_t rows, std::size_t axis,
                            const std::function<std::int8_t(std::size_t, std::size_t)>& value) {
       spread.operator()<std::int8_t>(rows, 0, value, [&](std::size_t begin, const std::vector<std::int8_t>& cells) {
-        std::array<hsize_t, 6> offset{};
-        offset[axis] = begin;
-        put(index, offset, cells);
+        Offset offset{};
+        offset[axis] = static_cast<std::int64_t>(begin);
+        put(index, axis, offset, cells);
       });
     };
-    const auto single = [&](std::size_t index, std::size_t rows, std::array<hsize_t, 6> offset, std::size_t axis,
+    const auto single = [&](std::size_t index, const char* name, std::size_t rows, Offset offset, std::size_t axis,
                             const std::function<double(std::size_t, std::size_t)>& value) {
       const std::function<float(std::size_t, std::size_t)> rounded = [&](std::size_t row, std::size_t c) {
         const double x = value(row, c);
         const auto f = static_cast<float>(x);
-        if (!std::isnan(x) && !std::isfinite(f)) fail("step_forward " + dataset_[index].name);
+        if (!std::isnan(x) && !std::isfinite(f)) fail(std::string("step_forward ") + name);
         return f;
       };
       spread.operator()<float>(rows, std::numeric_limits<float>::quiet_NaN(), rounded,
                                [&](std::size_t begin, const std::vector<float>& cells) {
-                                 offset[axis] = begin;
-                                 put(index, offset, cells);
+                                 offset[axis] = static_cast<std::int64_t>(begin);
+                                 put(index, axis, offset, cells);
                                });
     };
     numbers(kClose, 1, 1, [&](std::size_t, std::size_t c) { return any.close[c]; });
@@ -515,29 +513,33 @@ std::vector<EncodedChunk> StepDatasets::encode(std::size_t ticker, const TickerS
           return static_cast<std::int32_t>(steps.sessions) - 1 - f.session[row % kNeighbours];
         },
         [&](std::size_t begin, const std::vector<std::int32_t>& cells) {
-          put(kCurve + curves().size(), {0, 0, 0, 0, begin, 0}, cells);
+          put(kCurve + curves().size(), 4, {0, 0, 0, 0, static_cast<std::int64_t>(begin), 0}, cells);
         });
     const std::size_t rules = header.iv_rule.size(), shifts = header.iv_shift.size(),
                       positions = header.position.size();
     // Chunks hold every mode and shift of one model and rule.
     for (std::size_t r = 0; r < rules; ++r) {
-      single(kRatio, modes * shifts, {0, 0, r, 0, 0, 0}, 4, [&](std::size_t row, std::size_t c) {
-        const std::size_t m = row / shifts, v = row % shifts;
-        return steps.table.gamma_ratio[((m * rules + r) * shifts + v) * closes + c];
-      });
+      single(kRatio, "g_old", modes * shifts, {0, 0, static_cast<std::int64_t>(r), 0, 0, 0}, 4,
+             [&](std::size_t row, std::size_t c) {
+               const std::size_t m = row / shifts, v = row % shifts;
+               return steps.table.gamma_ratio[((m * rules + r) * shifts + v) * closes + c];
+             });
       for (std::size_t q = 0; q < kStepQuantities; ++q) {
         for (std::size_t w = 0; w < positions; ++w) {
-          single(kQuantity + q, modes * shifts, {0, 0, w, r, 0, 0}, 5, [&](std::size_t row, std::size_t c) {
-            const std::size_t m = row / shifts, v = row % shifts;
-            return steps.table.value[((((q * modes + m) * positions + w) * rules + r) * shifts + v) * closes + c];
-          });
+          single(
+              kQuantity + q, kQuantityText[q].name, modes * shifts,
+              {0, 0, static_cast<std::int64_t>(w), static_cast<std::int64_t>(r), 0, 0}, 5,
+              [&](std::size_t row, std::size_t c) {
+                const std::size_t m = row / shifts, v = row % shifts;
+                return steps.table.value[((((q * modes + m) * positions + w) * rules + r) * shifts + v) * closes + c];
+              });
         }
       }
     }
   }
-  if (first_map_ < dataset_.size() && !steps.maps[0].mean.empty()) {
+  if (header.outlook.stored && header.outlook.maps && !steps.maps[0].mean.empty()) {
     constexpr BitRounding rounded(kMapBits);
-    std::size_t index = first_map_;
+    std::size_t index = step_datasets;
     for (std::vector<float> WeatherMaps::*member :
          {&WeatherMaps::mean, &WeatherMaps::magnitude, &WeatherMaps::mass, &WeatherMaps::n_eff}) {
       std::vector<float> cells;
@@ -547,14 +549,15 @@ std::vector<EncodedChunk> StepDatasets::encode(std::size_t ticker, const TickerS
           cells.push_back(std::isfinite(value) ? std::bit_cast<float>(rounded(bits)) : value);
         }
       }
-      put(index++, {}, cells);
+      put(index++, 0, {}, cells);
     }
   }
   return chunks;
 }
 
-void StepDatasets::finish(const NightHeader& header, const std::vector<TickerOutlook>& outlook) {
-  if (!step_table_) return;
+void record_extremes(TickerColumns& out, const NightHeader& header, const std::vector<TickerOutlook>& outlook) {
+  if (!header.outlook.stored || header.outlook.mode.empty()) return;
+  TableRecorder table(out, "step_forward", "ticker", outlook.size());
   const std::vector<std::string> modes = {"ticker", "mode"}, dims = {"ticker", "mode", "horizon"};
   const std::size_t count = header.outlook.mode.size();
   const TickerOutlook::Mode none;
@@ -566,7 +569,7 @@ void StepDatasets::finish(const NightHeader& header, const std::vector<TickerOut
     for (const TickerOutlook& o : outlook) {
       for (std::size_t m = 0; m < count; ++m) values.push_back(mode_of(o, m).*member ? 1 : 0);
     }
-    step_table_->column({name, modes, meaning, "", kNoYesMeanings}, values);
+    table.column({name, modes, meaning, "", kNoYesMeanings}, values);
   };
   held("d_held", "whether D is that of the session, the next one's being unknown", &TickerOutlook::Mode::d_held);
   held("g_held", "whether G is that of the session", &TickerOutlook::Mode::g_held);
@@ -577,7 +580,7 @@ void StepDatasets::finish(const NightHeader& header, const std::vector<TickerOut
         for (const StepExtremes& e : mode_of(o, m).extremes) values.push_back(e.known ? e.*member : kNaN);
       }
     }
-    step_table_->column({name, dims, meaning, "1", ""}, values);
+    table.column({name, dims, meaning, "1", ""}, values);
   };
   number("best_close", "next close between -10 and 5 with the highest mean", &StepExtremes::best);
   number("best_mean", "that mean", &StepExtremes::best_mean);

@@ -66,12 +66,13 @@ inline constexpr const char* kNoYesMeanings = "no yes";
 inline constexpr const char* kLineKindMeanings = "gamma_ridge_high gamma_ridge_low zero_gamma zero_charm";
 inline constexpr const char* kPathStatusMeanings = "ok repelling singular left_grid no_data";
 inline constexpr const char* kTickerStatusMeanings =
-    "ok no_contracts all_expired no_spot too_little_iv not_in_chain no_open_interest spot_contradicted";
+    "ok no_contracts all_expired no_spot too_little_iv not_in_chain no_open_interest spot_contradicted "
+    "stage_failed";
 inline constexpr const char* kQuoteStatusMeanings =
     "missing ok placeholder no_bid crossed wide below_intrinsic above_bound";
 inline constexpr const char* kSmileKindMeanings = "missing svi svi_fixed_place flat neighbour_expiry";
 inline constexpr const char* kMetricStatusMeanings = "ok outside_range no_smile no_quotes";
 inline constexpr const char* kSpotSourceMeanings = "missing vendor parity";
-inline constexpr int kTickerStatusCount = 8, kSpotSourceCount = 3;
+inline constexpr int kTickerStatusCount = 9, kSpotSourceCount = 3;
 
 }  // namespace greekgrid::h5

@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::size_t kFilteredElements = 1024;
 constexpr std::size_t kChunkRows = 16384;
+constexpr std::size_t kHeldChunks = 8;  // of rows, encoded at once
 
 void write_attribute(hid_t object, const std::string& name, hid_t type, hid_t memory, const void* data,
                      const hsize_t* length) {
@@ -55,36 +56,6 @@ void gather(const std::uint8_t* data, std::size_t size, std::size_t n, std::size
     }
   }
   for (std::size_t row = present; row < rows; ++row) std::memcpy(&chunk[row * size], fill, size);
-}
-
-/// Encodes the chunks of an array, (rows, 1, ...) each, in parallel and writes them in order.
-void write_chunks(hid_t dataset, const Values& values, const std::vector<hsize_t>& dims, std::size_t rows,
-                  const std::uint8_t* fill, const std::string& what) {
-  const std::size_t n = dims[0];
-  const std::size_t size = size_of(values.type);
-  const std::size_t width = values.count / n;
-  const std::size_t chunks = (n + rows - 1) / rows * width;
-  const auto* data = static_cast<const std::uint8_t*>(values.data);
-  std::vector<std::vector<std::uint8_t>> encoded(chunks);
-  // Isolated: a thread that waits here holds the library's lock and must not pick up foreign work that asks for it.
-  tbb::this_task_arena::isolate([&] {
-    tbb::parallel_for(std::size_t{0}, chunks, [&](std::size_t index) {
-      thread_local ChunkEncoder encoder;
-      std::vector<std::uint8_t> chunk(rows * size);
-      gather(data, size, n, width, index / width * rows, index % width, fill, chunk);
-      encoded[index] = encoder.encode(chunk, size);
-    });
-  });
-  for (std::size_t index = 0; index < chunks; ++index) {
-    std::vector<hsize_t> offset(dims.size());
-    offset[0] = index / width * rows;
-    std::size_t rest = index % width;
-    for (std::size_t axis = dims.size() - 1; axis > 0; --axis) {
-      offset[axis] = rest % dims[axis];
-      rest /= dims[axis];
-    }
-    check(H5Dwrite_chunk(dataset, H5P_DEFAULT, 0, offset.data(), encoded[index].size(), encoded[index].data()), what);
-  }
 }
 
 }  // namespace
@@ -209,47 +180,140 @@ Handle dataset_properties(Type type, bool fill_nan, const std::vector<hsize_t>& 
   return creation;
 }
 
-void TableWriter::column(const Column& column, const Values& values) {
+ColumnStream::ColumnStream(Handle dataset, Type type, std::vector<hsize_t> dims, hsize_t chunk_rows,
+                           std::vector<std::uint8_t> fill, std::string what)
+    : dataset_(std::move(dataset)),
+      type_(type),
+      dims_(std::move(dims)),
+      chunk_rows_(chunk_rows),
+      fill_(std::move(fill)),
+      what_(std::move(what)) {
+  for (std::size_t axis = 1; axis < dims_.size(); ++axis) width_ *= dims_[axis];
+}
+
+void ColumnStream::append(const void* values, std::size_t count) {
+  const auto* bytes = static_cast<const std::uint8_t*>(values);
+  held_.insert(held_.end(), bytes, bytes + count * size_of(type_));
+  if (chunk_rows_ > 0 && held_.size() >= kHeldChunks * chunk_rows_ * width_ * size_of(type_)) write_rows(false);
+}
+
+void ColumnStream::append(std::span<const std::string> texts) {
+  held_text_.insert(held_text_.end(), texts.begin(), texts.end());
+  if (held_text_.size() >= kChunkRows) write_rows(false);
+}
+
+void ColumnStream::write_rows(bool last) {
+  if (type_ == Type::kString) {
+    if (held_text_.empty()) return;
+    const Texts texts(held_text_);
+    const hsize_t begin = written_, count = held_text_.size();
+    if (begin + count > dims_[0]) throw Error(what_ + " failed: more values than places");
+    const Handle memory(H5Screate_simple(1, &count, nullptr), H5Sclose, what_);
+    const Handle space(H5Dget_space(dataset_.get()), H5Sclose, what_);
+    check(H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, &begin, nullptr, &count, nullptr), what_);
+    const Handle text = string_type();
+    check(H5Dwrite(dataset_.get(), text.get(), memory.get(), space.get(), H5P_DEFAULT, texts.pointer.data()), what_);
+    written_ += count;
+    held_text_.clear();
+    return;
+  }
+  const std::size_t size = size_of(type_), row_bytes = width_ * size;
+  const std::size_t rows = held_.size() / row_bytes;
+  if (written_ + rows > dims_[0]) throw Error(what_ + " failed: more values than places");
+  if (chunk_rows_ == 0) {
+    if (written_ + rows != dims_[0]) throw Error(what_ + " failed: fewer values than places");
+    check(H5Dwrite(dataset_.get(), memory_type(type_), H5S_ALL, H5S_ALL, H5P_DEFAULT, held_.data()), what_);
+    written_ += rows;
+    held_.clear();
+    return;
+  }
+  // Every chunk is (chunk_rows, 1, ...); only the column's last ones are padded.
+  const std::size_t whole = last ? (rows + chunk_rows_ - 1) / chunk_rows_ : rows / chunk_rows_;
+  const std::size_t chunks = whole * width_;
+  std::vector<std::vector<std::uint8_t>> encoded(chunks);
+  // Isolated: a thread that waits here holds the library's lock and must not pick up foreign work that asks for it.
+  tbb::this_task_arena::isolate([&] {
+    tbb::parallel_for(std::size_t{0}, chunks, [&](std::size_t index) {
+      thread_local ChunkEncoder encoder;
+      std::vector<std::uint8_t> chunk(chunk_rows_ * size);
+      gather(held_.data(), size, rows, width_, index / width_ * chunk_rows_, index % width_, fill_.data(), chunk);
+      encoded[index] = encoder.encode(chunk, size);
+    });
+  });
+  for (std::size_t index = 0; index < chunks; ++index) {
+    std::vector<hsize_t> offset(dims_.size());
+    offset[0] = written_ + index / width_ * chunk_rows_;
+    std::size_t rest = index % width_;
+    for (std::size_t axis = dims_.size() - 1; axis > 0; --axis) {
+      offset[axis] = rest % dims_[axis];
+      rest /= dims_[axis];
+    }
+    check(H5Dwrite_chunk(dataset_.get(), H5P_DEFAULT, 0, offset.data(), encoded[index].size(), encoded[index].data()),
+          what_);
+  }
+  const std::size_t done = std::min<std::size_t>(rows, whole * chunk_rows_);
+  written_ += done;
+  held_.erase(held_.begin(), held_.begin() + static_cast<std::ptrdiff_t>(done * row_bytes));
+}
+
+void ColumnStream::finish() {
+  write_rows(true);
+  if (written_ != dims_[0] || !held_.empty()) throw Error(what_ + " failed: fewer values than places");
+  dataset_ = {};
+}
+
+ColumnStream TableWriter::begin(const Column& column, Type type, std::size_t count) {
   const std::string what = "write " + column.name;
   const bool is_scale = column.dims.size() == 1 && column.dims[0] == column.name;
   std::vector<hsize_t> dims;
-  for (const std::string& dim : column.dims) dims.push_back(is_scale ? values.count : length(dim));
-  const std::size_t count = std::accumulate(dims.begin(), dims.end(), std::size_t{1}, std::multiplies<>());
-  if (count == 0 || count != values.count || dims.size() > 3) {
-    throw Error(what + " failed: " + std::to_string(values.count) + " values for " + std::to_string(count) + " places");
+  for (const std::string& dim : column.dims) dims.push_back(is_scale ? count : length(dim));
+  const std::size_t places = std::accumulate(dims.begin(), dims.end(), std::size_t{1}, std::multiplies<>());
+  if (places == 0 || places != count || dims.size() > 3) {
+    throw Error(what + " failed: " + std::to_string(count) + " values for " + std::to_string(places) + " places");
   }
-  const bool is_text = values.type == Type::kString;
-  const bool is_float = values.type == Type::kFloat32 || values.type == Type::kFloat64;
+  const bool is_text = type == Type::kString;
+  const bool is_float = type == Type::kFloat32 || type == Type::kFloat64;
   std::vector<hsize_t> chunk;
   if (!is_text && count >= kFilteredElements) {
     chunk.assign(dims.size(), 1);
     chunk[0] = std::min<hsize_t>(dims[0], kChunkRows);
   }
-  const Handle creation = dataset_properties(values.type, is_float && !is_scale, chunk);
+  const Handle creation = dataset_properties(type, is_float && !is_scale, chunk);
   const Handle space(H5Screate_simple(static_cast<int>(dims.size()), dims.data(), nullptr), H5Sclose, what);
   const Handle text = string_type();
-  Handle dataset(H5Dcreate2(group_, column.name.c_str(), is_text ? text.get() : file_type(values.type), space.get(),
+  Handle dataset(H5Dcreate2(group_, column.name.c_str(), is_text ? text.get() : file_type(type), space.get(),
                             H5P_DEFAULT, creation.get(), H5P_DEFAULT),
                  H5Dclose, what);
-  if (is_text) {
-    const Texts texts({static_cast<const std::string*>(values.data), values.count});
-    check(H5Dwrite(dataset.get(), text.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, texts.pointer.data()), what);
-  } else if (chunk.empty()) {
-    check(H5Dwrite(dataset.get(), memory_type(values.type), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data), what);
-  } else {
-    std::uint8_t fill[sizeof(double)] = {};
-    check(H5Pget_fill_value(creation.get(), memory_type(values.type), fill), what);
-    write_chunks(dataset.get(), values, dims, chunk[0], fill, what);
-  }
+  std::vector<std::uint8_t> fill(sizeof(double));
+  if (!chunk.empty()) check(H5Pget_fill_value(creation.get(), memory_type(type), fill.data()), what);
   if (is_scale) check(H5DSset_scale(dataset.get(), column.name.c_str()), what);
-  describe(dataset.get(), column, values.type);
-  if (is_scale) scale_[column.name] = {std::move(dataset), values.count};
+  describe(dataset.get(), column, type);
+  if (is_scale) {
+    Handle again(H5Dopen2(group_, column.name.c_str(), H5P_DEFAULT), H5Dclose, what);
+    scale_[column.name] = {std::move(again), count};
+  }
+  return {std::move(dataset), type, std::move(dims), chunk.empty() ? 0 : chunk[0], std::move(fill), what};
+}
+
+void TableWriter::column(const Column& column, const Values& values) {
+  ColumnStream stream = begin(column, values.type, values.count);
+  if (values.type == Type::kString) {
+    stream.append({static_cast<const std::string*>(values.data), values.count});
+  } else {
+    stream.append(values.data, values.count);
+  }
+  stream.finish();
 }
 
 void TableWriter::row_numbers(const std::string& name, std::size_t n) {
-  std::vector<std::int64_t> numbers(n);
-  std::iota(numbers.begin(), numbers.end(), 0);
-  column({name, {name}, name + " number", "1", ""}, numbers);
+  ColumnStream stream = begin({name, {name}, name + " number", "1", ""}, Type::kInt64, n);
+  std::vector<std::int64_t> numbers(std::min(n, kChunkRows));
+  for (std::size_t first = 0; first < n; first += numbers.size()) {
+    const std::size_t count = std::min(numbers.size(), n - first);
+    std::iota(numbers.begin(), numbers.end(), static_cast<std::int64_t>(first));
+    stream.append(numbers.data(), count);
+  }
+  stream.finish();
 }
 
 void TableWriter::describe(hid_t dataset, const Column& column, Type type) {

@@ -69,6 +69,10 @@ struct Column {
   std::string long_name;
   std::string units;          ///< empty for strings and flags
   std::string flag_meanings;  ///< blank-separated names of 0, 1, ...; empty unless a flag
+  /// Dimension that the values are numbers of: a part's own count from where the parts before it end. Empty: not such.
+  std::string index_of = {};
+  /// Whether parts say different values of a shared column, of which the file holds the greatest.
+  bool greatest_of_parts = false;
 };
 
 /// Units of instants; they imply the attribute calendar.
@@ -93,6 +97,34 @@ Handle create_group(hid_t parent, const std::string& name);
 /// columns that are no coordinates.
 Handle dataset_properties(Type type, bool fill_nan, const std::vector<hsize_t>& chunk);
 
+class TableWriter;
+
+/// A column whose values come piece by piece, in order. Holds a few chunks at a time, whatever its length.
+class ColumnStream {
+ public:
+  /// The next `count` values.
+  void append(const void* values, std::size_t count);
+  void append(std::span<const std::string> texts);
+  /// Writes what is still held. Throws Error unless exactly the values of the column came.
+  void finish();
+
+ private:
+  friend class TableWriter;
+  ColumnStream(Handle dataset, Type type, std::vector<hsize_t> dims, hsize_t chunk_rows, std::vector<std::uint8_t> fill,
+               std::string what);
+  void write_rows(bool last);
+
+  Handle dataset_;
+  Type type_;
+  std::vector<hsize_t> dims_;
+  hsize_t chunk_rows_;  // 0: contiguous
+  std::vector<std::uint8_t> fill_;
+  std::string what_;
+  std::size_t width_ = 1, written_ = 0;  // values of one row; rows written
+  std::vector<std::uint8_t> held_;
+  std::vector<std::string> held_text_;
+};
+
 /// Writes the variables of one group. Coordinates come before the columns over them.
 class TableWriter {
  public:
@@ -100,10 +132,13 @@ class TableWriter {
 
   /// Writes a variable with its scales, attributes and storage.
   void column(const Column& column, const Values& values);
+  /// Begins a variable of `count` values of a type. The stream is finished before the next variable begins.
+  ColumnStream begin(const Column& column, Type type, std::size_t count);
   /// Writes the coordinate of a dimension without a natural one: 0 .. n-1.
   void row_numbers(const std::string& name, std::size_t n);
   /// Attaches the scales of `column.dims` to a dataset and writes long_name, units, flags and _FillValue.
   void describe(hid_t dataset, const Column& column, Type type);
+  bool has(const std::string& dim) const { return scale_.count(dim) > 0; }
   /// Length of a dimension whose coordinate is written.
   std::size_t length(const std::string& dim) const { return scale_.at(dim).length; }
   /// Adds an attribute to a coordinate.

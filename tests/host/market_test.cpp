@@ -9,9 +9,10 @@
 #include <atomic>
 #include <cmath>
 #include <map>
-#include <mutex>
+#include <numeric>
 
 #include "greekgrid/host/levels.hpp"
+#include "greekgrid/host/night_plan.hpp"
 #include "greekgrid/host/night_run.hpp"
 #include "greekgrid/kernels/formulas/black_scholes.hpp"
 
@@ -338,7 +339,7 @@ TEST(Positions, ModelsAndMultipliers) {
   const Snapshot s = make_snapshot(b.chain, MarketConfig(), {}, Calendar(), *make_reference_backend());
   constexpr PositionModel kModels[] = {PositionModel::kNaive, PositionModel::kUnsigned, PositionModel::kAllShort,
                                        PositionModel::kReversed, PositionModel::kSignedColumn};
-  const auto n = dealer_positions(s, b.chain, kModels);
+  const auto n = dealer_positions(s, kModels);
   EXPECT_THAT(n, ElementsAre(-7, 7, -7, 7, -3, 5, 5, -5, -5, 0));
   EXPECT_THAT(exposure_weights(s, 0, n, 5), ElementsAre(-70, 500, 70, 500, -70, -500, 70, -500, -30, 0));
 }
@@ -368,7 +369,7 @@ TEST(Levels, WallsAndZeroGamma) {
   b.contract(110.0, 1, 100, 0.3);
   const Snapshot s = make_snapshot(b.chain, MarketConfig(), {}, Calendar(), *make_reference_backend());
   constexpr PositionModel kNaive[] = {PositionModel::kNaive};
-  const auto n = dealer_positions(s, b.chain, kNaive);
+  const auto n = dealer_positions(s, kNaive);
   const auto weights = exposure_weights(s, 0, n, 1);
   std::vector<std::int64_t> begin;
   const BookView book = make_book(s, 0, weights, begin);
@@ -406,7 +407,7 @@ TEST(Levels, CloseRootsAreNotSteppedOver) {
   b.contract(100.0, -1, 50, 0.3);
   const Snapshot s = make_snapshot(b.chain, MarketConfig(), {}, Calendar(), *make_reference_backend());
   constexpr PositionModel kNaive[] = {PositionModel::kNaive};
-  const auto n = dealer_positions(s, b.chain, kNaive);
+  const auto n = dealer_positions(s, kNaive);
   const auto weights = exposure_weights(s, 0, n, 1);
   std::vector<std::int64_t> begin;
   const BookView book = make_book(s, 0, weights, begin);
@@ -424,7 +425,7 @@ TEST(Levels, ABalancedBookHasNoZeroGamma) {
   }
   const Snapshot s = make_snapshot(b.chain, MarketConfig(), {}, Calendar(), *make_reference_backend());
   constexpr PositionModel kNaive[] = {PositionModel::kNaive};
-  const auto n = dealer_positions(s, b.chain, kNaive);
+  const auto n = dealer_positions(s, kNaive);
   const auto weights = exposure_weights(s, 0, n, 1);
   std::vector<std::int64_t> begin;
   const BookView book = make_book(s, 0, weights, begin);
@@ -441,7 +442,7 @@ TEST(Levels, TiesGoToTheStrikeNearestToSpotThenTheLower) {
   for (const double strike : {98.0, 102.0}) b.contract(strike, -1, 10, 0.3);
   const Snapshot s = make_snapshot(b.chain, MarketConfig(), {}, Calendar(), *make_reference_backend());
   constexpr PositionModel kNaive[] = {PositionModel::kNaive};
-  const auto n = dealer_positions(s, b.chain, kNaive);
+  const auto n = dealer_positions(s, kNaive);
   const auto weights = exposure_weights(s, 0, n, 1);
   std::vector<std::int64_t> begin;
   const BookView book = make_book(s, 0, weights, begin);
@@ -458,16 +459,42 @@ TEST(Levels, TiesGoToTheStrikeNearestToSpotThenTheLower) {
   EXPECT_EQ(none.level[0][LevelName::kGammaIndexRatio].status, LevelStatus::kNoContracts);
 }
 
-struct Collector final : SurfaceSink {
-  std::mutex mutex;
-  std::map<std::int64_t, std::vector<double>> cells;
-  void write_surfaces(std::int64_t ticker, std::span<const double> c, std::span<const double>,
-                      const TickerSteps*) override {
-    const std::lock_guard lock(mutex);
-    EXPECT_TRUE(cells.emplace(ticker, std::vector<double>(c.begin(), c.end())).second)
-        << "ticker " << ticker << " twice";
+// What a run hands over, by ticker of the chain.
+struct Collector final : NightSink {
+  struct One {
+    NightHeader header;
+    Snapshot snapshot;
+    NightTables tables;
+    std::vector<double> cells;
+  };
+  std::map<std::size_t, One> night;
+  std::size_t blocks = 0;
+  void write(std::span<TickerNight> block) override {
+    ++blocks;
+    for (const TickerNight& one : block) {
+      EXPECT_TRUE(night.emplace(one.index, One{one.header, one.snapshot, one.tables, one.cells}).second)
+          << "ticker " << one.index << " twice";
+    }
   }
 };
+
+Collector collect(const OptionChain& chain, const RunConfig& config, Backend& backend, std::size_t memory,
+                  const std::atomic<bool>& stop) {
+  const Calendar calendar;
+  const NightInputs inputs = inputs_in_memory(chain);
+  const std::atomic<bool> never{false};
+  const NightPlan plan = make_night_plan(inputs, config, calendar, backend, never);
+  std::vector<std::size_t> places(plan.ticker.size());
+  std::iota(places.begin(), places.end(), std::size_t{0});
+  Collector sink;
+  NightTimings timings;
+  NightLimits limits;
+  limits.memory = memory;
+  limits.stop = &stop;
+  run_night(inputs, plan, places, config, make_axes(chain, config, calendar, false), calendar, backend, sink, limits,
+            timings);
+  return sink;
+}
 
 OptionChain three_tickers() {
   ChainBuilder b;
@@ -495,17 +522,13 @@ TEST(NightRun, VolatilityFollowsTheFittedSmile) {
   config.scenarios.iv_shifts = {0.0};
   config.scenarios.sessions = 1;
   config.scenarios.iv_rules = {{IvRuleName::kStickyStrike, 1.0}, {IvRuleName::kStickyMoneyness, 0.0}};
-  Snapshot snapshot = make_snapshot(chain, config.market, config.selection, Calendar(), *make_reference_backend());
-  const NightHeader header = make_header(chain, snapshot, config, Calendar());
+  const auto backend = make_cpu_backend(Precision::kFp64);
+  const std::atomic<bool> stop{false};
+  const Collector sink = collect(chain, config, *backend, std::size_t{1} << 30, stop);
+  const NightHeader& header = sink.night.at(0).header;
+  const Snapshot& snapshot = sink.night.at(0).snapshot;
   EXPECT_EQ(header.iv_rule, (std::vector<std::string>{"sticky_strike", "sticky_moneyness"}));
   EXPECT_EQ(header.iv_rule_parameter, (std::vector<double>{1.0, 0.0}));
-  const auto backend = make_cpu_backend(Precision::kFp64);
-  Collector sink;
-  const std::atomic<bool> stop{false};
-  NightTimings timings;
-  run_night(
-      chain, snapshot, config, header, Calendar(), *backend, sink, std::size_t{1} << 30, [](const NightProgress&) {},
-      stop, timings);
   const std::size_t j = 16;
   const double x = header.spot_step[j] * header.spot_scale[0];
   double strike_sum = 0.0, moneyness_sum = 0.0, gross = 0.0;
@@ -526,7 +549,7 @@ TEST(NightRun, VolatilityFollowsTheFittedSmile) {
     moneyness_sum += delta(moved);
     gross += std::abs(delta(moved));
   }
-  const std::vector<double>& cells = sink.cells.at(0);  // dx first: rule, time, shift, spot
+  const std::vector<double>& cells = sink.night.at(0).cells;  // dx first: rule, time, shift, spot
   EXPECT_NEAR(cells[j], strike_sum, 1e-10 * gross);
   EXPECT_NEAR(cells[21 + j], moneyness_sum, 1e-10 * gross);
   EXPECT_GT(std::abs(moneyness_sum - strike_sum), 1e-4 * gross);
@@ -541,25 +564,22 @@ TEST(NightRun, EverySurfaceLiesWhereTheHeaderSays) {
   config.scenarios.iv_rules = {{IvRuleName::kStickyStrike, 1.0}, {IvRuleName::kRelativeBeta, 10.0}};
   config.positions = {PositionModel::kNaive, PositionModel::kUnsigned};
   config.delta_change = true;
-  Snapshot snapshot = make_snapshot(chain, config.market, config.selection, Calendar(), *make_reference_backend());
-  const NightHeader header = make_header(chain, snapshot, config, Calendar());
   const auto backend = make_cpu_backend(Precision::kFp64);
-  const auto reference = make_reference_backend();
-  Collector whole;
   std::atomic<bool> stop{false};
-  NightTimings timings;
-  const auto tables = run_night(
-      chain, snapshot, config, header, Calendar(), *backend, whole, std::size_t{1} << 30, [](const NightProgress&) {},
-      stop, timings);
-  ASSERT_EQ(whole.cells.size(), 3U);
+  const Collector whole = collect(chain, config, *backend, std::size_t{1} << 30, stop);
+  ASSERT_EQ(whole.night.size(), 3U);
+  EXPECT_EQ(whole.blocks, 1U);
+  const NightHeader& header = whole.night.at(2).header;
+  const Snapshot& snapshot = whole.night.at(2).snapshot;
+  EXPECT_EQ(header.ticker, std::vector<std::string>{"CCC"});
+  EXPECT_EQ(snapshot.chain_row.front(), chain.contract_begin[2]) << "rows are those of the whole chain";
   const std::size_t cells = header.chunk_cells();
   // One cell of ticker 2, position 1, rule 1, time 2, shift 2, spot 3, by the formula of a reader.
   const std::size_t cell = (2 * 3 + 2) * 21 + 3;
   for (const Greek greek : {Greek::kDelta, Greek::kGamma, Greek::kCharm, Greek::kVanna}) {
-    const double x = header.spot_step[3] * header.spot_scale[2];
+    const double x = header.spot_step[3] * header.spot_scale[0];
     double expected = 0.0;
-    for (auto i = static_cast<std::size_t>(snapshot.contract_begin[2]);
-         i < static_cast<std::size_t>(snapshot.contract_begin[3]); ++i) {
+    for (std::size_t i = 0; i < snapshot.contracts(); ++i) {
       const auto e = static_cast<std::size_t>(snapshot.contract_expiry[i]);
       const double tau = static_cast<double>(snapshot.settlement[e] - header.time[2]) / 31536000.0;
       const double sigma = std::max(0.01, snapshot.implied_volatility[i] * (1.0 - 10.0 * x) + 0.02);
@@ -567,27 +587,72 @@ TEST(NightRun, EverySurfaceLiesWhereTheHeaderSays) {
                   formulas::black_scholes<double>(
                       {double(snapshot.right[i]), 150.0 * std::exp(x), snapshot.strike[i], 0, 0, sigma, tau})[greek];
     }
-    const double actual = whole.cells[2][((header.greeks.index(greek) * 2 + 1) * 2 + 1) * cells + cell];
+    const double actual = whole.night.at(2).cells[((header.greeks.index(greek) * 2 + 1) * 2 + 1) * cells + cell];
     EXPECT_NEAR(actual / expected, 1.0, 1e-9) << name(greek);
   }
   // delta_change is 0 at its own reference.
   const std::size_t reference_cell = 1 * 21 + 10;
-  for (std::size_t wr = 0; wr < 4; ++wr) EXPECT_EQ(whole.cells[0][(4 * 4 + wr) * cells + reference_cell], 0.0);
-  EXPECT_EQ(tables.level.size(), 6U);
+  for (std::size_t wr = 0; wr < 4; ++wr) EXPECT_EQ(whole.night.at(0).cells[(4 * 4 + wr) * cells + reference_cell], 0.0);
+  for (const auto& [index, one] : whole.night) EXPECT_EQ(one.tables.level.size(), 2U);
 
   // Blocks of one ticker give the same bits.
-  Collector pieces;
-  const auto again = run_night(
-      chain, snapshot, config, header, Calendar(), *backend, pieces, 1, [](const NightProgress&) {}, stop, timings);
-  EXPECT_EQ(whole.cells, pieces.cells);
-  EXPECT_EQ(tables.greeks, again.greeks);
+  const Collector pieces = collect(chain, config, *backend, 1, stop);
+  EXPECT_EQ(pieces.blocks, 3U);
+  for (std::size_t u = 0; u < 3; ++u) {
+    EXPECT_EQ(whole.night.at(u).cells, pieces.night.at(u).cells);
+    EXPECT_EQ(whole.night.at(u).tables.greeks, pieces.night.at(u).tables.greeks);
+  }
 
   stop = true;
-  Collector nothing;
-  EXPECT_THROW(run_night(
-                   chain, snapshot, config, header, Calendar(), *backend, nothing, 1, [](const NightProgress&) {}, stop,
-                   timings),
-               Stopped);
+  EXPECT_THROW(collect(chain, config, *backend, 1, stop), Stopped);
+}
+
+TEST(NightRun, ATickerWhoseDataMakeAStageThrowIsRefusedAlone) {
+  OptionChain chain = three_tickers();
+  RunConfig config;
+  config.scenarios.spots = 5;
+  config.scenarios.iv_shifts = {0.0};
+  config.scenarios.sessions = 2;
+  config.scenarios.iv_rules = {{IvRuleName::kStickyMoneyness, 0.0}};
+  // Without quotes there is no smile for the rule to follow.
+  for (auto i = static_cast<std::size_t>(chain.contract_begin[1]);
+       i < static_cast<std::size_t>(chain.contract_begin[2]); ++i) {
+    chain.bid[i] = chain.ask[i] = std::nan("");
+    chain.vendor_iv[i] = i % 2 == 0 ? 0.2 : std::nan("");
+  }
+  config.market.iv_source = IvPreference::kVendor;
+  config.market.minimum_coverage = 0.0;
+  const auto backend = make_cpu_backend(Precision::kFp64);
+  const std::atomic<bool> stop{false};
+  const Collector all = collect(chain, config, *backend, std::size_t{1} << 30, stop);
+  ASSERT_EQ(all.night.size(), 3U);
+  EXPECT_EQ(all.night.at(0).snapshot.tickers(), 1U);
+  EXPECT_EQ(all.night.at(2).snapshot.tickers(), 1U);
+  const Snapshot& refused = all.night.at(1).snapshot;
+  EXPECT_EQ(refused.tickers(), 0U);
+  EXPECT_NE(refused.quality.at(0).status, TickerStatus::kOk);
+}
+
+TEST(NightPlan, ShardsCoverThePlanOnceAndAreBalanced) {
+  NightPlan plan;
+  for (std::size_t u = 0; u < 1000; ++u) {
+    plan.ticker.push_back(u);
+    plan.cost.push_back(1.0 / static_cast<double>(1 + u % 97));
+  }
+  for (const std::size_t count : {1U, 2U, 5U, 7U}) {
+    std::vector<int> times(1000, 0);
+    std::vector<double> load;
+    for (std::size_t i = 0; i < count; ++i) {
+      load.push_back(0.0);
+      for (const std::size_t place : shard_of(plan, i, count)) {
+        ++times[place];
+        load.back() += plan.cost[place];
+      }
+    }
+    EXPECT_EQ(std::count(times.begin(), times.end(), 1), 1000);
+    EXPECT_LT(*std::max_element(load.begin(), load.end()), 1.02 * *std::min_element(load.begin(), load.end()));
+  }
+  EXPECT_GT(ticker_cost(2000, {}, true), ticker_cost(1000, {}, true));
 }
 
 TEST(NightRun, TimesAreSuccessiveClosesOrFiveMinuteSteps) {
@@ -626,7 +691,7 @@ TEST(Scenarios, ClippedCellsAreCountedForLiveContractsOnly) {
   config.scenarios.sessions = 2;
   const Snapshot s = make_snapshot(chain, config.market, {}, Calendar(), *make_reference_backend());
   constexpr PositionModel kNaive[] = {PositionModel::kNaive};
-  const auto n = dealer_positions(s, chain, kNaive);
+  const auto n = dealer_positions(s, kNaive);
   const auto weights = exposure_weights(s, 0, n, 1);
   std::vector<std::int64_t> begin;
   const BookView book = make_book(s, 0, weights, begin);

@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include "greekgrid/host/night_result.hpp"
 #include "history_support.hpp"
 
 namespace greekgrid {
@@ -52,12 +53,7 @@ struct Night {
   NightHistory history() const { return {&store, {}}; }
   Tonight tonight() const { return {session, over, calendar.next_session(session).open, 77.0, 0.21, 1.5}; }
   PercentGammaBook book() const { return {strike, right, open_interest, multiplier, settlement}; }
-  OutlookAxes axes() const {
-    const std::vector<std::string> tickers = {"BRK.B"};
-    const std::vector<std::ptrdiff_t> symbol = {0};
-    const std::vector<double> spot = {77.0};
-    return make_outlook_axes(history(), tickers, symbol, spot, config, calendar, quote_time);
-  }
+  OutlookAxes axes() const { return make_outlook_axes(true, config, calendar, quote_time); }
   TickerOutlook outlook(TickerSteps& steps, std::ptrdiff_t symbol = 0) const {
     return make_outlook(history(), symbol, "BRK.B", tonight(), book(), quote_time, axes(), calendar, steps);
   }
@@ -189,34 +185,41 @@ TEST(Outlook, ReplacedByItselfTheSessionIsItself) {
   }
 }
 
-TEST(Outlook, AxesReachAsFarAsTheFarthestTickerEverWent) {
+TEST(Outlook, ClosesReachAsFarAsTheTickerEverWentInWholeChunks) {
   Night night;
-  EXPECT_EQ(night.axes().close.first, -200);
-  EXPECT_EQ(night.axes().close.last, 100);
   EXPECT_EQ(night.axes().next_close, night.calendar.next_session(night.session).close);
   EXPECT_EQ(night.axes().session, night.session);
-  // A fall by about a fifth, some thirteen times the mean absolute return: no split, too small for one.
-  for (std::size_t t = 300; t < kSessions; ++t) night.store.close[t] *= 0.8;
-  const OutlookAxes axes = night.axes();
-  EXPECT_LT(axes.close.first, -220);
   TickerSteps steps;
   night.outlook(steps);
-  EXPECT_EQ(steps.step[0].axis.first, axes.close.first);
+  EXPECT_EQ(steps.step[0].axis.first, -200);
+  EXPECT_EQ(steps.step[0].axis.last, 100);
+  // A fall by about a fifth, some thirteen times the mean absolute return: no split, too small for one.
+  for (std::size_t t = 300; t < kSessions; ++t) night.store.close[t] *= 0.8;
+  TickerSteps wider;
+  night.outlook(wider);
+  EXPECT_LT(wider.step[0].axis.first, -220);
   // What comes later moves no axis.
   Night other;
   for (std::size_t t = kTonight + 1; t < kSessions; ++t) other.store.close[t] *= 0.8;
-  EXPECT_EQ(other.axes().close.first, -200);
+  TickerSteps same;
+  other.outlook(same);
+  EXPECT_EQ(same.step[0].axis.first, -200);
+
+  const auto chunks = [](int first, int last) {
+    const StepAxis whole = whole_chunks({first, last});
+    return std::pair(whole.first, whole.last);
+  };
+  EXPECT_EQ(chunks(-200, 100), std::pair(-384, 383));
+  EXPECT_EQ(chunks(-384, 383), std::pair(-384, 383));
+  EXPECT_EQ(chunks(-385, 384), std::pair(-768, 767));
+  EXPECT_EQ(chunks(0, 0), std::pair(0, 383));
 }
 
 TEST(Outlook, WithoutAHistoryThereIsGAlone) {
   Night night;
   TickerSteps steps;
   const NightHistory none;
-  const std::vector<std::string> tickers = {"BRK.B"};
-  const std::vector<std::ptrdiff_t> symbol = {-1};
-  const std::vector<double> spot = {77.0};
-  const OutlookAxes axes =
-      make_outlook_axes(none, tickers, symbol, spot, night.config, night.calendar, night.quote_time);
+  const OutlookAxes axes = make_outlook_axes(false, night.config, night.calendar, night.quote_time);
   EXPECT_FALSE(axes.stored);
   const TickerOutlook outlook =
       make_outlook(none, -1, "BRK.B", night.tonight(), night.book(), night.quote_time, axes, night.calendar, steps);

@@ -31,7 +31,7 @@ LoadedBook load(const std::filesystem::path& path, const MarketConfig& market, s
   LoadedBook loaded;
   loaded.chain = ingest(std::span(&path, 1), Calendar(), IngestOptions());
   loaded.snapshot = make_snapshot(loaded.chain, market, {}, Calendar(), *make_reference_backend());
-  const auto positions = dealer_positions(loaded.snapshot, loaded.chain, models);
+  const auto positions = dealer_positions(loaded.snapshot, models);
   loaded.weights = exposure_weights(loaded.snapshot, 0, positions, models.size());
   loaded.view = make_book(loaded.snapshot, 0, loaded.weights, loaded.expiry_begin);
   // Snapshots carry no smiles: one by hand for each expiry.

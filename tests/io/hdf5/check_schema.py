@@ -272,7 +272,7 @@ NIGHT = {
     "/quality": {
         "ticker": (("ticker",), "str", None),
         "status": (("ticker",), "i1",
-                   "ok no_contracts all_expired no_spot too_little_iv not_in_chain no_open_interest spot_contradicted"),
+                   "ok no_contracts all_expired no_spot too_little_iv not_in_chain no_open_interest spot_contradicted stage_failed"),
         **same("contracts rows_in rows_expired rows_refused clipped_cells", ("ticker",), "i8", "1"),
         **same("coverage own_iv_share supported_iv_share filled_iv_share expired_share parity_residual arbitrage_score "
                "spread spot_basis_bp", ("ticker",), "f8", "1"),

@@ -13,7 +13,7 @@
 #include "greekgrid/io/history_file.hpp"
 #include "greekgrid/io/night_file.hpp"
 #include "greekgrid_test/test_data.hpp"
-#include "sample.hpp"
+#include "sample_parts.hpp"
 #include "table.hpp"
 
 namespace greekgrid {
@@ -35,14 +35,7 @@ std::string message_of(const std::function<void()>& call) {
   return "no error";
 }
 
-void write_night(const fs::path& file, const test::SampleNight& night) {
-  NightWriter writer(file, night.header);
-  for (std::size_t u = 0; u < night.header.ticker.size(); ++u) {
-    const TickerSteps steps = night.steps(u);
-    writer.write_surfaces(static_cast<std::int64_t>(u), night.cells(u), night.session(u), &steps);
-  }
-  writer.finish(night.tables);
-}
+using test::write_night;
 
 /// A file of the schema with what `add` writes into its root group.
 fs::path odd_file(const std::function<void(hid_t root)>& add, const std::string& schema = "greekgrid.night") {

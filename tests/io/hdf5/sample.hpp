@@ -90,6 +90,7 @@ struct SampleNight {
   NightHeader header;
   Snapshot snapshot;
   NightTables tables;
+  NightRunTexts texts;
 
   explicit SampleNight(const OptionChain& chain, std::size_t spots = 5) {
     header.title = "exposure surfaces of a sample";
@@ -244,6 +245,7 @@ struct SampleNight {
     snapshot.implied_volatility = chain.vendor_iv;
     snapshot.iv_source.assign(chain.contracts(), IvSource::kVendor);
     for (std::size_t i = 0; i < chain.contracts(); ++i) snapshot.chain_row.push_back(static_cast<std::int64_t>(i));
+    snapshot.column_position.assign(chain.contracts(), 0.0);
     for (const std::string& ticker : chain.ticker)
       snapshot.quality.push_back({ticker, TickerStatus::kOk, 4, 5, 1, 0, 1.0, 0.75, 0.875, 0.25, 0.1, 1e-4, 0.02, 0.03,
                                   10.0, SpotSource::kVendor, 3});
@@ -343,12 +345,12 @@ struct SampleNight {
       tables.dealer_position.push_back(scramble(i + 5));
     }
     for (std::size_t i = 0; i < snapshot.contracts() * kGreekCount; ++i) tables.greeks.push_back(scramble(i + 9));
-    tables.configuration = "[grid]\nspots = 5\n";
-    tables.tool_version = "0.1.0";
-    tables.build = "g++ 12 -O2";
-    tables.backend = "reference";
-    tables.precision = "fp64";
-    tables.warnings = {"spot_basis of T1001 is 10 bp"};
+    texts.configuration = "[grid]\nspots = 5\n";
+    texts.tool_version = "0.1.0";
+    texts.build = "g++ 12 -O2";
+    texts.backend = "reference";
+    texts.precision = "fp64";
+    texts.warnings = {"spot_basis of T1001 is 10 bp"};
   }
 };
 

@@ -7,8 +7,7 @@
 
 #include "greekgrid/io/chain_file.hpp"
 #include "greekgrid/io/history_file.hpp"
-#include "greekgrid/io/night_file.hpp"
-#include "sample.hpp"
+#include "sample_parts.hpp"
 
 namespace {
 
@@ -17,12 +16,7 @@ namespace fs = std::filesystem;
 
 void write_night(const fs::path& file, test::SampleNight& night, int keep_bits = 0) {
   night.header.keep_bits = keep_bits;
-  NightWriter writer(file, night.header);
-  for (std::size_t u = 0; u < night.header.ticker.size(); ++u) {
-    const TickerSteps steps = night.steps(u);
-    writer.write_surfaces(static_cast<std::int64_t>(u), night.cells(u), night.session(u), &steps);
-  }
-  writer.finish(night.tables);
+  test::write_night(file, night);
 }
 
 void write_all(const fs::path& dir) {
@@ -47,7 +41,7 @@ void write_all(const fs::path& dir) {
   write_chain_file(one, dir / "chains_one.h5");
   test::SampleNight one_night(one, 1);
   one_night.tables.crossing.clear();
-  one_night.tables.warnings.clear();
+  one_night.texts.warnings.clear();
   write_night(dir / "night_one.h5", one_night, 12);
 }
 

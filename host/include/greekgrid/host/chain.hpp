@@ -3,7 +3,9 @@
 /// @file
 /// OptionChain: what a file says, nothing filled, nothing judged beyond what is needed to identify a contract.
 
+#include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -32,6 +34,9 @@ struct OptionChain {
   std::vector<double> spot;                  // (U) USD, NaN missing
   std::vector<std::int64_t> contract_begin;  // (U)
   std::vector<std::int64_t> contract_count;  // (U)
+  /// Of a part of a chain: where its tickers and their contracts are in the whole. Empty: this is the whole.
+  std::vector<std::size_t> whole_ticker;     // (U)
+  std::vector<std::int64_t> whole_contract;  // (U) row of the first contract
 
   std::vector<std::int32_t> expiry_ticker;  // (E)
   std::vector<std::string> root;            // (E)
@@ -54,9 +59,22 @@ struct OptionChain {
   std::int64_t rows_other_sessions = 0;  ///< rows of sessions that were not asked for; not among rows_in
   Diagnostics rejects;                   ///< one per refused contract row; not stored in chains.h5
 
+  /// Place of a ticker and row of its first contract in the whole chain.
+  std::size_t place(std::size_t u) const { return whole_ticker.empty() ? u : whole_ticker[u]; }
+  std::int64_t first_row(std::size_t u) const { return whole_contract.empty() ? contract_begin[u] : whole_contract[u]; }
+
   std::size_t tickers() const { return ticker.size(); }
   std::size_t expiries() const { return root.size(); }
   std::size_t contracts() const { return strike.size(); }
 };
+
+/// Columns of doubles that every chain has, by contract, but for the strike.
+inline constexpr std::array<std::vector<double> OptionChain::*, 9> kChainColumns = {
+    &OptionChain::multiplier, &OptionChain::bid,          &OptionChain::ask,
+    &OptionChain::last,       &OptionChain::volume,       &OptionChain::open_interest,
+    &OptionChain::vendor_iv,  &OptionChain::vendor_delta, &OptionChain::vendor_gamma};
+
+/// The part of a chain that belongs to some of its tickers, ascending; the header is that of the whole.
+OptionChain part_of(const OptionChain& chain, std::span<const std::size_t> ticker);
 
 }  // namespace greekgrid

@@ -48,6 +48,9 @@ struct DailyHistory {
   std::size_t rows() const { return date.size(); }
 };
 
+/// The part of a history that belongs to some of its symbols, ascending; without sources.
+DailyHistory part_of(const DailyHistory& history, std::span<const std::size_t> symbol);
+
 /// One quantity of a day.
 struct DailyQuantity {
   std::string_view name;
@@ -135,6 +138,12 @@ std::string share_class_key(std::string symbol);
 std::vector<double> average_daily_volume(const DailyHistory& history, std::span<const std::string> ticker, Date date,
                                          int most = 21);
 
+/// Mean close x volume, USD, of each symbol over its rows in the last `window` sessions not after `date`; NaN for those
+/// with fewer than `least` such rows.
+std::vector<double> mean_dollar_volume(const DailyHistory& history, const Calendar& calendar, Date date,
+                                       int window = 60, int least = 20);
+/// Symbols (sorted by bytes) by a mean, largest first, ties by name; those without one are left out.
+std::vector<std::string> rank_by_dollar_volume(std::span<const std::string> symbol, std::span<const double> mean);
 /// Symbols by mean close x volume (USD) over their rows in the last `window` sessions not after `date`, largest first,
 /// ties by name. Symbols with fewer than `least` such rows are left out.
 std::vector<std::string> rank_by_dollar_volume(const DailyHistory& history, const Calendar& calendar, Date date,

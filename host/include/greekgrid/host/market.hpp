@@ -45,6 +45,15 @@ struct SnapshotTimings {
 Snapshot make_snapshot(const OptionChain& chain, const MarketConfig& config, const TickerSelection& selection,
                        const Calendar& calendar, Backend& backend, SnapshotTimings* timings = nullptr);
 
+/// The same for every ticker of a chain or of a part of one, each on its own: a snapshot of one accepted ticker, or of
+/// none with the row of quality and the diagnostics of a refused one. Numbers do not depend on what else is in the
+/// part. A ticker whose data makes a stage throw is refused as stage_failed.
+/// @param notional filled, if given, with OI x multiplier x spot of each ticker's live contracts, USD
+std::vector<Snapshot> make_ticker_snapshots(const OptionChain& chain, const MarketConfig& config,
+                                            const Calendar& calendar, Backend& backend,
+                                            SnapshotTimings* timings = nullptr,
+                                            std::vector<double>* notional = nullptr);
+
 /// How many symbols of a ranking name no ticker of a chain (bytewise sorted), share classes matched as in a selection.
 std::size_t count_missing(std::span<const std::string> ranking, std::span<const std::string> ticker);
 
@@ -64,9 +73,8 @@ void set_skew_changes(Snapshot& snapshot, std::span<const EarlierSkew> earlier);
 /// = 0..13, with neither bid nor ask (left-overs of a bisection).
 bool is_placeholder_iv(double iv, double floor, double bid, double ask);
 
-/// Signed dealer contracts of each model: (N, W), by contract then model. kSignedColumn reads the chain's column.
-std::vector<double> dealer_positions(const Snapshot& snapshot, const OptionChain& chain,
-                                     std::span<const PositionModel> models);
+/// Signed dealer contracts of each model: (N, W), by contract then model.
+std::vector<double> dealer_positions(const Snapshot& snapshot, std::span<const PositionModel> models);
 
 /// View of one ticker's contracts, with weights (W, n) that the caller owns (see exposure_weights).
 BookView make_book(const Snapshot& snapshot, std::size_t ticker, std::span<const double> weights,

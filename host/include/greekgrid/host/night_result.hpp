@@ -4,6 +4,7 @@
 /// What one run produces beside the surfaces: the header that fixes the file's shape, and the tables of its groups.
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +19,12 @@
 #include "greekgrid/kernels/greek.hpp"
 
 namespace greekgrid {
+
+/// Closes that a chunk of /step_forward holds. The axis of a night begins and ends with whole chunks counted from x =
+/// 0, so that where a close lies in its chunk does not depend on the other tickers.
+inline constexpr int kChunkCloses = 384;
+/// The whole chunks that an axis lies in.
+StepAxis whole_chunks(const StepAxis& axis);
 
 /// Axes and identities of a night.h5: everything known before the first surface is computed.
 /// Sizes: U tickers, W positions, R rules, T times, V shifts, J spots.
@@ -69,7 +76,7 @@ struct LineRow {
   SurfaceLine line;
 };
 
-/// The tables of a night.h5, complete when the last surface is.
+/// What tickers add to the tables of a night.h5: of one ticker, or of several in the order of their bytes.
 struct NightTables {
   std::vector<LevelRow> level;                           // (U * W) by ticker, position
   std::vector<CrossingRow> crossing;                     // sorted by ticker, position, kind, price
@@ -84,10 +91,53 @@ struct NightTables {
   const Snapshot* snapshot = nullptr;                    // /expiry, /contract, /quality
   std::vector<double> dealer_position;                   // (N, W) signed dealer contracts, by contract then position
   std::vector<double> greeks;  // (kGreekCount, N) raw per share at time[0], S0, shift 0, with the floor applied
-  ChainSource previous;        ///< the earlier result that changes of levels are told against; no name: none
-  /// /run: attributes in order of name; strings only where a value is text.
+};
+
+/// Everything that a night stores of one ticker, or why it stores nothing.
+struct TickerNight {
+  std::size_t index = 0;        ///< of the whole chain
+  NightHeader header;           ///< axes of the night, columns of this ticker: U = 1
+  Snapshot snapshot;            ///< U = 1; of a refused ticker U = 0 with its row of quality and diagnostics
+  NightTables tables;           ///< of this ticker; of a refused one empty
+  TickerSteps steps;            ///< hypothetical closes and maps, where the header stores an outlook
+  std::vector<double> cells;    ///< (surface, position, iv_rule, time, iv_shift, spot_step)
+  std::vector<double> session;  ///< (kIntradaySurfaces, position, kScopes, time, spot_step) or empty
+  double evaluations = 0.0;     ///< live contract-scenarios
+  std::string symbol;           ///< name of the ticker in the history, or its own
+
+  bool accepted() const { return !snapshot.ticker.empty(); }
+  /// Turns the ticker into a refused one: stage_failed, with the reason as its diagnostic.
+  void refuse(const std::string& why);
+};
+
+/// What is known of a ticker without opening its part of a night: everything that the whole needs of each.
+struct TickerDigest {
+  std::string ticker;
+  TickerStatus status = TickerStatus::kOk;
+  std::int64_t index = 0;                                                                ///< of the whole chain
+  double spot_reference = 0.0, spot_basis = 0.0, spot_scale = 0.0, expected_move = 0.0;  ///< as in NightHeader
+  double average_daily_volume = 0.0, gamma_move = 0.0;
+  std::int64_t contracts = 0;
+  double evaluations = 0.0;
+  double basis_bp = 0.0;  ///< 1e4 spot_basis as /quality has it
+  bool stepped = false;   ///< whether there are hypothetical closes, on `closes`
+  StepAxis closes;        ///< of whole chunks, around the ticker's own
+  std::string symbol;     ///< in the history
+  double close = 0.0, g = 0.0, g_old = 0.0, iv30 = 0.0, gamma_index = 0.0;  ///< the session's row of the history
+  std::vector<std::string> rule;                                            ///< of refused contracts
+  std::vector<std::int64_t> refused;                                        ///< how many, by rule
+};
+TickerDigest digest_of(const TickerNight& night);
+
+/// What a run says of itself in /run beside its tickers.
+struct NightRunTexts {
+  ChainSource previous;  ///< the earlier result that changes of levels are told against; no name: none
   std::string configuration, tool_version, build, backend, precision;
   std::vector<std::string> warnings;
 };
+
+/// Warnings that follow from all tickers of a night, worst named: refusals by reason and by rule, spots that the
+/// options did not see, closes of the history on another scale. @param digest in the order of their names
+std::vector<std::string> night_warnings(std::span<const TickerDigest> digest);
 
 }  // namespace greekgrid

@@ -1,7 +1,7 @@
 #pragma once
 
 /// @file
-/// One run over a snapshot: surfaces in blocks of tickers, levels from the same books, one table set at the end.
+/// One run: tickers streamed through read, snapshot, evaluation and sink in blocks that fit a budget of memory.
 
 #include <atomic>
 #include <cstdint>
@@ -11,64 +11,78 @@
 #include <vector>
 
 #include "greekgrid/host/market.hpp"
+#include "greekgrid/host/night_plan.hpp"
 #include "greekgrid/host/night_result.hpp"
 #include "greekgrid/host/run_config.hpp"
 #include "greekgrid/kernels/backend.hpp"
 
 namespace greekgrid {
 
-/// Receives the surfaces of one ticker after the other, from several threads, in any order.
-class SurfaceSink {
+/// Receives what the tickers of a block come to, block after block, from one thread at a time.
+class NightSink {
  public:
-  virtual ~SurfaceSink() = default;
-  /// `cells` is C-ordered (surface, position, iv_rule, time, iv_shift, spot_step), `session` likewise
-  /// (kIntradaySurfaces, position, kScopes, time, spot_step) of the session's axes, empty without; both are valid
-  /// during the call only, as are the steps, null without a history.
-  virtual void write_surfaces(std::int64_t ticker, std::span<const double> cells, std::span<const double> session,
-                              const TickerSteps* steps) = 0;
+  virtual ~NightSink() = default;
+  /// The nights are valid during the call only; the sink may refuse one (TickerNight::refuse) and then takes the
+  /// refusal. Whatever it throws ends the run.
+  virtual void write(std::span<TickerNight> block) = 0;
 };
 
 /// How far a run is.
 struct NightProgress {
   std::size_t tickers_done = 0, tickers = 0;
-  double evaluations_done = 0.0, evaluations = 0.0;  ///< live contract-scenarios
+  double cost_done = 0.0, cost = 0.0;  ///< of the plan
+  double evaluations = 0.0;            ///< live contract-scenarios of the tickers done
 };
 
-/// What a run took, for its record.
+/// What a run took, for its record. Stages overlap: their wall times add up to more than the run's.
 struct NightTimings {
+  double read_seconds = 0.0;      ///< wall time of reading chains and histories
+  double snapshot_seconds = 0.0;  ///< of pricing them
+  SnapshotTimings snapshot;       ///< its parts
   double evaluate_seconds = 0.0;  ///< wall time inside the backend
   double levels_seconds = 0.0;    ///< wall time of everything that is read off the books beside the surfaces
   /// Its parts, summed over threads.
   double levels_thread_seconds = 0.0, profile_thread_seconds = 0.0, attribution_thread_seconds = 0.0,
          intraday_thread_seconds = 0.0, outlook_thread_seconds = 0.0;
   double steps_seconds = 0.0;  ///< wall time of the tables of hypothetical closes
-  double drain_seconds = 0.0;  ///< wall time waiting for the sink after evaluation
+  double sink_seconds = 0.0;   ///< wall time of the sink
+  double wall_seconds = 0.0;   ///< of the whole stream
   double evaluations = 0.0;    ///< live contract-scenarios: weight not 0, tau' > 0
+  std::size_t blocks = 0;
 };
 
-/// Thrown out of run_night when the stop flag is raised.
+/// Thrown when the stop flag is raised, after the blocks under way have reached the sink.
 struct Stopped {};
 
-/// Axes of the result, known before the first surface. `time` as make_times gives it.
-/// @param average_daily_volume (U) shares, NaN where not known; empty: known of none
-/// @param history without a store nothing is forecast
-NightHeader make_header(const OptionChain& chain, const Snapshot& snapshot, const RunConfig& config,
-                        const Calendar& calendar, std::span<const double> average_daily_volume = {},
-                        const NightHistory& history = {});
+/// What a run may use and how it is watched.
+struct NightLimits {
+  /// Of the blocks under way, bytes: what a ticker takes is estimated from its contracts and the grid, and a block
+  /// holds as many as fit into a third of it, one at least.
+  std::size_t memory = std::size_t{1} << 30;
+  const std::atomic<bool>* stop = nullptr;
+  std::function<void(const NightProgress&)> progress;
+};
+
+/// Axes of a night, without tickers. `time` as make_times gives it.
+NightHeader make_axes(const OptionChain& chain, const RunConfig& config, const Calendar& calendar, bool has_history);
 
 /// Instants of the time axis: quote_time, then session closes or intraday steps.
 std::vector<Instant> make_times(const ScenarioConfig& config, const Calendar& calendar, Instant quote_time);
 
-/// Evaluates every ticker of the snapshot into the sink and returns what is read off the same books: levels, crossings,
-/// ladders, profiles, attributions, the session's paths and lines, base Greeks and dealer positions. Levels and the
-/// session are evaluated by the CPU backend in double precision whatever `backend` is, so they do not depend on it.
-/// Surfaces of at most `block_bytes` are in memory at a time, twice: one block is written while the next is
-/// evaluated.
-/// @throws std::invalid_argument if an IV rule follows the smile and a book has none (see make_book);
-/// Stopped when *stop becomes true (checked between blocks), and whatever the backend or the sink throws.
-NightTables run_night(const OptionChain& chain, Snapshot& snapshot, const RunConfig& config, const NightHeader& header,
-                      const Calendar& calendar, Backend& backend, SurfaceSink& sink, std::size_t block_bytes,
-                      const std::function<void(const NightProgress&)>& progress, const std::atomic<bool>& stop,
-                      NightTimings& timings, const NightHistory& history = {});
+/// Bytes that a ticker takes while its block is under way: an estimate from above.
+std::size_t ticker_bytes(std::int64_t contracts, const NightHeader& axes, std::size_t history_rows);
+
+/// Evaluates the tickers of a plan at `places`, costliest first, into the sink: surfaces, and what is read off the same
+/// books: levels, crossings, ladders, profiles, attributions, the session's paths and lines, base Greeks, dealer
+/// positions, forecasts and hypothetical closes. Levels and the session are evaluated by the CPU backend in double
+/// precision whatever `backend` is. What a ticker comes to does not depend on the other tickers, their blocks or the
+/// number of threads, to the bit. A ticker whose data makes a stage throw is refused as stage_failed.
+///
+/// Three stages overlap, each in turn parallel inside: reading and pricing a block, evaluating the one before, handing
+/// the one before that to the sink.
+/// @throws Stopped, and whatever the backend, the readers or the sink throws
+void run_night(const NightInputs& inputs, const NightPlan& plan, std::span<const std::size_t> places,
+               const RunConfig& config, const NightHeader& axes, const Calendar& calendar, Backend& backend,
+               NightSink& sink, const NightLimits& limits, NightTimings& timings);
 
 }  // namespace greekgrid

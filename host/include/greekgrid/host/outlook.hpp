@@ -44,7 +44,7 @@ struct OutlookAxes {
   Instant known_by = 0;    ///< the open of session t + 1: what became known later does not count
   Instant next_close = 0;  ///< the close of session t + 1
   std::vector<StepMode> mode;
-  StepAxis close;  ///< the union of the tickers' own
+  StepAxis close;  ///< of whole chunks, around the tickers' own
 };
 
 /// What a night says of its session.
@@ -69,11 +69,9 @@ std::vector<std::ptrdiff_t> find_symbols(const DailyHistory& store, std::span<co
 DailyHistory with_tonight(const DailyHistory& store, std::ptrdiff_t symbol, const std::string& ticker,
                           const Tonight& tonight);
 
-/// The axes of a night: the closes of every ticker's own history, in parallel.
-/// @param symbol (U) see find_symbols()
-OutlookAxes make_outlook_axes(const NightHistory& history, std::span<const std::string> ticker,
-                              std::span<const std::ptrdiff_t> symbol, std::span<const double> spot,
-                              const OutlookConfig& config, const Calendar& calendar, Instant quote_time);
+/// The axes of a night, but for its closes: those are known when the tickers are.
+/// @param stored whether there is a history
+OutlookAxes make_outlook_axes(bool stored, const OutlookConfig& config, const Calendar& calendar, Instant quote_time);
 
 /// The hypothetical closes and maps of one ticker, which a night stores and forgets.
 struct TickerSteps {

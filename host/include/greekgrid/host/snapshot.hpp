@@ -55,14 +55,22 @@ enum class MetricStatus : std::int8_t {
 /// Why a ticker is in the result or not.
 enum class TickerStatus : std::int8_t {
   kOk = 0,
-  kNoContracts = 1,      ///< the chain lists none
-  kAllExpired = 2,       ///< every contract settled at or before quote_time
-  kNoSpot = 3,           ///< spot missing or not positive
-  kTooLittleIv = 4,      ///< usable volatility for less than the stated share of open interest
-  kNotInChain = 5,       ///< asked for by name, not in the input
-  kNoOpenInterest = 6,   ///< no live contract has open interest
-  kSpotContradicted = 7  ///< parity puts the spot more than 25 % from the vendor's
+  kNoContracts = 1,       ///< the chain lists none
+  kAllExpired = 2,        ///< every contract settled at or before quote_time
+  kNoSpot = 3,            ///< spot missing or not positive
+  kTooLittleIv = 4,       ///< usable volatility for less than the stated share of open interest
+  kNotInChain = 5,        ///< asked for by name, not in the input
+  kNoOpenInterest = 6,    ///< no live contract has open interest
+  kSpotContradicted = 7,  ///< parity puts the spot more than 25 % from the vendor's
+  kStageFailed = 8        ///< its data made a stage of the run fail; the reason is in the reject report
 };
+/// Name of a status as files and reports spell it.
+constexpr std::string_view name(TickerStatus status) {
+  constexpr std::array<std::string_view, 9> names = {
+      "ok",           "no_contracts",     "all_expired",       "no_spot",     "too_little_iv",
+      "not_in_chain", "no_open_interest", "spot_contradicted", "stage_failed"};
+  return names[static_cast<std::size_t>(status)];
+}
 
 /// One row of /quality: every ticker considered, refused ones included. NaN is what was not measured.
 struct TickerQuality {
@@ -166,6 +174,7 @@ struct Snapshot {
   std::vector<IvSource> iv_source;            // (N)
   std::vector<QuoteStatus> quote_status;      // (N)
   std::vector<double> vendor_gamma;           // (N) as quoted, for comparisons
+  std::vector<double> column_position;        // (N) dealer contracts of the input's own column, 0 without one
 
   std::vector<TickerQuality> quality;  // tickers considered, bytewise sorted
   Diagnostics diagnostics;             // one per refused live contract and per refused ticker

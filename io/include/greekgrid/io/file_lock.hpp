@@ -4,6 +4,7 @@
 /// One writer at a time: a lock that programs hold while they read a file, change what it says and replace it.
 
 #include <filesystem>
+#include <mutex>
 
 namespace greekgrid {
 
@@ -16,12 +17,16 @@ class FileLock {
  public:
   /// Waits for the lock. @throws OutputError where the directory is missing or not writable, or knows no locks
   explicit FileLock(const std::filesystem::path& file);
+  /// Takes the lock or throws at once. @throws OutputError also where another holds it
+  FileLock(const std::filesystem::path& file, std::try_to_lock_t);
   /// Gives it up and removes the lock file.
   ~FileLock();
   FileLock(const FileLock&) = delete;
   FileLock& operator=(const FileLock&) = delete;
 
  private:
+  void acquire(const std::filesystem::path& file, bool waits);
+
   std::filesystem::path lock_;
   int descriptor_ = -1;
 };

@@ -5,7 +5,9 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <memory>
 #include <span>
+#include <string>
 
 #include "greekgrid/host/daily_history.hpp"
 #include "greekgrid/io/error.hpp"
@@ -15,6 +17,31 @@ namespace greekgrid {
 /// Writes history.h5 atomically; equal histories give equal bytes.
 /// @throws OutputError also for a history that is not what DailyHistory promises, or has no row
 void write_history_file(const DailyHistory& history, const std::filesystem::path& target);
+
+/// A history that is read a few symbols at a time: as ChainStore.
+class HistoryStore {
+ public:
+  /// Reads and validates all of a history.h5, see read_history_file().
+  /// @param directory where room is taken for the columns; empty: memory @throws InputError, OutputError
+  explicit HistoryStore(const std::filesystem::path& path, const std::filesystem::path& directory = {});
+  ~HistoryStore();
+  HistoryStore(HistoryStore&&) noexcept;
+  HistoryStore& operator=(HistoryStore&&) noexcept;
+
+  /// Symbols and sources, without rows.
+  const DailyHistory& index() const;
+  std::int64_t rows() const;
+  /// The part that belongs to some symbols, ascending. Thread-safe. @throws OutputError
+  DailyHistory read(std::span<const std::size_t> symbols) const;
+  /// The whole. @throws OutputError
+  DailyHistory read() const;
+  /// 32 hexadecimal digits (XXH3-128) of everything in it but the names and sums of its sources.
+  const std::string& digest() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
 
 /// Reads and validates history.h5, with the guard of read_chain_file. @throws InputError
 DailyHistory read_history_file(const std::filesystem::path& path);

@@ -1,0 +1,678 @@
+#include "night_part.hpp"
+
+#include <fcntl.h>
+#include <oneapi/tbb/parallel_for.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <set>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "archive.hpp"
+#include "chunk_codec.hpp"
+#include "content_hash.hpp"
+#include "night_forecasts.hpp"
+#include "night_schema.hpp"
+#include "night_tables.hpp"
+#include "shared_values.hpp"
+
+namespace greekgrid {
+
+// How the values of a record are spelled. In the namespace of their types, where the archives look for them.
+namespace {
+
+template <class Archive, class Header>
+void transfer_axes(Archive& archive, Header& h) {
+  archive(h.title, h.quote_time, h.file_time, h.open_interest_settle_date, h.open_interest_knowledge_time, h.source,
+          h.position, h.iv_rule, h.iv_rule_parameter, h.time, h.time_axis, h.iv_shift, h.iv_shift_term,
+          h.iv_shift_term_cap, h.iv_floor, h.spot_step, h.spot_axis, h.delta_change, h.intraday.time,
+          h.intraday.spot_step, h.move_time, h.keep_bits);
+  for (auto& end : h.buckets.end) archive(end);
+  auto& o = h.outlook;
+  archive(o.stored, o.maps, o.over, o.known_by, o.next_close, o.mode, o.close.first, o.close.last);
+}
+
+}  // namespace
+
+template <class Archive>
+void transfer(Archive& archive, const NightHeader& h) {
+  transfer_axes(archive, h);
+  archive(h.greeks.bits(), static_cast<std::int64_t>(midnight_of(h.outlook.session)), std::uint64_t{h.moves.size()});
+  for (const NamedMove& move : h.moves) archive(move.name, move.expected_moves, move.iv_shift, move.sessions);
+}
+template <class Archive>
+void transfer(Archive& archive, NightHeader& h) {
+  transfer_axes(archive, h);
+  std::uint32_t bits = 0;
+  std::int64_t session = 0;
+  std::uint64_t moves = 0;
+  archive(bits, session, moves);
+  for (const Greek greek : kAllGreeks) {
+    if ((bits & (1U << static_cast<unsigned>(greek))) != 0) h.greeks.insert(greek);
+  }
+  h.outlook.session =
+      Date{std::chrono::floor<std::chrono::days>(std::chrono::sys_seconds(std::chrono::seconds(session)))};
+  if (moves > archive.left()) throw h5::Error("a list is longer than what was read");
+  h.moves.resize(moves);
+  for (NamedMove& move : h.moves) archive(move.name, move.expected_moves, move.iv_shift, move.sessions);
+}
+
+/// T, changeable or not.
+template <class Value, class T>
+concept Either = std::is_same_v<std::remove_const_t<Value>, T>;
+
+template <Either<NightFact> Value>
+auto fields_of(Value& v) {
+  return std::tie(v.name, v.value);
+}
+template <Either<NightRunTexts> Value>
+auto fields_of(Value& v) {
+  return std::tie(v.previous, v.configuration, v.tool_version, v.build, v.backend, v.precision, v.warnings);
+}
+template <Either<TickerQuality> Value>
+auto fields_of(Value& v) {
+  return std::tie(v.ticker, v.status, v.contracts, v.rows_in, v.rows_expired, v.rows_refused, v.coverage,
+                  v.own_iv_share, v.supported_iv_share, v.filled_iv_share, v.expired_share, v.parity_residual,
+                  v.arbitrage_score, v.spread, v.spot_basis_bp, v.spot_source, v.clipped_cells);
+}
+template <Either<Diagnostic> Value>
+auto fields_of(Value& v) {
+  return std::tie(v.file, v.row, v.field, v.rule, v.value, v.ticker);
+}
+template <Either<TickerDigest> Value>
+auto fields_of(Value& v) {
+  return std::tie(v.ticker, v.status, v.index, v.spot_reference, v.spot_basis, v.spot_scale, v.expected_move,
+                  v.average_daily_volume, v.gamma_move, v.contracts, v.evaluations, v.basis_bp, v.stepped,
+                  v.closes.first, v.closes.last, v.symbol, v.close, v.g, v.g_old, v.iv30, v.gamma_index, v.rule,
+                  v.refused);
+}
+template <Either<NightIdentity> Value>
+auto fields_of(Value& v) {
+  return std::tie(v.axes, v.texts, v.fact, v.ticker, v.absent, v.diagnostics, v.shard, v.shards);
+}
+
+template <class Archive, class Value>
+requires requires(Value& value) {
+  fields_of(value);
+}
+void transfer(Archive& archive, Value& value) {
+  std::apply([&archive](auto&... field) { archive(field...); }, fields_of(value));
+}
+
+namespace h5 {
+
+template <Either<RecordIndex> Value>
+auto fields_of(Value& v) {
+  return std::tie(v.digest, v.surface, v.step_dataset, v.step_axis, v.step_offset, v.step, v.count, v.bytes,
+                  v.quality_count, v.quality_bytes, v.diagnostics, v.raw);
+}
+template <class Archive, Either<RecordIndex> Value>
+void transfer(Archive& archive, Value& value) {
+  std::apply([&archive](auto&... field) { archive(field...); }, fields_of(value));
+}
+
+}  // namespace h5
+
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::array<char, 8> kMagic = {'g', 'r', 'i', 'd', 'p', 'a', 'r', 't'};
+constexpr std::uint32_t kVersion = 1;
+
+/// What a record is. The order in a file: identity, then in any order schemas before the tickers that need them, end.
+enum class Kind : std::uint32_t { kIdentity = 1, kTables = 2, kQuality = 3, kTicker = 4, kEnd = 5, kPublished = 6 };
+
+/// Before every record; the hash is of the payload, seeded by kind and size through being computed over them too.
+struct Frame {
+  std::array<char, 8> magic = kMagic;
+  std::uint32_t version = kVersion;
+  Kind kind = Kind::kTicker;
+  std::uint64_t size = 0;
+  std::array<std::uint64_t, 2> hash{};
+};
+static_assert(sizeof(Frame) == 40);
+
+std::array<std::uint64_t, 2> hash_of(const Frame& frame, const void* payload) {
+  h5::ContentHash hash;
+  hash.add(&frame.kind, sizeof frame.kind);
+  hash.add(&frame.size, sizeof frame.size);
+  hash.add(payload, frame.size);
+  return hash.value();
+}
+
+template <class Value>
+std::string archived(const Value& value) {
+  std::string bytes;
+  h5::ArchiveWriter archive(bytes);
+  archive(value);
+  return bytes;
+}
+
+}  // namespace
+
+struct NightPart::Impl {
+  fs::path path;
+  std::string named;
+  bool writes = false;
+  int descriptor = -1;
+  std::uint64_t size = 0;  // of the whole records
+  NightIdentity identity;
+  std::vector<h5::TableItem> tables, quality;
+  std::string tables_bytes, quality_bytes;
+  std::vector<TickerDigest> digest;
+  std::vector<std::uint64_t> index_at, index_size, data_at;  // by record, of the file
+  std::set<std::string> known;
+  bool complete = false, published = false;
+  NightStatistics statistics;
+  std::mutex statistics_mutex;
+
+  ~Impl() {
+    if (descriptor >= 0) ::close(descriptor);
+  }
+
+  [[noreturn]] void refuse(const std::string& problem) const { throw InputError(named + ": " + problem); }
+  [[noreturn]] void fail(int error) const {
+    throw OutputError(named + ": cannot be written (" + std::strerror(error) + " for " + path.string() + ")");
+  }
+
+  void read(std::uint64_t offset, void* to, std::size_t count) const {
+    char* target = static_cast<char*>(to);
+    while (count > 0) {
+      const ssize_t got = ::pread(descriptor, target, count, static_cast<off_t>(offset));
+      if (got < 0 && errno == EINTR) continue;
+      if (got <= 0)
+        refuse(std::string("cannot be read back (") + (got < 0 ? std::strerror(errno) : "it is shorter than it was") +
+               ")");
+      target += got;
+      count -= static_cast<std::size_t>(got);
+      offset += static_cast<std::uint64_t>(got);
+    }
+  }
+
+  /// Writes behind the whole records. What is cut short does not count: the next record takes its place.
+  void write(std::uint64_t offset, const void* from, std::size_t count) const {
+    const char* source = static_cast<const char*>(from);
+    while (count > 0) {
+      const ssize_t wrote = ::pwrite(descriptor, source, count, static_cast<off_t>(offset));
+      if (wrote < 0 && errno == EINTR) continue;
+      if (wrote <= 0) fail(wrote < 0 ? errno : ENOSPC);
+      source += wrote;
+      count -= static_cast<std::size_t>(wrote);
+      offset += static_cast<std::uint64_t>(wrote);
+    }
+  }
+
+  void append_record(Kind kind, const std::string& payload) {
+    Frame frame;
+    frame.kind = kind;
+    frame.size = payload.size();
+    frame.hash = hash_of(frame, payload.data());
+    // The frame last: until it is whole there is no record.
+    write(size + sizeof frame, payload.data(), payload.size());
+    write(size, &frame, sizeof frame);
+    size += sizeof frame + payload.size();
+  }
+
+  /// Takes over a record that is whole. Throws h5::Error.
+  void take(const Frame& frame, std::uint64_t at, std::span<const char> payload) {
+    h5::ArchiveReader in(payload);
+    switch (frame.kind) {
+      case Kind::kIdentity:
+        in(identity);
+        return;
+      case Kind::kTables:
+        in(tables);
+        tables_bytes.assign(payload.data(), payload.size());
+        return;
+      case Kind::kQuality:
+        in(quality);
+        quality_bytes.assign(payload.data(), payload.size());
+        return;
+      case Kind::kTicker: {
+        std::uint64_t index_bytes = 0;
+        in(index_bytes);
+        if (index_bytes > in.left()) throw h5::Error("a record is shorter than it says");
+        h5::ArchiveReader index_in(payload.subspan(sizeof index_bytes, index_bytes));
+        h5::RecordIndex index;
+        index_in(index);
+        note(index, at, index_bytes);
+        return;
+      }
+      case Kind::kEnd: {
+        std::uint64_t records = 0;
+        in(records);
+        if (records != digest.size()) throw h5::Error("it says another number of tickers than it has");
+        complete = true;
+        return;
+      }
+      case Kind::kPublished:
+        published = true;
+        return;
+    }
+    throw h5::Error("it has a record of an unknown kind");
+  }
+
+  void note(const h5::RecordIndex& index, std::uint64_t payload_at, std::uint64_t index_bytes) {
+    digest.push_back(index.digest);
+    known.insert(index.digest.ticker);
+    index_at.push_back(payload_at + sizeof index_bytes);
+    index_size.push_back(index_bytes);
+    data_at.push_back(payload_at + sizeof index_bytes + index_bytes);
+    statistics.bytes_raw += index.raw;
+    for (const std::uint64_t bytes : index.surface) statistics.bytes_compressed += bytes;
+    for (const std::uint64_t bytes : index.step) statistics.bytes_compressed += bytes;
+  }
+
+  /// Reads whole records from the beginning. Returns why it stopped before the end of the file; empty: it did not.
+  std::string scan() {
+    struct stat found {};
+    if (::fstat(descriptor, &found) != 0) refuse(std::string("cannot be read (") + std::strerror(errno) + ")");
+    const auto end = static_cast<std::uint64_t>(found.st_size);
+    std::vector<char> payload;
+    while (size < end) {
+      Frame frame;
+      if (end - size < sizeof frame) return "it is truncated";
+      read(size, &frame, sizeof frame);
+      if (frame.magic != kMagic) return size == 0 ? "it is no part of a night" : "it is damaged";
+      if (frame.version != kVersion) return "another version of the program made it";
+      if (frame.size > end - size - sizeof frame) return "it is truncated";
+      payload.resize(frame.size);
+      read(size + sizeof frame, payload.data(), payload.size());
+      if (frame.hash != hash_of(frame, payload.data())) return "it is damaged";
+      if (size == 0 && frame.kind != Kind::kIdentity) return "it is damaged";
+      try {
+        take(frame, size + sizeof frame, payload);
+      } catch (const h5::Error& error) {
+        return error.what();
+      }
+      size += sizeof frame + frame.size;
+    }
+    return size == 0 ? "it is empty" : "";
+  }
+
+  std::string encode(TickerNight& night, h5::RecordIndex& index, h5::TickerColumns& columns,
+                     h5::TickerColumns& quality_columns);
+};
+
+namespace {
+
+/// Chunks of one surface after the other, (model, rule or scope) within each.
+template <class Refuse>
+void encode_surfaces(std::span<const double> cells, std::size_t chunk_cells, int keep_bits, std::string& data,
+                     std::vector<std::uint64_t>& sizes, const Refuse& refuse) {
+  thread_local h5::ChunkEncoder encoder;
+  std::vector<std::uint32_t> bits(chunk_cells);
+  for (std::size_t begin = 0; begin < cells.size(); begin += chunk_cells) {
+    const std::span<const double> from = cells.subspan(begin, chunk_cells);
+    const std::ptrdiff_t refused = h5::to_float32(from, keep_bits, bits);
+    if (refused >= 0) {
+      const auto cell = static_cast<std::size_t>(refused);
+      refuse(begin / chunk_cells, cell, from[cell]);
+    }
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(bits.data());
+    const std::vector<std::uint8_t> chunk = encoder.encode({bytes, chunk_cells * sizeof(float)}, sizeof(float));
+    data.append(reinterpret_cast<const char*>(chunk.data()), chunk.size());
+    sizes.push_back(chunk.size());
+  }
+}
+
+/// Names the cell that float32 cannot hold.
+[[noreturn]] void refuse_cell(const NightHeader& header, std::size_t chunk, std::size_t cell, double value) {
+  const std::size_t rules = header.iv_rule.size(), positions = header.position.size();
+  const std::size_t spots = header.spot_step.size(), shifts = header.iv_shift.size();
+  const std::string at = "[" + header.position[chunk / rules % positions] + ", " + header.iv_rule[chunk % rules] +
+                         ", time " + std::to_string(cell / spots / shifts) + ", iv_shift " +
+                         std::to_string(cell / spots % shifts) + ", spot_step " + std::to_string(cell % spots) + "]";
+  throw h5::Error("surface " + h5::surface_names(header)[chunk / rules / positions] + " is " + std::to_string(value) +
+                  " at " + at + ": float32 cannot hold it");
+}
+
+void fill_places(const h5::TickerColumns& columns, std::vector<std::uint32_t>& count,
+                 std::vector<std::uint32_t>& bytes) {
+  for (const h5::ItemPlace& place : columns.place) {
+    count.push_back(static_cast<std::uint32_t>(place.count));
+    bytes.push_back(static_cast<std::uint32_t>(place.bytes));
+  }
+}
+
+}  // namespace
+
+/// The payload of one ticker's record. Throws h5::Error for what a file cannot hold.
+std::string NightPart::Impl::encode(TickerNight& night, h5::RecordIndex& index, h5::TickerColumns& columns,
+                                    h5::TickerColumns& quality_columns) {
+  std::string data;
+  const NightHeader& header = night.header;
+  quality_columns = h5::record_quality(night.snapshot.quality);
+  fill_places(quality_columns, index.quality_count, index.quality_bytes);
+  data = quality_columns.data;
+  if (night.accepted()) {
+    const std::size_t surfaces = header.surfaces() * header.position.size() * header.iv_rule.size();
+    const std::size_t sessions =
+        header.intraday.time.empty() ? 0 : kIntradaySurfaces * header.position.size() * kScopes;
+    if (night.cells.size() != surfaces * header.chunk_cells() ||
+        night.session.size() != sessions * header.session_cells()) {
+      throw h5::Error(std::to_string(night.cells.size()) + " and " + std::to_string(night.session.size()) +
+                      " cells do not fit the header");
+    }
+    columns = h5::record_tables(header, night.tables);
+    fill_places(columns, index.count, index.bytes);
+    data += columns.data;
+    encode_surfaces(
+        night.cells, header.chunk_cells(), header.keep_bits, data, index.surface,
+        [&](std::size_t chunk, std::size_t cell, double value) { refuse_cell(header, chunk, cell, value); });
+    encode_surfaces(night.session, header.session_cells(), 0, data, index.surface,
+                    [&](std::size_t chunk, std::size_t, double value) {
+                      throw h5::Error(std::string("intraday ") +
+                                      h5::kSessionText[chunk / kScopes / header.position.size()].name + " holds " +
+                                      std::to_string(value) + ": float32 cannot hold it");
+                    });
+    index.raw = (night.cells.size() + night.session.size()) * sizeof(float);
+    for (const h5::EncodedChunk& chunk : h5::encode_steps(night.steps, header, [](const std::string& what) {
+           throw h5::Error(what + ": float32 cannot hold it");
+         })) {
+      index.step_dataset.push_back(chunk.dataset);
+      index.step_axis.push_back(chunk.axis);
+      index.step_offset.insert(index.step_offset.end(), chunk.offset.begin(), chunk.offset.end());
+      index.step.push_back(chunk.bytes.size());
+      index.raw += chunk.raw_bytes;
+      data.append(reinterpret_cast<const char*>(chunk.bytes.data()), chunk.bytes.size());
+    }
+  }
+  const std::string diagnostics = archived(night.snapshot.diagnostics);
+  index.diagnostics = diagnostics.size();
+  data += diagnostics;
+  index.digest = digest_of(night);
+  const std::string directory = archived(index);
+  std::string payload;
+  h5::ArchiveWriter archive(payload);
+  archive(std::uint64_t{directory.size()});
+  payload.reserve(payload.size() + directory.size() + data.size());
+  payload += directory;
+  payload += data;
+  return payload;
+}
+
+NightPart::NightPart(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+NightPart::~NightPart() = default;
+NightPart::NightPart(NightPart&&) noexcept = default;
+NightPart& NightPart::operator=(NightPart&&) noexcept = default;
+
+const NightIdentity& NightPart::identity() const {
+  return impl_->identity;
+}
+const fs::path& NightPart::path() const {
+  return impl_->path;
+}
+const std::vector<TickerDigest>& NightPart::done() const {
+  return impl_->digest;
+}
+bool NightPart::is_complete() const {
+  return impl_->complete;
+}
+bool NightPart::is_published() const {
+  return impl_->published;
+}
+NightStatistics NightPart::statistics() const {
+  return impl_->statistics;
+}
+
+NightPart NightPart::create(const fs::path& path, const NightIdentity& identity, const std::string& named) {
+  auto impl = std::make_unique<Impl>();
+  impl->path = path;
+  impl->named = named;
+  impl->writes = true;
+  try {
+    h5::validate_axes(identity.axes);
+  } catch (const h5::Error& error) {
+    throw OutputError(named + ": cannot be written (" + error.what() + ")");
+  }
+  impl->descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (impl->descriptor < 0) impl->fail(errno);
+  impl->identity = identity;
+  impl->append_record(Kind::kIdentity, archived(identity));
+  return NightPart(std::move(impl));
+}
+
+NightPart NightPart::resume(const fs::path& path, const NightIdentity& identity, const std::string& named) {
+  auto impl = std::make_unique<Impl>();
+  impl->path = path;
+  impl->named = named;
+  impl->writes = true;
+  impl->descriptor = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+  if (impl->descriptor < 0) {
+    impl->refuse(std::string("cannot go on (") + std::strerror(errno) + " for " + path.string() +
+                 ") leave out --resume to begin anew");
+  }
+  const std::string damage = impl->scan();
+  if (impl->size == 0) {
+    // Killed before there was an identity: nothing is lost by beginning anew. Anything else of that name is not ours.
+    if (damage == "it is empty" || damage == "it is truncated") return create(path, identity, named);
+    impl->refuse("cannot go on with " + path.string() + " (" + damage + ") leave out --resume to begin anew");
+  }
+  const auto& had = impl->identity.fact;
+  const bool was_published = impl->published;
+  for (std::size_t k = 0; k < std::max(had.size(), identity.fact.size()); ++k) {
+    if (k < had.size() && k < identity.fact.size() && had[k] == identity.fact[k]) continue;
+    const auto& [name, value] = k < identity.fact.size() ? identity.fact[k] : had[k];
+    // The night's own session is in the store by now, perhaps.
+    if (was_published && name == "history") continue;
+    const std::string before = k < had.size() ? had[k].value : "nothing";
+    impl->refuse("cannot go on (what is there is of another run: its " + name + " is " + before.substr(0, 200) +
+                 ", this one's " + value.substr(0, 200) + ") leave out --resume to begin anew");
+  }
+  if (archived(impl->identity.ticker) != archived(identity.ticker) || impl->identity.shard != identity.shard ||
+      impl->identity.shards != identity.shards) {
+    impl->refuse(
+        "cannot go on (what is there is of another run: its tickers or its shard are others) leave out "
+        "--resume to begin anew");
+  }
+  if (::ftruncate(impl->descriptor, static_cast<off_t>(impl->size)) != 0) impl->fail(errno);
+  return NightPart(std::move(impl));
+}
+
+NightPart NightPart::open(const fs::path& path) {
+  auto impl = std::make_unique<Impl>();
+  impl->path = path;
+  impl->named = path.string();
+  impl->descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (impl->descriptor < 0) impl->refuse(std::string("cannot be read (") + std::strerror(errno) + ")");
+  struct stat found {};
+  if (::fstat(impl->descriptor, &found) != 0 || !S_ISREG(found.st_mode)) {
+    impl->refuse("cannot be read (not a regular file)");
+  }
+  const std::string damage = impl->scan();
+  if (!damage.empty()) impl->refuse("is no shard that can be merged (" + damage + ") make it again");
+  if (!impl->complete) {
+    impl->refuse("is no shard that can be merged (it is incomplete: its run was cut short) finish it with --resume");
+  }
+  return NightPart(std::move(impl));
+}
+
+void NightPart::append(std::span<TickerNight> block) {
+  Impl& impl = *impl_;
+  struct Encoded {
+    std::string payload;
+    h5::RecordIndex index;
+    h5::TickerColumns columns, quality;
+    bool accepted = false;
+  };
+  std::vector<Encoded> encoded(block.size());
+  oneapi::tbb::parallel_for(std::size_t{0}, block.size(), [&](std::size_t k) {
+    const auto started = Clock::now();
+    Encoded& one = encoded[k];
+    try {
+      one.payload = impl.encode(block[k], one.index, one.columns, one.quality);
+    } catch (const h5::Error& error) {
+      block[k].refuse(error.what());
+      one = {};
+      one.payload = impl.encode(block[k], one.index, one.columns, one.quality);
+    }
+    one.accepted = block[k].accepted();
+    one.columns.data = {};
+    const double seconds = std::chrono::duration<double>(Clock::now() - started).count();
+    const std::lock_guard lock(impl.statistics_mutex);
+    impl.statistics.compress_seconds += seconds;
+  });
+  const auto started = Clock::now();
+  for (Encoded& one : encoded) {
+    if (impl.known.count(one.index.digest.ticker) > 0) {
+      throw OutputError(impl.named + ": cannot be written (" + one.index.digest.ticker + " came twice)");
+    }
+    const std::string items = one.accepted ? archived(one.columns.item) : std::string();
+    const std::string quality = archived(one.quality.item);
+    if (impl.quality_bytes.empty()) {
+      impl.append_record(Kind::kQuality, quality);
+      impl.quality_bytes = quality;
+      impl.quality = one.quality.item;
+    }
+    if (one.accepted && impl.tables_bytes.empty()) {
+      impl.append_record(Kind::kTables, items);
+      impl.tables_bytes = items;
+      impl.tables = one.columns.item;
+    }
+    // A night is the concatenation of its tickers: they all have the same columns.
+    if (quality != impl.quality_bytes || (one.accepted && items != impl.tables_bytes)) {
+      throw OutputError(impl.named + ": cannot be written (" + one.index.digest.ticker +
+                        " has other columns than the tickers before)");
+    }
+    const std::uint64_t at = impl.size + sizeof(Frame);
+    impl.append_record(Kind::kTicker, one.payload);
+    std::uint64_t index_bytes = 0;
+    std::memcpy(&index_bytes, one.payload.data(), sizeof index_bytes);
+    impl.note(one.index, at, index_bytes);
+    one = {};
+  }
+  impl.statistics.write_seconds += std::chrono::duration<double>(Clock::now() - started).count();
+}
+
+void NightPart::complete() {
+  if (impl_->complete) return;
+  impl_->append_record(Kind::kEnd, archived(std::uint64_t{impl_->digest.size()}));
+  if (::fsync(impl_->descriptor) != 0) impl_->fail(errno);
+  impl_->complete = true;
+}
+
+void NightPart::mark_published() {
+  if (impl_->published) return;
+  impl_->append_record(Kind::kPublished, {});
+  if (::fdatasync(impl_->descriptor) != 0) impl_->fail(errno);
+  impl_->published = true;
+}
+
+namespace h5 {
+
+std::size_t RecordReader::records() const {
+  return part_.done().size();
+}
+RecordIndex RecordReader::index(std::size_t record) const {
+  const NightPart::Impl& impl = part_.impl();
+  std::string bytes(impl.index_size[record], '\0');
+  impl.read(impl.index_at[record], bytes.data(), bytes.size());
+  RecordIndex index;
+  try {
+    ArchiveReader in({bytes.data(), bytes.size()});
+    in(index);
+  } catch (const Error& error) {
+    impl.refuse(error.what());
+  }
+  return index;
+}
+std::uint64_t RecordReader::data(std::size_t record) const {
+  return part_.impl().data_at[record];
+}
+void RecordReader::read(std::uint64_t offset, void* to, std::size_t size) const {
+  part_.impl().read(offset, to, size);
+}
+const std::vector<TableItem>& RecordReader::tables() const {
+  return part_.impl().tables;
+}
+const std::vector<TableItem>& RecordReader::quality() const {
+  return part_.impl().quality;
+}
+
+}  // namespace h5
+
+void check_parts(std::span<const NightPart* const> parts) {
+  if (parts.empty()) throw InputError("no shard to merge");
+  const NightPart& first = *parts.front();
+  std::map<std::string, const NightPart*> whose;
+  std::map<std::int32_t, const NightPart*> shard;
+  std::string wrong;
+  const auto complain = [&wrong](const std::string& problem) { wrong += (wrong.empty() ? "" : "; ") + problem; };
+  for (const NightPart* part : parts) {
+    const std::string file = part->path().string();
+    const NightIdentity& own = part->identity();
+    const NightIdentity& other = first.identity();
+    for (std::size_t k = 0; k < std::max(own.fact.size(), other.fact.size()); ++k) {
+      if (k < own.fact.size() && k < other.fact.size() && own.fact[k] == other.fact[k]) continue;
+      complain(file + " is of another night than " + first.path().string() + " (its " +
+               (k < own.fact.size() ? own.fact[k].name : other.fact[k].name) + " is another)");
+      break;
+    }
+    if (own.shards != other.shards) {
+      complain(file + " is one of " + std::to_string(own.shards) + " shards, " + first.path().string() + " one of " +
+               std::to_string(other.shards));
+    }
+    if (const auto [found, is_new] = shard.emplace(own.shard, part); !is_new) {
+      complain(file + " is shard " + std::to_string(own.shard) + " as is " + found->second->path().string());
+    }
+    for (const TickerDigest& digest : part->done()) {
+      if (const auto [found, is_new] = whose.emplace(digest.ticker, part);
+          !is_new && found->second != part && wrong.size() < 2000) {
+        complain(digest.ticker + " is in " + file + " and in " + found->second->path().string());
+      }
+    }
+  }
+  for (std::int32_t i = 1; i <= first.identity().shards; ++i) {
+    if (shard.count(i) == 0)
+      complain("shard " + std::to_string(i) + " of " + std::to_string(first.identity().shards) + " is missing");
+  }
+  if (wrong.empty()) {
+    for (const std::string& ticker : first.identity().ticker) {
+      if (whose.count(ticker) == 0) complain(ticker + " is in no shard");
+    }
+    if (whose.size() > first.identity().ticker.size()) complain("there are more tickers than the night has");
+  }
+  if (!wrong.empty()) throw InputError(wrong + ": nothing was merged");
+}
+
+Diagnostics diagnostics_of(std::span<const NightPart* const> parts) {
+  Diagnostics all = parts.empty() ? Diagnostics() : parts.front()->identity().diagnostics;
+  std::vector<std::pair<std::string, std::pair<const NightPart*, std::size_t>>> order;
+  for (const NightPart* part : parts) {
+    for (std::size_t k = 0; k < part->done().size(); ++k) order.push_back({part->done()[k].ticker, {part, k}});
+  }
+  std::sort(order.begin(), order.end());
+  for (const auto& [ticker, place] : order) {
+    const h5::RecordReader reader(*place.first);
+    const h5::RecordIndex index = reader.index(place.second);
+    std::uint64_t at = reader.data(place.second);
+    for (const std::uint32_t bytes : index.quality_bytes) at += bytes;
+    for (const std::uint32_t bytes : index.bytes) at += bytes;
+    for (const std::uint64_t bytes : index.surface) at += bytes;
+    for (const std::uint64_t bytes : index.step) at += bytes;
+    std::string bytes(index.diagnostics, '\0');
+    reader.read(at, bytes.data(), bytes.size());
+    Diagnostics own;
+    try {
+      h5::ArchiveReader in({bytes.data(), bytes.size()});
+      in(own);
+    } catch (const h5::Error& error) {
+      throw InputError(place.first->path().string() + ": " + error.what());
+    }
+    all.insert(all.end(), own.begin(), own.end());
+  }
+  return all;
+}
+
+}  // namespace greekgrid
