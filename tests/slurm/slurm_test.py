@@ -1,5 +1,5 @@
-"""examples/slurm on a Slurm of its own: an array of shards, one of them killed, one requeued by hand, merged by the job that depends
-on it; the bytes are those of the unsharded run. slurm_test.py CASE, with CASE one of stand_in, program.
+"""examples/slurm on a Slurm of its own: an array of shards, one of them killed, one requeued by hand, one told that its time is over,
+merged by the job that depends on it; the bytes are those of the unsharded run. slurm_test.py CASE, with CASE one of stand_in, program.
 
 Starts munged, slurmctld and slurmd of Debian's packages in a folder, with their own key, ports and state, and ends them all.
 Needs root. GREEKGRID names the program, FAULT_PRELOAD the library that ends it at a chosen write. Exit 77: skipped, with the reason.
@@ -16,7 +16,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 SUBMIT = HERE.parents[1] / "examples" / "slurm" / "submit"
-SHARDS, KILLED, REQUEUED = 4, 2, 3
+SHARDS, KILLED, REQUEUED, OUT_OF_TIME = 4, 2, 3, 4
 PATIENCE = 240
 
 
@@ -156,18 +156,20 @@ def night(cluster, program, chains, golden, extra=(), environment=None, before=b
     task = f"{array}_{REQUEUED}"
     parts = shared / ".night.h5.parts"
 
-    # Shard KILLED ends itself (see the wrapper); shard REQUEUED stands still until it is queued again from outside.
+    # The wrapper sees to KILLED and OUT_OF_TIME; REQUEUED stands still until it is queued again from outside.
     wait_for("the shard that stands still", (shared / f"still-{REQUEUED}").exists)
     assert target.read_bytes() == before
     assert cluster.job(merge)["JobState"] == "PENDING", "the merge waits for the array"
     cluster.command("scontrol", "requeue", task)
-    # Slurm lets what was queued again wait for two minutes: not here.
-    for number in (KILLED, REQUEUED):
+    # Slurm lets what was queued again wait for two minutes. Here a few seconds will do: a task that starts in the very second in
+    # which its node revoked the former start would be refused.
+    for number in (KILLED, REQUEUED, OUT_OF_TIME):
         wait_for("a task in the queue", lambda: cluster.job(f"{array}_{number}").get("Reason") == "BeginTime", 60)
-        cluster.command("scontrol", "update", f"JobId={array}_{number}", "StartTime=now")
+        cluster.command("scontrol", "update", f"JobId={array}_{number}", "StartTime=now+3")
     wait_for("the merge", lambda: cluster.job(merge).get("JobState") in ("COMPLETED", "FAILED", "CANCELLED"))
     assert cluster.job(merge)["JobState"] == "COMPLETED", cluster.job(merge)
-    for number in (KILLED, REQUEUED):
+    assert (cluster.folder / "out-of-time").read_text().strip() == "143", "the signal was handed on"
+    for number in (KILLED, REQUEUED, OUT_OF_TIME):
         job = cluster.job(f"{array}_{number}")
         assert job["JobState"] == "COMPLETED" and int(job["Restarts"]) >= 1, job
     assert int(cluster.job(f"{array}_1")["Restarts"]) == 0
@@ -190,7 +192,8 @@ def rejected(cluster, program, chains):
 
 
 def wrapper(folder, name, program, preload, counted):
-    """The program, but the first try of shard KILLED is killed and that of REQUEUED stopped at its write number `counted`."""
+    """The program, but at its write number `counted` the first try of shard KILLED is killed, that of REQUEUED stands still, and
+    the shell of OUT_OF_TIME is told to end."""
     path = folder / name
     path.write_text(f"""#!/usr/bin/env bash
 shared={folder}/shared
@@ -205,6 +208,21 @@ if [ "$1" = run ] && [ "${{SLURM_RESTART_COUNT:-0}}" -eq 0 ]; then
       touch "$shared/still-{REQUEUED}"
       wait
       exit 99 ;;
+    {OUT_OF_TIME})
+      # As --signal=B:TERM does: the batch shell alone gets the signal.
+      trap 'kill -TERM $running; kill -CONT $running' TERM
+      GREEKGRID_FAULT={counted}:stop LD_PRELOAD={preload} {program} "$@" &
+      running=$!
+      until grep -q '^State:.T' /proc/$running/status; do sleep 0.1; done
+      kill -TERM $PPID
+      code=0
+      wait $running || code=$?
+      while kill -0 $running 2> /dev/null; do
+        code=0
+        wait $running || code=$?
+      done
+      echo $code > "$shared/../out-of-time"
+      exit $code ;;
   esac
 fi
 exec {program} "$@"
@@ -225,7 +243,7 @@ def case_stand_in(cluster):
     begun = [line.split() for line in starts.read_text().splitlines()]
     for shard in range(1, SHARDS + 1):
         done = [int(count) for number, count in begun if int(number) == shard]
-        assert len(done) == (2 if shard in (KILLED, REQUEUED) else 1) and done == sorted(set(done)), (shard, done, "not taken up where it was")
+        assert len(done) == (1 if shard == 1 else 2) and done == sorted(set(done)), (shard, done, "not taken up where it was")
     refuses = cluster.folder / "refuses"
     refuses.write_text("#!/bin/sh\n[ \"$SLURM_ARRAY_TASK_ID\" = 1 ] || exit 3\n")
     refuses.chmod(0o755)
