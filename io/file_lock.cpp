@@ -7,6 +7,8 @@
 
 #include <cerrno>
 #include <cstring>
+#include <mutex>
+#include <set>
 #include <string>
 
 #include "greekgrid/io/error.hpp"
@@ -14,6 +16,10 @@
 namespace greekgrid {
 namespace fs = std::filesystem;
 namespace {
+
+/// Lock files that this process holds: one that is cut short removes them.
+std::mutex held_mutex;
+std::set<fs::path> held;
 
 /// Where the lock of a file is, whatever name it is called by.
 fs::path lock_path(const fs::path& file) {
@@ -48,7 +54,7 @@ void FileLock::acquire(const fs::path& file, bool waits) {
     while (error == 0 && ::flock(descriptor_, waits ? LOCK_EX : LOCK_EX | LOCK_NB) != 0) {
       if (errno != EINTR) error = errno;
     }
-    if (error == 0 && is_at(descriptor_, lock_)) return;
+    if (error == 0 && is_at(descriptor_, lock_)) break;
     if (descriptor_ >= 0) ::close(descriptor_);
     if (error == EWOULDBLOCK) {
       throw OutputError(file.string() + ": is being written by another process (it holds " + lock_.string() +
@@ -56,14 +62,25 @@ void FileLock::acquire(const fs::path& file, bool waits) {
     }
     if (error != 0) throw OutputError(file.string() + ": cannot be locked (" + std::strerror(error) + ")");
   }
+  const std::lock_guard lock(held_mutex);
+  held.insert(lock_);
 }
 
 FileLock::~FileLock() {
   // Removed while it is held: who waits for this one sees that it is no longer there and takes the next.
-  ::unlink(lock_.c_str());
+  {
+    const std::lock_guard lock(held_mutex);
+    ::unlink(lock_.c_str());
+    held.erase(lock_);
+  }
   // A child that was forked meanwhile has the descriptor too: closing ours would not end the lock.
   ::flock(descriptor_, LOCK_UN);
   ::close(descriptor_);
+}
+
+void remove_held_locks() {
+  const std::lock_guard lock(held_mutex);
+  for (const fs::path& file : held) ::unlink(file.c_str());
 }
 
 }  // namespace greekgrid

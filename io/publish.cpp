@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "greekgrid/io/error.hpp"
+#include "greekgrid/io/file_lock.hpp"
 
 namespace greekgrid {
 namespace fs = std::filesystem;
@@ -146,8 +147,11 @@ void PendingFile::publish() {
 }
 
 void remove_pending_files() {
-  const std::lock_guard lock(live_mutex);
-  for (const fs::path& file : live) ::unlink(file.c_str());
+  {
+    const std::lock_guard lock(live_mutex);
+    for (const fs::path& file : live) ::unlink(file.c_str());
+  }
+  remove_held_locks();
 }
 
 void publish_text(const fs::path& target, const std::string& text) {

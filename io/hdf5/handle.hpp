@@ -34,6 +34,13 @@ class LibraryLock {
 /// Throws Error with the library's reason. @param what the call, "create dataset gx"
 [[noreturn]] void fail(const std::string& what);
 
+/// Closes what goes out of scope. Small datasets are written by their close, where nothing can be thrown: a failure is
+/// kept for check_closes(). A file that goes this way was given up, and with it the failures.
+void close_unchecked(hid_t id, herr_t (*closer)(hid_t)) noexcept;
+
+/// Throws Error if a close has failed since the last call. A file is not whole before this has passed.
+void check_closes(const std::string& what);
+
 /// The checked wrapper: every call goes through it. A negative result is a failure.
 template <class Result>
 Result check(Result result, const std::string& what) {
@@ -50,7 +57,7 @@ class Handle {
   /// Takes over the result of a call; throws Error if it failed.
   Handle(hid_t id, Closer closer, const std::string& what) : id_(check(id, what)), closer_(closer) {}
   ~Handle() {
-    if (id_ >= 0) closer_(id_);
+    if (id_ >= 0) close_unchecked(id_, closer_);
   }
   Handle(Handle&& other) noexcept : id_(std::exchange(other.id_, -1)), closer_(other.closer_) {}
   Handle& operator=(Handle&& other) noexcept {
@@ -60,10 +67,12 @@ class Handle {
   }
 
   hid_t get() const { return id_; }
-  /// Closes now and throws Error if that fails: for files, whose last bytes are written by it.
+  /// Closes now and throws Error if that fails, or the close of something in it has failed before: for files, whose
+  /// last bytes are written by it.
   void close(const std::string& what) {
     const hid_t id = std::exchange(id_, -1);
     if (id >= 0) check(closer_(id), what);
+    check_closes(what);
   }
 
  private:

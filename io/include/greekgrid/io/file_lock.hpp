@@ -31,4 +31,7 @@ class FileLock {
   int descriptor_ = -1;
 };
 
+/// Removes the lock files that this process holds: for a process that is about to be cut short. The locks end with it.
+void remove_held_locks();
+
 }  // namespace greekgrid
