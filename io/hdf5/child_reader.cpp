@@ -99,8 +99,9 @@ struct Limits {
   rlim_t cpu_seconds;
   std::chrono::seconds wall;
 
-  explicit Limits(std::uint64_t file_size)
-      : cpu_seconds(5 + file_size / (4 * kMiB)), wall(static_cast<std::int64_t>(40 + file_size / (2 * kMiB))) {
+  Limits(std::uint64_t file_size, std::uint64_t work)
+      : cpu_seconds(5 + file_size / (4 * kMiB) + work / (8 * kMiB)),
+        wall(static_cast<std::int64_t>(40 + file_size / (2 * kMiB) + work / (4 * kMiB))) {
     if (!kLimitMemory) return;
     // The limit counts all that this process has mapped already; with a GPU that is tens of GiB.
     long pages = 0;
@@ -216,7 +217,8 @@ class Mapping {
 
 }  // namespace
 
-void read_in_child(const std::filesystem::path& path, const ReadFunction& read, const TakeFunction& take) {
+void read_in_child(const std::filesystem::path& path, const ReadFunction& read, const TakeFunction& take,
+                   std::uint64_t work) {
   std::uint64_t size = 0;
   const Descriptor file(open_regular(path, size));
   if (size == 0) refuse(path, "cannot be read (the file is empty)");
@@ -224,7 +226,7 @@ void read_in_child(const std::filesystem::path& path, const ReadFunction& read, 
   const Descriptor out(::memfd_create("greekgrid", MFD_CLOEXEC));
   if (out.get() < 0) refuse(path, std::string("cannot be read (no memory file: ") + std::strerror(errno) + ")");
 
-  const Limits limits(size);
+  const Limits limits(size, work);
   const pid_t parent = ::getpid();
   pid_t child = -1;
   {

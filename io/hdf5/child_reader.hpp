@@ -27,8 +27,10 @@ using ReadFunction = std::function<void(hid_t file, std::uint64_t file_size, Arc
 using TakeFunction = std::function<void(ArchiveReader& in)>;
 
 /// Opens an HDF5 file in a child process, runs `read` there and `take` here.
+/// @param work bytes that `read` looks at, where that is much more than lies in the file: the child has longer for them
 /// @throws InputError for a file that is missing, not regular, empty, no HDF5 file or not readable by the child in
 /// time, and for every Error of `read` and `take`.
-void read_in_child(const std::filesystem::path& path, const ReadFunction& read, const TakeFunction& take);
+void read_in_child(const std::filesystem::path& path, const ReadFunction& read, const TakeFunction& take,
+                   std::uint64_t work = 0);
 
 }  // namespace greekgrid::h5

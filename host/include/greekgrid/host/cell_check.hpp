@@ -1,0 +1,67 @@
+#pragma once
+
+/// @file
+/// Cells of stored surfaces recomputed from the book that is stored beside them: which cells, what they should hold,
+/// and how far what is stored may be from it.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "greekgrid/kernels/backend.hpp"
+#include "greekgrid/kernels/greek.hpp"
+#include "greekgrid/kernels/views.hpp"
+
+namespace greekgrid {
+
+/// One scenario of a grid.
+struct CellPlace {
+  std::size_t time = 0, iv_shift = 0, spot = 0;
+  friend bool operator==(const CellPlace&, const CellPlace&) = default;
+  friend auto operator<=>(const CellPlace&, const CellPlace&) = default;
+};
+
+/// Draws scenarios of one book: first the reference cell, the first instant at or after every settlement as far as
+/// there is room, the ends of every axis, then others at random. The same arguments give the same cells.
+///
+/// @param time       (T) s since the epoch, ascending
+/// @param settlement (E) s since the epoch
+/// @param iv_shifts  V
+/// @param zero_shift index of the shift 0
+/// @param spots      J, odd; its middle is spot_reference
+/// @param count      cells wanted, at most T V J
+/// @param seed       of the generator
+/// @return distinct, ascending
+std::vector<CellPlace> sample_cells(std::span<const std::int64_t> time, std::span<const std::int64_t> settlement,
+                                    std::size_t iv_shifts, std::size_t zero_shift, std::size_t spots, std::size_t count,
+                                    std::uint64_t seed);
+
+/// What a cell should hold, in units of its surface.
+struct CellSum {
+  double net = 0.0;        ///< sum of weight times Greek
+  double gross = 0.0;      ///< sum of the magnitudes
+  double at_strike = 0.0;  ///< magnitudes of what settles within 1e-9 of its strike at the instant: of a jump in delta,
+                           ///< where one bit of spot decides, either side is right
+};
+
+/// Recomputes one scenario contract by contract.
+///
+/// @param reference the backend of plain double loops
+/// @param book      (W, N) weights, as of an ExposureJob
+/// @param cell      a grid of one instant, one shift and one spot
+/// @return (G, W)
+std::vector<CellSum> recompute_cell(Backend& reference, GreekSet greeks, const BookView& book, const GridView& cell,
+                                    std::size_t positions);
+
+/// Recomputes the Greeks of every contract at spot_reference, under sticky strike and without a shift.
+/// @return (kGreekCount, N) raw per share, to the vendor's spot
+std::vector<double> recompute_greeks(Backend& reference, const BookView& book, std::int64_t time, double iv_floor);
+
+/// Largest distance of a stored cell from its recomputation: the bound of the precision it was computed in times the
+/// largest magnitude of its surface, and half a unit in the last of the mantissa bits that are kept.
+/// @param bound     5e-6 for fp32, 1e-11 for fp64: see Precision
+/// @param largest   magnitude, in units of the surface
+/// @param kept_bits explicit bits of the float32 mantissa, 1 to 23
+double cell_tolerance(double bound, double largest, double value, int kept_bits);
+
+}  // namespace greekgrid

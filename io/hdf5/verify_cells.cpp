@@ -1,0 +1,425 @@
+#include "verify_cells.hpp"
+
+#include <oneapi/tbb/parallel_for.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <optional>
+
+#include "night_schema.hpp"
+#include "shared_values.hpp"
+
+namespace greekgrid::h5 {
+namespace {
+
+std::string text_of(double value) {
+  char text[40];
+  std::snprintf(text, sizeof text, "%.9g", value);
+  return text;
+}
+
+std::optional<Greek> greek_of(const std::string& surface) {
+  for (const Greek greek : kAllGreeks) {
+    if (surface == kGreekText[static_cast<std::size_t>(greek)].surface) return greek;
+  }
+  return std::nullopt;
+}
+
+const StoredVariable& variable(const Structure& structure, const std::string& path) {
+  for (const StoredVariable& one : structure.variables) {
+    if (one.path == path && one.known) return one;
+  }
+  throw Error("variable " + path + " is not as its schema says");
+}
+
+void require(bool holds, const std::string& problem) {
+  if (!holds) throw Error(problem);
+}
+
+template <class T>
+bool all_within(const std::vector<T>& values, double low, double high) {
+  return std::all_of(values.begin(), values.end(), [&](T x) {
+    const auto value = static_cast<double>(x);
+    return value >= low && value <= high;
+  });
+}
+
+constexpr double kHuge = 1e15;
+
+/// Refuses a book that no formula answers.
+void validate(const NightAxes& axes, const TickerCells& book, std::size_t cells) {
+  const std::size_t n = book.strike.size(), e = book.settlement.size(), w = axes.position.size();
+  require(e > 0 && n > 0 && book.rate.size() == e && book.dividend_yield.size() == e && book.smile.size() == 5 * e &&
+              book.expiry_begin.size() == e + 1 && book.implied_volatility.size() == n && book.right.size() == n &&
+              book.weight.size() == w * n && book.greeks.size() == kGreekCount * n &&
+              book.stored.size() == axes.chunks() * cells && book.largest.size() == axes.chunks(),
+          "a book is incomplete");
+  require(book.expiry_begin.front() == 0 && book.expiry_begin.back() == static_cast<std::int64_t>(n) &&
+              std::is_sorted(book.expiry_begin.begin(), book.expiry_begin.end()),
+          "expiries of a book do not follow one another");
+  require(all_within(book.settlement, static_cast<double>(axes.time.front()) + 1.0, 2.6e11),
+          "a settlement is not after time[0]");
+  require(all_within(book.rate, -10.0, 10.0), "a rate is beyond -10 and 10");
+  require(all_within(book.dividend_yield, -1e4, 1e4), "a dividend yield is beyond any");
+  require(all_within(book.strike, 1e-9, kHuge), "a strike is beyond any");
+  require(all_within(book.implied_volatility, 0.0, 1e3), "a volatility is beyond any");
+  require(all_within(book.weight, -kHuge, kHuge), "a position is beyond any");
+  require(std::all_of(book.smile.begin(), book.smile.end(), [](double x) { return std::isfinite(x); }),
+          "a smile is no number");
+}
+
+BookView view(const NightAxes& axes, std::size_t u, const TickerCells& book,
+              const std::vector<formulas::Smile<double>>& smile) {
+  BookView out;
+  out.spot = axes.spot_reference[u];
+  out.spot_basis = axes.spot_basis[u];
+  out.settlement = book.settlement;
+  out.rate = book.rate;
+  out.dividend_yield = book.dividend_yield;
+  out.expiry_begin = book.expiry_begin;
+  out.strike = book.strike;
+  out.right = book.right;
+  out.implied_volatility = book.implied_volatility;
+  out.weight = book.weight;
+  out.smile = smile;
+  return out;
+}
+
+}  // namespace
+
+NightAxes read_axes(const FileReader& reader, const Structure& structure) {
+  NightAxes a;
+  const auto doubles = [&](const char* path) { return reader.values<double>(path, variable(structure, path).lengths); };
+  const auto longs = [&](const char* path) {
+    return reader.values<std::int64_t>(path, variable(structure, path).lengths);
+  };
+  const auto strings = [&](const char* path) { return reader.strings(path, variable(structure, path).lengths.at(0)); };
+  a.ticker = strings("/ticker");
+  a.position = strings("/position");
+  a.iv_rule = strings("/iv_rule");
+  a.spot_reference = doubles("/spot_reference");
+  a.spot_basis = doubles("/spot_basis");
+  a.spot_scale = doubles("/spot_scale");
+  a.iv_rule_parameter = doubles("/iv_rule_parameter");
+  a.iv_shift = doubles("/iv_shift");
+  a.spot_step = doubles("/spot_step");
+  a.time = longs("/time");
+  a.contract_begin = longs("/contract/contract_begin");
+  a.contract_count = longs("/contract/contract_count");
+  const std::size_t expiries = variable(structure, "/expiry/expiry").lengths.at(0);
+  for (const std::int32_t u : reader.values<std::int32_t>("/expiry/expiry_ticker", {expiries})) {
+    a.expiry_ticker.push_back(u);
+  }
+  a.settlement = longs("/expiry/settlement");
+  a.iv_shift_term = reader.text_attribute("/iv_shift", "iv_shift_term");
+  a.iv_floor = reader.number_attribute("/iv_shift", "iv_floor");
+  if (reader.has_attribute("/iv_shift", "iv_shift_term_cap")) {
+    a.iv_shift_term_cap = reader.number_attribute("/iv_shift", "iv_shift_term_cap");
+  }
+  a.precision = reader.text_attribute("/run", "precision");
+  const auto add = [&](const std::string& name) {
+    const std::string path = "/" + name;
+    const auto found = std::find_if(structure.variables.begin(), structure.variables.end(),
+                                    [&](const StoredVariable& one) { return one.path == path && one.known; });
+    if (found == structure.variables.end()) return;
+    a.surface.push_back(name);
+    a.kept_bits.push_back(
+        reader.has_attribute(path, kKeptBits) ? static_cast<int>(reader.number_attribute(path, kKeptBits)) : 23);
+  };
+  for (const GreekText& text : kGreekText) add(text.surface);
+  add(kDeltaChange);
+  return a;
+}
+
+void validate(const NightAxes& a) {
+  const std::size_t tickers = a.ticker.size();
+  require(tickers > 0 && !a.position.empty() && !a.iv_rule.empty() && !a.surface.empty() && !a.time.empty() &&
+              !a.iv_shift.empty() && a.spot_step.size() % 2 == 1 && a.kept_bits.size() == a.surface.size() &&
+              a.spot_reference.size() == tickers && a.spot_basis.size() == tickers && a.spot_scale.size() == tickers &&
+              a.contract_begin.size() == tickers && a.contract_count.size() == tickers &&
+              a.iv_rule_parameter.size() == a.iv_rule.size() && a.settlement.size() == a.expiry_ticker.size(),
+          "the axes have other lengths than their columns");
+  require(a.chunk_cells() <= std::size_t{1} << 28U, "a surface is larger than 1 GiB");
+  require(all_within(a.kept_bits, 1.0, 23.0), "a surface keeps an impossible number of bits");
+  require(all_within(a.spot_reference, 1e-9, 1e12) && all_within(a.spot_basis, -10.0, 10.0) &&
+              all_within(a.spot_scale, 1e-12, 100.0) && all_within(a.spot_step, -1e6, 1e6),
+          "spot_reference, spot_basis, spot_scale or spot_step is beyond any");
+  for (const double scale : a.spot_scale) {
+    require(std::abs(scale * a.spot_step.front()) < 100.0 && std::abs(scale * a.spot_step.back()) < 100.0,
+            "a spot is beyond any");
+  }
+  require(all_within(a.iv_shift, -100.0, 100.0) && a.iv_floor > 0.0 && a.iv_floor < 100.0 &&
+              a.iv_shift_term_cap >= 0.0 && a.iv_shift_term_cap < 1e6,
+          "iv_shift or its attributes are beyond any");
+  require(std::count(a.iv_shift.begin(), a.iv_shift.end(), 0.0) == 1, "iv_shift does not contain 0 once");
+  require(std::is_sorted(a.time.begin(), a.time.end()) && all_within(a.time, 0.0, 2.6e11), "time does not ascend");
+  std::int64_t next = 0;
+  for (std::size_t u = 0; u < tickers; ++u) {
+    require(a.contract_begin[u] == next && a.contract_count[u] > 0 && a.contract_count[u] < 100'000'000,
+            "contract_begin and contract_count of a ticker are no slice");
+    next += a.contract_count[u];
+  }
+  require(all_within(a.expiry_ticker, 0.0, static_cast<double>(tickers) - 1.0), "an expiry is of no ticker");
+  for (const std::string& name : a.surface) require(greek_of(name) || name == kDeltaChange, "a surface is of no Greek");
+}
+
+std::vector<TickerCells> read_cells(hid_t file, const FileReader& reader, const Structure& structure,
+                                    const NightAxes& axes, std::size_t first,
+                                    const std::vector<std::vector<CellPlace>>& places, Findings& findings) {
+  const std::size_t tickers = places.size(), positions = axes.position.size(), rules = axes.iv_rule.size(),
+                    times = axes.time.size(), shifts = axes.iv_shift.size(), spots = axes.spot_step.size();
+  const auto begin = static_cast<std::size_t>(axes.contract_begin[first]);
+  std::size_t rows = 0;
+  for (std::size_t k = 0; k < tickers; ++k) rows += static_cast<std::size_t>(axes.contract_count[first + k]);
+  const std::size_t all = variable(structure, "/contract/contract").lengths.at(0);
+  require(begin + rows <= all, "contracts of a ticker lie beyond the table");
+  const auto column = [&]<class T>(const std::string& name, T) {
+    const StoredVariable& one = variable(structure, "/contract/" + name);
+    const FileReader::Shape shape = {one.type, one.lengths, one.dims};
+    if (one.lengths.size() == 1) return reader.part<T>(one.path, shape, {begin}, {rows});
+    return reader.part<T>(one.path, shape, {begin, 0}, {rows, one.lengths[1]});
+  };
+  const auto of_expiry = [&](const std::string& name) {
+    return reader.values<double>("/expiry/" + name, variable(structure, "/expiry/" + name).lengths);
+  };
+  const std::vector<std::int32_t> expiry = column("contract_expiry", std::int32_t{});
+  const std::vector<double> strike = column("strike", 0.0), multiplier = column("multiplier", 0.0),
+                            volatility = column("implied_volatility", 0.0), dealer = column("dealer_position", 0.0);
+  const std::vector<std::int8_t> right = column("right", std::int8_t{});
+  std::vector<std::vector<double>> greeks;
+  for (const Greek greek : kAllGreeks) greeks.push_back(column(std::string(name(greek)), 0.0));
+  const std::vector<double> rate = of_expiry("rate"), yield = of_expiry("dividend_yield");
+  std::vector<std::vector<double>> smile;
+  for (const char* name : {"smile_a", "smile_b", "smile_rho", "smile_m", "smile_s"}) smile.push_back(of_expiry(name));
+  require(dealer.size() == rows * positions, "dealer_position is not (contract, position)");
+
+  std::vector<TickerCells> out(tickers);
+  std::size_t from = 0;
+  for (std::size_t k = 0; k < tickers; ++k) {
+    TickerCells& book = out[k];
+    const auto n = static_cast<std::size_t>(axes.contract_count[first + k]);
+    std::int64_t last = -1;
+    for (std::size_t i = 0; i < n; ++i) {
+      const std::int64_t e = expiry[from + i];
+      require(e >= last && e >= 0 && static_cast<std::size_t>(e) < rate.size(),
+              "contract_expiry of " + axes.ticker[first + k] + " does not ascend");
+      if (e != last) {
+        const auto row = static_cast<std::size_t>(e);
+        book.expiry_begin.push_back(static_cast<std::int64_t>(i));
+        book.settlement.push_back(axes.settlement.at(row));
+        book.rate.push_back(rate[row]);
+        book.dividend_yield.push_back(yield.at(row));
+        // Without a smile volatility stays where it is.
+        const bool missing = std::isnan(smile[0].at(row));
+        for (const std::vector<double>& parameter : smile) book.smile.push_back(missing ? 0.0 : parameter.at(row));
+        last = e;
+      }
+      book.strike.push_back(strike[from + i]);
+      book.implied_volatility.push_back(volatility[from + i]);
+      book.right.push_back(right[from + i] > 0 ? std::int8_t{1} : std::int8_t{-1});
+    }
+    book.expiry_begin.push_back(static_cast<std::int64_t>(n));
+    for (std::size_t w = 0; w < positions; ++w) {
+      for (std::size_t i = 0; i < n; ++i) {
+        book.weight.push_back(dealer[(from + i) * positions + w] * multiplier[from + i]);
+      }
+    }
+    for (const std::vector<double>& greek : greeks) {
+      book.greeks.insert(book.greeks.end(), greek.begin() + static_cast<std::ptrdiff_t>(from),
+                         greek.begin() + static_cast<std::ptrdiff_t>(from + n));
+    }
+    from += n;
+    book.stored.resize(axes.chunks() * places[k].size());
+    book.largest.resize(axes.chunks());
+  }
+
+  std::vector<ChunkReader> chunks;
+  for (const std::string& name : axes.surface) chunks.emplace_back(file, variable(structure, "/" + name));
+  const std::size_t zero =
+      static_cast<std::size_t>(std::find(axes.iv_shift.begin(), axes.iv_shift.end(), 0.0) - axes.iv_shift.begin());
+  const std::size_t reference = zero * spots + spots / 2;
+  std::vector<float> delta;
+  for (std::size_t k = 0; k < tickers; ++k) {
+    TickerCells& book = out[k];
+    const std::int64_t end = *std::max_element(book.settlement.begin(), book.settlement.end());
+    for (std::size_t w = 0; w < positions; ++w) {
+      for (std::size_t r = 0; r < rules; ++r) {
+        delta.clear();
+        for (std::size_t s = 0; s < axes.surface.size(); ++s) {
+          const std::string& name = axes.surface[s];
+          const auto where = [&](std::size_t cell) {
+            return "/" + name + "[" + axes.ticker[first + k] + ", " + axes.position[w] + ", " + axes.iv_rule[r] +
+                   ", time " + std::to_string(cell / spots / shifts) + ", iv_shift " +
+                   std::to_string(cell / spots % shifts) + ", spot_step " + std::to_string(cell % spots) + "]";
+          };
+          try {
+            chunks[s].read({first + k, w, r, 0, 0, 0}, {1, 1, 1, times, shifts, spots});
+          } catch (const Error& error) {
+            findings.fail("checksums", where(0) + ": chunk cannot be read (" + error.what() + ")");
+            continue;
+          }
+          findings.count("checksums");
+          const std::span<const float> cells = chunks[s].data<float>();
+          double largest = 0.0;
+          std::int64_t bad = 0, dead = 0;
+          for (std::size_t c = 0; c < cells.size(); ++c) {
+            const std::int64_t time = axes.time[c / spots / shifts];
+            if (!std::isfinite(cells[c])) {
+              findings.fail("surfaces", where(c) + ": is a number, is " + text_of(cells[c]));
+              ++bad;
+              continue;
+            }
+            largest = std::max(largest, std::abs(static_cast<double>(cells[c])));
+            if (time < end || (time == end && name == "dx") || name == kDeltaChange) continue;
+            ++dead;
+            if (cells[c] == 0.0F) continue;
+            findings.fail("dead cells", where(c) + ": is 0 where nothing is alive, is " + text_of(cells[c]));
+            --dead;
+          }
+          findings.count("surfaces", static_cast<std::int64_t>(cells.size()) - bad);
+          findings.count("dead cells", dead);
+          if (name == "dx") delta.assign(cells.begin(), cells.end());
+          if (name == kDeltaChange && delta.size() == cells.size()) {
+            const double half =
+                std::ldexp(1.0, -24) + (axes.kept_bits[s] < 23 ? std::ldexp(1.0, -axes.kept_bits[s] - 1) : 0.0);
+            for (std::size_t c = 0; c < cells.size(); ++c) {
+              const double dx = delta[c], at = delta[reference], wanted = dx - at;
+              findings.require("delta_change",
+                               std::abs(cells[c] - wanted) <= 2.0 * half * (std::abs(dx) + std::abs(at)) + 1e-37, [&] {
+                                 return where(c) + ": is dx less dx of the reference cell (" + text_of(wanted) +
+                                        "), is " + text_of(cells[c]);
+                               });
+            }
+          }
+          const std::size_t chunk = (s * positions + w) * rules + r;
+          book.largest[chunk] = largest;
+          for (std::size_t c = 0; c < places[k].size(); ++c) {
+            const CellPlace& at = places[k][c];
+            book.stored[chunk * places[k].size() + c] = cells[(at.time * shifts + at.iv_shift) * spots + at.spot];
+          }
+        }
+      }
+    }
+  }
+  return out;
+}
+
+void compare_cells(const NightAxes& axes, std::size_t first, const std::vector<std::vector<CellPlace>>& places,
+                   const std::vector<TickerCells>& cells, double bound, Findings& findings,
+                   std::vector<WorstCell>& worst, ReferenceCells& references) {
+  const std::size_t positions = axes.position.size(), rules = axes.iv_rule.size(), surfaces = axes.surface.size();
+  require(cells.size() == places.size(), "books are missing");
+  GreekSet greeks;
+  for (const std::string& name : axes.surface) {
+    if (const auto greek = greek_of(name)) greeks.insert(*greek);
+  }
+  const std::size_t zero =
+      static_cast<std::size_t>(std::find(axes.iv_shift.begin(), axes.iv_shift.end(), 0.0) - axes.iv_shift.begin());
+  const CellPlace reference_place{0, zero, axes.spot_step.size() / 2};
+  const auto reference = make_reference_backend();
+  for (std::size_t k = 0; k < cells.size(); ++k) {
+    const std::size_t u = first + k, count = places[k].size();
+    const TickerCells& book = cells[k];
+    validate(axes, book, count);
+    std::vector<formulas::Smile<double>> smile;
+    for (std::size_t e = 0; e < book.settlement.size(); ++e) {
+      const double tau = static_cast<double>(book.settlement[e] - axes.time.front()) / kSecondsPerYear;
+      const double* p = &book.smile[5 * e];
+      smile.push_back({p[0], p[1], p[2], p[3], p[4], tau});
+    }
+    const BookView of = view(axes, u, book, smile);
+
+    const std::vector<double> wanted = recompute_greeks(*reference, of, axes.time.front(), axes.iv_floor);
+    const std::size_t n = of.contracts();
+    for (const Greek greek : kAllGreeks) {
+      const std::size_t g = static_cast<std::size_t>(greek) * n;
+      double largest = 0.0;
+      for (std::size_t i = 0; i < n; ++i) largest = std::max(largest, std::abs(wanted[g + i]));
+      for (std::size_t i = 0; i < n; ++i) {
+        const double value = book.greeks[g + i];
+        findings.require("contract Greeks",
+                         std::abs(value - wanted[g + i]) <= 1e-9 * std::abs(wanted[g + i]) + 1e-13 * largest, [&] {
+                           return "/contract/" + std::string(name(greek)) + "[" +
+                                  std::to_string(axes.contract_begin[u] + static_cast<std::int64_t>(i)) +
+                                  "]: is that of the formula (" + text_of(wanted[g + i]) + "), is " + text_of(value);
+                         });
+      }
+    }
+
+    std::vector<std::vector<CellSum>> sums(rules * count);
+    tbb::parallel_for(std::size_t{0}, sums.size(), [&](std::size_t task) {
+      const std::size_t r = task / count;
+      const CellPlace& at = places[k][task % count];
+      GridView grid;
+      grid.quote_time = axes.time.front();
+      grid.time = {&axes.time[at.time], 1};
+      grid.iv_shift = {&axes.iv_shift[at.iv_shift], 1};
+      grid.log_spot_begin = axes.spot_step[at.spot] * axes.spot_scale[u];
+      grid.spots = 1;
+      grid.iv_rule = axes.iv_rule[r] == "sticky_strike"   ? IvRule::kStickyStrike
+                     : axes.iv_rule[r] == "relative_beta" ? IvRule::kRelativeBeta
+                                                          : IvRule::kSkewStickiness;
+      grid.iv_rule_parameter = axes.iv_rule_parameter[r];
+      grid.iv_shift_term = axes.iv_shift_term == "sqrt_time" ? IvShiftTerm::kSqrtTime : IvShiftTerm::kFlat;
+      grid.iv_shift_term_cap = axes.iv_shift_term_cap;
+      grid.iv_floor = axes.iv_floor;
+      sums[task] = recompute_cell(*reference, greeks, of, grid, positions);
+    });
+
+    for (std::size_t s = 0; s < surfaces; ++s) {
+      const auto greek = greek_of(axes.surface[s]);
+      if (!greek) continue;
+      for (std::size_t w = 0; w < positions; ++w) {
+        for (std::size_t r = 0; r < rules; ++r) {
+          const std::size_t chunk = (s * positions + w) * rules + r;
+          const double largest = book.largest[chunk];
+          for (std::size_t c = 0; c < count; ++c) {
+            const CellPlace& at = places[k][c];
+            const CellSum& sum = sums[r * count + c][greeks.index(*greek) * positions + w];
+            const double stored = book.stored[chunk * count + c], error = std::abs(stored - sum.net);
+            const double tolerance = cell_tolerance(bound, largest, sum.net, axes.kept_bits[s]) +
+                                     (*greek == Greek::kDelta ? sum.at_strike : 0.0);
+            WorstCell cell;
+            cell.surface = axes.surface[s];
+            cell.ticker = axes.ticker[u];
+            cell.position = axes.position[w];
+            cell.iv_rule = axes.iv_rule[r];
+            cell.time = iso_from_instant(axes.time[at.time]);
+            cell.iv_shift = axes.iv_shift[at.iv_shift];
+            cell.spot_step = axes.spot_step[at.spot];
+            cell.stored = stored;
+            cell.recomputed = sum.net;
+            cell.of_largest = largest > 0.0 ? error / largest : error > 0.0 ? HUGE_VAL : 0.0;
+            cell.of_gross = sum.gross > 0.0 ? error / sum.gross : error > 0.0 ? HUGE_VAL : 0.0;
+            cell.of_tolerance = error / tolerance;
+            findings.require("cells", error <= tolerance, [&] {
+              return "/" + cell.surface + "[" + cell.ticker + ", " + cell.position + ", " + cell.iv_rule + ", time " +
+                     std::to_string(at.time) + ", iv_shift " + std::to_string(at.iv_shift) + ", spot_step " +
+                     std::to_string(at.spot) + "]: is that of the book (" + text_of(sum.net) + " to " +
+                     text_of(tolerance) + "), is " + text_of(stored);
+            });
+            const auto found = std::find_if(worst.begin(), worst.end(),
+                                            [&](const WorstCell& one) { return one.surface == cell.surface; });
+            if (found == worst.end()) {
+              worst.push_back(cell);
+            } else if (!(cell.of_tolerance <= found->of_tolerance)) {
+              *found = cell;
+            }
+            if (r != 0 || at != reference_place) continue;
+            if (*greek == Greek::kDelta) {
+              references.dx.push_back(stored);
+              references.dx_tolerance.push_back(tolerance);
+            }
+            if (*greek == Greek::kGamma) {
+              references.gx.push_back(stored);
+              references.gx_tolerance.push_back(tolerance);
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+}  // namespace greekgrid::h5
