@@ -138,10 +138,11 @@ std::vector<double> recompute_greeks(Backend& reference, const BookView& book, s
   return greeks;
 }
 
-double cell_tolerance(double bound, double largest, double value, int kept_bits) {
+double cell_tolerance(const CellBound& bound, double largest, const CellSum& sum, int kept_bits) {
   // Dropped bits are dropped of the nearest float32.
   const double rounding = std::ldexp(1.0, -24) + (kept_bits < 23 ? std::ldexp(1.0, -(kept_bits + 1)) : 0.0);
-  return bound * largest + std::abs(value) * rounding + static_cast<double>(std::numeric_limits<float>::denorm_min());
+  return std::max(bound.of_largest * largest, bound.of_gross * sum.gross) + std::abs(sum.net) * rounding +
+         static_cast<double>(std::numeric_limits<float>::denorm_min());
 }
 
 }  // namespace greekgrid

@@ -1,6 +1,7 @@
 #include "schema_table.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include "greekgrid/io/schema.hpp"
 #include "night_schema.hpp"
@@ -43,7 +44,8 @@ std::string joined(const std::vector<std::string>& parts, const std::string& aro
   return text;
 }
 
-std::string cells_of(const SchemaRow& row) {
+/// @param explained variables of the table so far by their flags: a long list is written once
+std::string cells_of(const SchemaRow& row, std::map<std::string_view, std::string_view>& explained) {
   std::string text = "| `" + std::string(row.name) + "` | ";
   text += row.dims == kSixDims ? "the six" : joined(words(row.dims), "");
   text += " | " + std::string(spelled(row.type)) + " | ";
@@ -51,10 +53,16 @@ std::string cells_of(const SchemaRow& row) {
   text += " | " + std::string(row.meaning);
   std::vector<std::string> flags = words(row.flags);
   for (std::size_t k = 0; k < flags.size(); ++k) flags[k] = std::to_string(k) + " " + flags[k];
-  if (!flags.empty()) text += ": " + joined(flags, "");
+  constexpr std::size_t kLongList = 6;
+  const auto [first, is_first] = explained.try_emplace(row.flags, row.name);
+  if (!flags.empty()) {
+    text += is_first || flags.size() < kLongList ? ": " + joined(flags, "")
+                                                 : ", as of `" + std::string(first->second) + "`";
+  }
   std::vector<std::string> attributes = words(row.attributes);
   std::erase(attributes, "coordinates");
-  if (!attributes.empty()) text += "; attributes " + joined(attributes, "`");
+  if (!attributes.empty()) text += attributes.size() == 1 ? "; attribute " : "; attributes ";
+  text += joined(attributes, "`");
   return text + " |\n";
 }
 
@@ -94,15 +102,17 @@ std::vector<std::string> words(std::string_view list) {
 std::string schema_page(std::string_view file) {
   std::string page;
   bool in_table = false;
+  std::map<std::string_view, std::string_view> explained;
   for (const h5::SchemaRow& row : h5::schema_rows()) {
     if (row.file != file) continue;
     if (!row.is_group()) {
       if (!in_table) page += "| variable | dims | type | units | meaning |\n|---|---|---|---|---|\n";
       in_table = true;
-      page += h5::cells_of(row);
+      page += h5::cells_of(row, explained);
       continue;
     }
     in_table = false;
+    explained.clear();
     page += (page.empty() ? "## " : "\n## ") + std::string(file) + ".h5, " +
             (row.group == "/" ? std::string("root") : std::string(row.group)) + "\n\n";
     const std::vector<std::string> attributes = h5::words(row.attributes);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 #include <optional>
 
 #include "night_schema.hpp"
@@ -231,7 +232,7 @@ std::vector<TickerCells> read_cells(hid_t file, const FileReader& reader, const 
     }
     from += n;
     book.stored.resize(axes.chunks() * places[k].size());
-    book.largest.resize(axes.chunks());
+    book.largest.assign(axes.chunks(), std::numeric_limits<double>::quiet_NaN());
   }
 
   std::vector<ChunkReader> chunks;
@@ -306,7 +307,7 @@ std::vector<TickerCells> read_cells(hid_t file, const FileReader& reader, const 
 }
 
 void compare_cells(const NightAxes& axes, std::size_t first, const std::vector<std::vector<CellPlace>>& places,
-                   const std::vector<TickerCells>& cells, double bound, Findings& findings,
+                   const std::vector<TickerCells>& cells, const CellBound& bound, Findings& findings,
                    std::vector<WorstCell>& worst, ReferenceCells& references) {
   const std::size_t positions = axes.position.size(), rules = axes.iv_rule.size(), surfaces = axes.surface.size();
   require(cells.size() == places.size(), "books are missing");
@@ -374,11 +375,12 @@ void compare_cells(const NightAxes& axes, std::size_t first, const std::vector<s
         for (std::size_t r = 0; r < rules; ++r) {
           const std::size_t chunk = (s * positions + w) * rules + r;
           const double largest = book.largest[chunk];
+          if (!std::isfinite(largest)) continue;  // not read: told by its checksum
           for (std::size_t c = 0; c < count; ++c) {
             const CellPlace& at = places[k][c];
             const CellSum& sum = sums[r * count + c][greeks.index(*greek) * positions + w];
             const double stored = book.stored[chunk * count + c], error = std::abs(stored - sum.net);
-            const double tolerance = cell_tolerance(bound, largest, sum.net, axes.kept_bits[s]) +
+            const double tolerance = cell_tolerance(bound, largest, sum, axes.kept_bits[s]) +
                                      (*greek == Greek::kDelta ? sum.at_strike : 0.0);
             WorstCell cell;
             cell.surface = axes.surface[s];

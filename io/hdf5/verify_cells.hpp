@@ -48,7 +48,7 @@ struct TickerCells {
   std::vector<double> strike, implied_volatility, weight, greeks;  ///< weight (W, N), greeks (kGreekCount, N)
   std::vector<std::int8_t> right;
   std::vector<float> stored;    ///< (S, W, R, cells)
-  std::vector<double> largest;  ///< (S, W, R)
+  std::vector<double> largest;  ///< (S, W, R); NaN of a chunk that could not be read
 };
 
 template <class Archive, class Cells>
@@ -66,7 +66,7 @@ std::vector<TickerCells> read_cells(hid_t file, const FileReader& reader, const 
 /// In the caller: recomputes the cells of one block with the reference backend and compares. Adds to `worst`, one per
 /// surface, and to the reference cells. Throws Error where a book cannot be computed with.
 void compare_cells(const NightAxes& axes, std::size_t first, const std::vector<std::vector<CellPlace>>& places,
-                   const std::vector<TickerCells>& cells, double bound, Findings& findings,
+                   const std::vector<TickerCells>& cells, const CellBound& bound, Findings& findings,
                    std::vector<WorstCell>& worst, ReferenceCells& references);
 
 }  // namespace greekgrid::h5

@@ -122,11 +122,11 @@ VerifyReport verify_file(const std::filesystem::path& path, const VerifyOptions&
   h5::ReferenceCells references;
   if (opened.has_axes) {
     const h5::NightAxes& axes = opened.axes;
-    double bound = axes.precision == "fp64" ? 1e-11 : 5e-6;
+    CellBound bound = axes.precision == "fp64" ? kBound64 : kBound32;
     if (axes.precision != "fp64" && axes.precision != "fp32") {
       findings.note("/run: precision \"" + axes.precision + "\" is unknown, taken as fp32");
     }
-    if (options.tolerance) bound = *options.tolerance;
+    if (options.tolerance) bound = {*options.tolerance, std::min(*options.tolerance, bound.of_gross)};
     const std::vector<std::vector<CellPlace>> places = choose(axes, options);
     for (std::size_t first = 0; first < places.size();) {
       std::size_t last = first, contracts = 0, bytes = 0;

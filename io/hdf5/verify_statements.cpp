@@ -565,8 +565,12 @@ void Statements::attribution() {
           size[i] += std::abs(part[i]);
         }
       }
+      // Each part is a difference of deltas: what the deltas are rounded to is no part of it.
+      const Numbers gross = numbers(std::string(group).replace(0, 12, "/profile") + "/delta_gross");
+      const std::size_t moves = total.size() / gross.size();
       for (std::size_t i = 0; i < total.size(); ++i) {
-        say_near(std::string(group) + "/total", i, total[i], sum[i], kSummed * size[i], "is the sum of its parts");
+        say_near(std::string(group) + "/total", i, total[i], sum[i], kSummed * size[i] + kExact * gross[i / moves],
+                 "is the sum of its parts");
       }
     });
   }

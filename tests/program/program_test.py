@@ -1865,6 +1865,100 @@ def case_show(folder):
     assert "holds no surfaces" in err
 
 
+def verified(*args, code=0):
+    """The reports of `greekgrid verify --json`."""
+    return json.loads(run("verify", *args, "--json", code=code)[0])
+
+
+def failed(report):
+    return [check["name"] for check in report["checks"] if check["failures"]]
+
+
+def case_verify(folder):
+    """Sound files of many configurations hold; what the command line takes; what a broken byte does."""
+    need_modules("numpy", "h5py")
+    import h5py
+    import sound_nights
+    chains = synth(folder, tickers=20, contracts=2000)
+    target = folder / "night.h5"
+    for name, extra in sound_nights.CONFIGURATIONS.items():
+        run("run", chains, "-o", target, "--config", small_config(folder, extra))
+        report, = verified(target)
+        assert report["holds"] and failed(report) == [] and report["notes"] == [], (name, failed(report))
+        cells = next(check["count"] for check in report["checks"] if check["name"] == "cells")
+        with h5py.File(target) as f:
+            surfaces = [n for n, v in f.items() if isinstance(v, h5py.Dataset) and len(v.dims) == 6 and n != "delta_change"]
+            assert cells == 16 * 20 * f["position"].size * f["iv_rule"].size * len(surfaces), (name, cells)
+        assert [worst["surface"] for worst in report["worst"]] and all(0 <= worst["of_tolerance"] <= 1 for worst in report["worst"]), report["worst"]
+    # Everything settles within the times, and calls and puts cancel; refused tickers; one contract.
+    old = sound_nights.old_chain(folder / "old.csv")
+    run("run", old, "-o", target, "--config", small_config(folder, "[surfaces]\ndelta_change = true\n"))
+    report, = verified(target, "--all")
+    assert report["holds"] and next(check["count"] for check in report["checks"] if check["name"] == "dead cells") > 0, failed(report)
+    some = verified(target, "--cells", 5)[0]
+    assert next(check["count"] for check in some["checks"] if check["name"] == "cells") == 5 * 4
+    ticker = exported(chains, "--what", "root", "--dims", "ticker")[0][0]["ticker"]
+    run("run", chains, "-o", target, "--tickers", f"{ticker},NOPE", "--config", small_config(folder))
+    assert verified(chains, target)[1]["holds"]
+    one = folder / "one.csv"
+    one.write_text(long_csv([GOOD_ROW.format(oi=7)]))
+    run("run", one, "-o", target, "--config", small_config(folder, '[market]\nforward_source = "flat"\niv_source = "vendor"\n'))
+    assert verified(target)[0]["holds"]
+
+    page, _ = run("verify", target)
+    assert page.splitlines()[0] == f"{target}: greekgrid.night 1.0" and "all hold" in page.splitlines()[-1], page
+    assert page == run("verify", target)[0]
+    run("verify", code=2)
+    run("verify", target, "--share", 0.1, "--cells", 4, code=2)
+    run("verify", target, "--share", 1.5, code=2)
+    run("verify", folder / "missing.h5", code=3)
+    run("verify", chains, "--cells", 0, code=2)
+    run("run", chains, "-o", target, "--config", small_config(folder))
+    assert "cells" in failed(verified(target, "--tolerance", 1e-12, code=3)[0])
+    import mutations
+    mutations.broken_chunk(target)
+    report, = verified(target, code=3)
+    check, = [check for check in report["checks"] if check["failures"]]
+    assert check["name"] == "checksums" and check["shown"][0].startswith("/gx["), check
+    out, _ = run("verify", target, code=3)
+    assert f"    {target}: /gx[" in out and "1 do not hold" in out, out
+    target.write_bytes(target.read_bytes()[:-2000])
+    assert str(target) in run("verify", target, code=3)[1]
+
+
+def case_verify_real(folder):
+    """A real chain under rules that follow the smile."""
+    import sound_nights
+    files = [need(DATA / "cboe" / f"{name}_20230914_quotedata.csv") for name in ("spx", "spy")]
+    run("run", *files, "-o", folder / "night.h5", "--config", small_config(folder, sound_nights.CONFIGURATIONS["rules"]))
+    assert verified(folder / "night.h5")[0]["holds"]
+    run("ingest", *files, "-o", folder / "chains.h5")
+    assert verified(folder / "chains.h5")[0]["holds"]
+
+
+def case_verify_catches(folder):
+    """Every corruption of a sound file is caught by the check that it belongs to."""
+    need_modules("numpy", "h5py")
+    import h5py
+    import mutations
+    import sound_nights
+    chains, history, night = night_with_history(folder)
+    config = small_config(folder, sound_nights.CONFIGURATIONS["rules"] + '[surfaces]\ngreeks = ["all"]\ndelta_change = true\n'
+                          '[positions]\nmodels = ["naive", "unsigned"]\n[intraday]\nspots = 21\nstep = 1800\n')
+    config.write_text(config.read_text().replace("spots = 21", "spots = 11", 1))
+    run("run", chains, "-o", night, "--config", config, "--history", history, "--no-append")
+    broken = folder / "broken.h5"
+    assert failed(verified(history)[0]) == []
+    for check, change in [(None, lambda file: file.attrs["title"])] + mutations.MUTATIONS:
+        shutil.copyfile(night, broken)
+        with h5py.File(broken, "r+") as file:
+            change(file)
+        report, = verified(broken, *(["--all"] if check == "cells" else []), code=3 if check else 0)
+        place = mutations.MUTATIONS.index((check, change)) if check else -1
+        assert check is None or check in failed(report), (place, check, failed(report))
+        assert all(len(one["shown"]) == min(one["failures"], 10) for one in report["checks"]), place
+
+
 CASES = {name[5:]: value for name, value in globals().items() if name.startswith("case_")}
 
 
@@ -1879,4 +1973,5 @@ def main():
         shutil.rmtree(folder, ignore_errors=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

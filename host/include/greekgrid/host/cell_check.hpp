@@ -57,11 +57,18 @@ std::vector<CellSum> recompute_cell(Backend& reference, GreekSet greeks, const B
 /// @return (kGreekCount, N) raw per share, to the vendor's spot
 std::vector<double> recompute_greeks(Backend& reference, const BookView& book, std::int64_t time, double iv_floor);
 
-/// Largest distance of a stored cell from its recomputation: the bound of the precision it was computed in times the
-/// largest magnitude of its surface, and half a unit in the last of the mantissa bits that are kept.
-/// @param bound     5e-6 for fp32, 1e-11 for fp64: see Precision
-/// @param largest   magnitude, in units of the surface
+/// How far a backend's cells may be from those of the plain double loops: see Precision.
+struct CellBound {
+  double of_largest = 5e-6;  ///< of the largest magnitude of the surface
+  double of_gross = 1e-6;    ///< of the cell's gross sum: all there is to go by where a whole surface cancels
+};
+inline constexpr CellBound kBound32 = {5e-6, 1e-6};
+inline constexpr CellBound kBound64 = {1e-11, 1e-11};
+
+/// Largest distance of a stored cell from its recomputation: that of its precision, and half a unit in the last of the
+/// mantissa bits that are kept.
+/// @param largest   magnitude of the surface, in its units
 /// @param kept_bits explicit bits of the float32 mantissa, 1 to 23
-double cell_tolerance(double bound, double largest, double value, int kept_bits);
+double cell_tolerance(const CellBound& bound, double largest, const CellSum& sum, int kept_bits);
 
 }  // namespace greekgrid

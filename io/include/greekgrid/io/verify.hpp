@@ -21,7 +21,7 @@ struct VerifyOptions {
   bool all = false;                   ///< every scenario
   std::uint64_t seed = 1;             ///< of the draw
   /// Bound of a cell's error relative to the largest magnitude of its surface, instead of that of the precision in
-  /// /run: 5e-6 for fp32, 1e-11 for fp64.
+  /// /run: 5e-6 for fp32, 1e-11 for fp64. Where a surface cancels 1e-6 and 1e-11 of a cell's gross sum are allowed.
   std::optional<double> tolerance;
 };
 
