@@ -1959,6 +1959,146 @@ def case_verify_catches(folder):
         assert all(len(one["shown"]) == min(one["failures"], 10) for one in report["checks"]), place
 
 
+def make_newer(path, version="1.7"):
+    """The file as a later MINOR might write it: with variables, groups and attributes that nobody here has heard of."""
+    import h5py
+    import numpy
+    with h5py.File(path, "r+") as f:
+        f.attrs.create("schema_version", version, dtype=h5py.string_dtype("utf-8"))
+        f.attrs["mood"] = numpy.array([3.5])
+        f.attrs["moods"] = numpy.arange(4, dtype="u2")
+        dim = next(name for name in ("ticker", "symbol") if name in f)
+        values = f.create_dataset("pressure", data=numpy.arange(f[dim].size, dtype="f8"))
+        values.attrs["units"] = "1"
+        values.dims[0].attach_scale(f[dim])
+        f.create_dataset("count_of_days", data=numpy.arange(f[dim].size, dtype="u2"))
+        f.create_dataset("pair", data=numpy.zeros(3, dtype=[("a", "i4"), ("b", "f8")]))
+        f[dim].attrs["colour"] = "blue"
+        group = f.create_group("tomorrow/evening")
+        group.create_dataset("row", data=numpy.arange(3))
+        group.create_dataset("single", data=7)
+        f["tomorrow"].attrs["why"] = "because"
+        if "levels" in f:
+            f["levels"].create_dataset("blue", data=numpy.zeros(f["levels/row"].size))
+            for flag in ("levels/call_wall_status", "quality/status", "contract/iv_source"):
+                more = f[flag].attrs["flag_meanings"] + " later_reason"
+                f[flag].attrs.create("flag_meanings", more, dtype=h5py.string_dtype("utf-8"))
+                f[flag].attrs["flag_values"] = numpy.arange(len(more.split()), dtype="i1")
+
+
+def every_command(folder, chains, history, night, code=0):
+    """Every command that reads one of the three files."""
+    ticker = "SPX"
+    copy = folder / "copy.h5"
+    shutil.copyfile(history, copy)
+    for args in (("info", night), ("info", chains), ("info", history), ("levels", night), ("levels", night, "--tickers", ticker),
+                 ("show", night, "--ticker", ticker), ("attribute", night, "--ticker", ticker, "--spot", "-1%"),
+                 ("export", night), ("export", night, "--what", "contract"), ("export", night, "--what", "root", "--tickers", ticker), ("export", night, "--what", "levels"),
+                 ("export", night, "--what", "sheet"), ("export", chains), ("export", history, "--what", "root", "--variables", "close"),
+                 ("folklore", chains, "--tickers", ticker), ("forecast", history, "--symbols", ticker), ("verify", chains, history, night),
+                 ("run", chains, "-o", folder / "again.h5", "--history", history, "--no-append", "--config", small_config(folder)),
+                 ("run", chains, "-o", folder / "again.h5", "--previous", night, "--config", small_config(folder)),
+                 ("history", copy, night, "-o", copy)):
+        out, err = run(*args, code=code)
+        if code:
+            assert out == "" and "schema version 2" in err, (args, err)
+
+
+def case_newer_files(folder):
+    """Files of a later MINOR are read by every command, those of another MAJOR by none."""
+    need_modules("numpy", "h5py")
+    chains, history, night = night_with_history(folder)
+    # For --previous a night of the day before.
+    earlier = folder / "earlier.h5"
+    shutil.copyfile(night, earlier)
+    every_command(folder, chains, history, earlier)
+    for path in (chains, history, earlier):
+        make_newer(path)
+    every_command(folder, chains, history, earlier)
+    for report in verified(chains, history, earlier):
+        assert report["holds"] and report["schema_version"] == "1.7" and any("pressure" in note for note in report["notes"]), report["notes"]
+        assert any("tomorrow/evening" in note for note in report["notes"])
+    # The same things in a file that says 1.0 are a mistake.
+    make_version(earlier, "1.0")
+    assert {"variables", "groups", "attributes", "flags"} <= set(failed(verified(earlier, code=3)[0]))
+    for path in (chains, history, earlier):
+        make_version(path, "2.0")
+    every_command(folder, chains, history, earlier, code=3)
+
+
+def make_version(path, version):
+    import h5py
+    with h5py.File(path, "r+") as f:
+        f.attrs.create("schema_version", version, dtype=h5py.string_dtype("utf-8"))
+
+
+def case_readers_are_undisturbed(folder):
+    """Who holds the old file open reads its bytes to the end while a run publishes another over it."""
+    need_modules("numpy", "h5py", "xarray", "h5netcdf")
+    import h5py
+    import mmap
+    import numpy
+    import xarray
+    target = folder / "night.h5"
+    first, second = synth(folder, tickers=4, contracts=400, seed=1), folder / "second.h5"
+    run("synth", "--tickers", 4, "--contracts", 400, "--seed", 2, "-o", second)
+    config = small_config(folder)
+    run("run", first, "-o", target, "--config", config)
+    old = target.read_bytes()
+    with h5py.File(target) as f:
+        gx = f["gx"][...]
+    with open(target, "rb") as raw, h5py.File(target) as f, xarray.open_dataset(target, engine="h5netcdf") as lazy, \
+            xarray.open_dataset(target, engine="netcdf4", group="contract") as contract:
+        mapped = mmap.mmap(raw.fileno(), 0, prot=mmap.PROT_READ)
+        assert raw.read(1000) == old[:1000] and numpy.array_equal(f["gx"][0], gx[0])
+        strikes = len(contract.strike)
+        for k in range(3):
+            run("run", second, "-o", target, "--config", config)
+            assert mapped[:] == old and len(mapped) == len(old)
+            assert numpy.array_equal(f["gx"][k + 1], gx[k + 1]) and numpy.array_equal(lazy.gx[k].values, gx[k])
+        assert raw.read() == old[1000:]
+        assert numpy.array_equal(lazy.gx.values, gx) and len(contract.gamma.values) == strikes
+    with h5py.File(target) as f:
+        assert target.read_bytes() != old and not numpy.array_equal(f["gx"][...], gx)
+    with xarray.open_dataset(target, engine="h5netcdf") as again:
+        assert again.gx.shape == gx.shape and not numpy.array_equal(again.gx.values, gx)
+
+
+def case_info_page(folder):
+    """A page about a night of a thousand tickers, and about what may lie beside it."""
+    need_modules("numpy", "h5py")
+    chains = folder / "chains.h5"
+    run("synth", "--tickers", 1000, "--contracts", 8000, "-o", chains)
+    night, record = folder / "night.h5", folder / "night.h5.run.json"
+    refused = ",".join(f"NOPE{k}" for k in range(300))
+    names = ",".join(row["ticker"] for row in exported(chains, "--what", "root", "--dims", "ticker")[0])
+    config = small_config(folder, "[intraday]\nstored = false\n")
+    run("run", chains, "-o", night, "--config", config, "--tickers", f"{names},{refused}")
+    page, _ = run("info", night)
+    lines = page.splitlines()
+    assert len(lines) <= 50 and all(len(line) < 200 for line in lines if not line.startswith("  selection.tickers")), (len(lines), page)
+    assert re.search(r"tickers +300 not_in_chain: NOPE0, .* and 292 more", page), page
+    for word in ("priced ", "rows ", "scenarios.spots = 21", "scenarios.sessions = 3", "size ", "per second", "took ", "peak memory ", "machine ", "backend "):
+        assert word in page, (word, page)
+    assert "ladder_shift" not in page and "[market]" in run("info", night, "--configuration")[0]
+    config.write_text(run("info", night, "--configuration")[0])
+    run("run", chains, "-o", folder / "same.h5", "--config", config)
+    assert run("info", folder / "same.h5", "--configuration")[0] == run("info", night, "--configuration")[0]
+    run("info", chains, "--configuration", code=2)
+
+    whole = json.loads(record.read_text())
+    for content, note in (('{"program": "greek', "is not JSON"), ("[1, 2]", "is no run record"), ('{"program": "other"}', "is no run record"), ("", "is not JSON"),
+                          (json.dumps({"program": "greekgrid", "seconds": 3, "host": 7, "evaluations": "x"}), "took            nan s"),
+                          (json.dumps({**whole, "host": "a\nb\x1b[31m"}), "a?b?[31m"), ("x" * (1 << 21), "larger than 1 MiB"), ("[" * 100000, "is not JSON")):
+        record.write_text(content)
+        out, _ = run("info", night)
+        assert note in out and "\x1b" not in out and len(out.splitlines()) <= 50, (note, out[-600:])
+    record.unlink()
+    assert "none beside the file" in run("info", night)[0]
+    os.mkfifo(record)
+    assert "no regular file" in run("info", night)[0]
+
+
 CASES = {name[5:]: value for name, value in globals().items() if name.startswith("case_")}
 
 
