@@ -1,6 +1,6 @@
 // Reads a night.h5 with the HDF5 C library alone: a surface of one ticker, and its levels.
 //
-//   c++ -std=c++20 read_night.cpp -o read_night $(pkg-config --cflags --libs hdf5) -lhdf5_hl
+//   c++ -std=c++20 read_night.cpp -o read_night $(pkg-config --cflags --libs hdf5)
 //   read_night night.h5 [TICKER]
 //
 // Prints gx, gamma exposure in shares per USD, along spot at the quote instant and iv_shift 0 under the first position

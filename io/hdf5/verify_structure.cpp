@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <set>
 
@@ -27,14 +26,6 @@ std::string list_text(const std::vector<std::size_t>& numbers) {
   std::string text;
   for (const std::size_t n : numbers) text += (text.empty() ? "" : ", ") + std::to_string(n);
   return "(" + text + ")";
-}
-
-/// The second number of MAJOR.MINOR.
-int minor_of(const std::string& version) {
-  const std::size_t dot = version.find('.');
-  int minor = 0;
-  if (dot != std::string::npos) std::from_chars(version.data() + dot + 1, version.data() + version.size(), minor);
-  return minor;
 }
 
 class Walk {
@@ -409,7 +400,7 @@ Structure read_structure(hid_t file, const FileReader& reader, Findings& finding
   reader.require_schema(known ? schema : "greekgrid.night");
   out.file = schema.substr(schema.find('.') + 1);
   out.version = reader.text_attribute("/", "schema_version");
-  out.newer = minor_of(out.version) > minor_of(kSchemaVersion);
+  out.newer = reader.is_newer();
   const auto well_formed = [&] {
     const std::size_t dot = out.version.find('.');
     return dot != std::string::npos && dot + 1 < out.version.size() &&
