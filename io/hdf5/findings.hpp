@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "greekgrid/io/verify.hpp"
+#include "table.hpp"
 
 namespace greekgrid::h5 {
 
@@ -68,6 +69,16 @@ class Findings {
   std::size_t last_ = 0;
 };
 
+/// A text of a foreign file as one printable line of UTF-8.
+inline std::string printable(std::string text) {
+  constexpr std::size_t kLongest = 500;
+  if (text.size() > kLongest) text.resize(kLongest);
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  return as_utf8(text);
+}
+
 /// Hands findings over to another process, and takes them over. Texts come from a foreign file: what is not printable
 /// is replaced.
 template <class Archive>
@@ -86,14 +97,6 @@ Findings take_findings(Archive& archive) {
   std::vector<std::string> names, texts, notes;
   std::vector<std::int64_t> counts;
   archive(names, counts, texts, notes);
-  const auto printable = [](std::string text) {
-    constexpr std::size_t kLongest = 500;
-    if (text.size() > kLongest) text.resize(kLongest);
-    for (char& c : text) {
-      if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-    }
-    return text;
-  };
   Findings found;
   if (counts.size() != 3 * names.size()) throw Error("findings are incomplete");
   std::size_t at = 0;

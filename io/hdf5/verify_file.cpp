@@ -104,6 +104,10 @@ VerifyReport verify_file(const std::filesystem::path& path, const VerifyOptions&
         for (std::uint64_t k = 0; k < variables; ++k) transfer_variable(in, opened.structure.variables.emplace_back());
         in(opened.has_axes);
         if (opened.has_axes) h5::transfer_axes(in, opened.axes);
+        opened.structure.version = h5::printable(opened.structure.version);
+        for (auto* names : {&opened.axes.ticker, &opened.axes.position, &opened.axes.iv_rule}) {
+          for (std::string& name : *names) name = h5::printable(name);
+        }
         findings.merge(h5::take_findings(in));
         if (!opened.has_axes) return;
         try {

@@ -41,6 +41,7 @@ class Walk {
     return (group == "/" ? "" : group) + "/" + name;
   }
   void require(const char* check, bool holds, const std::string& where, const std::string& rule) {
+    if (muted_) return;
     findings_.require(check, holds, [&] { return where + ": " + rule; });
   }
   /// What is beyond the schema is a note in a file of a later MINOR.
@@ -56,7 +57,7 @@ class Walk {
     try {
       function();
     } catch (const Error& error) {
-      findings_.fail(check, where + ": cannot be read (" + error.what() + ")");
+      if (!muted_) findings_.fail(check, where + ": cannot be read (" + error.what() + ")");
     }
   }
 
@@ -80,6 +81,7 @@ class Walk {
   Findings& findings_;
   Structure& out_;
   std::size_t objects_ = 0;
+  bool muted_ = false;  // at what a later MINOR has added: nothing is known of it
 };
 
 void Walk::group(const std::string& path, std::size_t depth) {
@@ -98,7 +100,10 @@ void Walk::group(const std::string& path, std::size_t depth) {
   check(H5Literate(opened.get(), H5_INDEX_NAME, H5_ITER_INC, nullptr, collect, &links), "list " + path);
   const SchemaRow* row = row_of(path, "");
   if (row == nullptr) beyond("groups", path, "this group");
+  const bool added = row == nullptr && out_.newer;
+  muted_ = added;
   look("attributes", path, [&] { attributes(path, opened.get(), row, {"rows"}); });
+  muted_ = false;
 
   std::set<std::string> names;
   std::vector<std::string> groups;
@@ -112,15 +117,18 @@ void Walk::group(const std::string& path, std::size_t depth) {
       H5O_info_t info;
       check(H5Oget_info_by_name2(opened.get(), link.name.c_str(), &info, H5O_INFO_BASIC | H5O_INFO_HDR, H5P_DEFAULT),
             "look at " + at);
+      const bool is_group = info.type == H5O_TYPE_GROUP;
+      muted_ = out_.newer && row_of(is_group ? at : path, is_group ? "" : link.name) == nullptr;
       require("links", info.rc == 1, at, "has one name, found " + std::to_string(info.rc));
       require("objects", info.type == H5O_TYPE_GROUP || info.type == H5O_TYPE_DATASET, at, "is a group or a variable");
       require("times", (info.hdr.flags & H5O_HDR_STORE_TIMES) == 0, at, "keeps no times");
-      if (info.type == H5O_TYPE_GROUP) groups.push_back(at);
+      if (is_group) groups.push_back(at);
       if (info.type == H5O_TYPE_DATASET) variable(path, link.name);
     });
+    muted_ = false;
   }
   const bool empty = reader_.has_attribute(path, "rows");
-  if (empty) {
+  if (empty && !added) {
     require("groups", path != "/" && links.empty(), path, "has `rows` and nothing else");
     look("groups", path, [&] { require("groups", reader_.number_attribute(path, "rows") == 0.0, path, "rows is 0"); });
   } else {
@@ -160,7 +168,10 @@ void Walk::attributes(const std::string& path, hid_t object, const SchemaRow* ro
   const std::vector<std::string> listed = words(row == nullptr ? "" : row->attributes);
   for (const std::string& name : names) {
     if (name == "CLASS" || name == "NAME" || name == "DIMENSION_LIST" || name == "REFERENCE_LIST") continue;
+    const bool was_muted = muted_;
+    muted_ = was_muted || (out_.newer && !contains(implied, name) && !contains(listed, name));
     look("attributes", path, [&] { attribute(path, object, name); });
+    muted_ = was_muted;
     if (row != nullptr && !contains(implied, name) && !contains(listed, name) && !may_be_present(*row, name)) {
       beyond("attributes", path, "attribute " + name);
     }
