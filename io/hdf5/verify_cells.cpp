@@ -87,6 +87,120 @@ BookView view(const NightAxes& axes, std::size_t u, const TickerCells& book,
   return out;
 }
 
+bool has(const Structure& structure, const std::string& path) {
+  return std::any_of(structure.variables.begin(), structure.variables.end(),
+                     [&](const StoredVariable& one) { return one.path == path && one.known; });
+}
+
+/// In the child: a few hypothetical closes of a ticker, its ends and its middle among them.
+void read_closes(hid_t file, const Structure& structure, const NightAxes& axes, std::size_t u, TickerCells& out) {
+  const auto rule = std::find(axes.iv_rule.begin(), axes.iv_rule.end(), "sticky_strike");
+  if (axes.close_time.empty() || rule == axes.iv_rule.end()) return;
+  const StoredVariable& dx = variable(structure, "/step_forward/dx");
+  ChunkReader close(file, variable(structure, "/step_forward/close"));
+  const std::size_t closes = dx.lengths[5], modes = dx.lengths[1];
+  require(modes == axes.close_time.size(), "modes of /step_forward have no instants");
+  close.read({u, 0}, {1, closes});
+  std::vector<std::size_t> known;
+  for (std::size_t c = 0; c < closes; ++c) {
+    if (close.data<double>()[c] > 0.0) known.push_back(c);
+  }
+  if (known.empty()) return;
+  constexpr std::size_t kParts = 4;
+  std::vector<std::size_t> chosen;
+  for (std::size_t k = 0; k <= kParts; ++k) {
+    const std::size_t c = known[k * (known.size() - 1) / kParts];
+    if (chosen.empty() || chosen.back() != c) chosen.push_back(c);
+  }
+  for (const std::size_t c : chosen) out.close.push_back(close.data<double>()[c]);
+  const auto r = static_cast<std::size_t>(rule - axes.iv_rule.begin());
+  const auto v =
+      static_cast<std::size_t>(std::find(axes.iv_shift.begin(), axes.iv_shift.end(), 0.0) - axes.iv_shift.begin());
+  for (std::size_t m = 0; m < modes; ++m) {
+    for (std::size_t w = 0; w < axes.position.size(); ++w) {
+      for (const char* name : {"dx", "gx"}) {
+        ChunkReader values(file, variable(structure, std::string("/step_forward/") + name));
+        values.read({u, m, w, r, v, 0}, {1, 1, 1, 1, 1, closes});
+        double largest = 0.0;
+        for (const float x : values.data<float>())
+          largest = std::max(largest, std::isnan(x) ? 0.0 : std::abs(double{x}));
+        for (const std::size_t c : chosen) out.close_exposure.push_back(values.data<float>()[c]);
+        out.close_largest.push_back(largest);
+      }
+    }
+  }
+}
+
+/// In the caller: those closes against the book. The tables carry exposures to the closes by interpolation: 3e-7 of the
+/// largest beside the backend's own error, where no deviation is narrower than 3e-4 of spot and the floor does not
+/// bind.
+void compare_closes(const NightAxes& axes, std::size_t u, const BookView& book, const TickerCells& cells,
+                    const CellBound& bound, Backend& reference, Findings& findings) {
+  constexpr double kCarried = 3e-7, kNarrowest = 3e-4;
+  constexpr double kNoShift[] = {0.0};
+  const std::size_t closes = cells.close.size(), positions = axes.position.size(), n = book.contracts();
+  if (closes == 0) return;
+  require(cells.close_largest.size() == axes.close_time.size() * positions * 2 &&
+              cells.close_exposure.size() == cells.close_largest.size() * closes && all_within(cells.close, 1e-9, 1e12),
+          "hypothetical closes are incomplete");
+  for (std::size_t m = 0; m < axes.close_time.size(); ++m) {
+    const std::int64_t time = axes.close_time[m];
+    require(time >= axes.time.front(), "a hypothetical close lies before time[0]");
+    // What settles by then is gone. Expiries of a book ascend by settlement.
+    const auto live = static_cast<std::size_t>(std::upper_bound(book.settlement.begin(), book.settlement.end(), time) -
+                                               book.settlement.begin());
+    bool answered = live < book.expiries() && std::is_sorted(book.settlement.begin(), book.settlement.end());
+    const auto first = static_cast<std::size_t>(book.expiry_begin[live]);
+    for (std::size_t e = live; answered && e < book.expiries(); ++e) {
+      const double root = std::sqrt(static_cast<double>(book.settlement[e] - time) / kSecondsPerYear);
+      for (auto i = static_cast<std::size_t>(book.expiry_begin[e]);
+           i < static_cast<std::size_t>(book.expiry_begin[e + 1]); ++i) {
+        answered =
+            answered && book.implied_volatility[i] * root > kNarrowest && book.implied_volatility[i] > axes.iv_floor;
+      }
+    }
+    if (!answered) continue;
+    std::vector<std::int64_t> begin;
+    for (std::size_t e = live; e <= book.expiries(); ++e) {
+      begin.push_back(book.expiry_begin[e] - static_cast<std::int64_t>(first));
+    }
+    for (std::size_t w = 0; w < positions; ++w) {
+      BookView of = book;
+      of.settlement = book.settlement.subspan(live);
+      of.rate = book.rate.subspan(live);
+      of.dividend_yield = book.dividend_yield.subspan(live);
+      of.expiry_begin = begin;
+      of.strike = book.strike.subspan(first);
+      of.right = book.right.subspan(first);
+      of.implied_volatility = book.implied_volatility.subspan(first);
+      of.weight = book.weight.subspan(w * n + first, n - first);
+      of.smile = book.smile.subspan(live);
+      for (std::size_t c = 0; c < closes; ++c) {
+        GridView grid;
+        grid.quote_time = axes.time.front();
+        grid.time = {&axes.close_time[m], 1};
+        grid.iv_shift = kNoShift;
+        grid.log_spot_begin = std::log(cells.close[c] / book.spot);
+        grid.spots = 1;
+        grid.iv_floor = axes.iv_floor;
+        const std::vector<CellSum> sums = recompute_cell(reference, {Greek::kDelta, Greek::kGamma}, of, grid, 1);
+        for (std::size_t q = 0; q < 2; ++q) {
+          const std::size_t row = (m * positions + w) * 2 + q;
+          const double stored = cells.close_exposure[row * closes + c];
+          const double tolerance =
+              cell_tolerance({bound.of_largest + kCarried, bound.of_gross}, cells.close_largest[row], sums[q], 23);
+          findings.require("close cells", std::abs(stored - sums[q].net) <= tolerance, [&] {
+            return std::string("/step_forward/") + (q == 0 ? "dx" : "gx") + "[" + axes.ticker[u] + ", mode " +
+                   std::to_string(m) + ", " + axes.position[w] + ", close " + text_of(cells.close[c]) +
+                   "]: is that of the book (" + text_of(sums[q].net) + " to " + text_of(tolerance) + "), is " +
+                   text_of(stored);
+          });
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 
 NightAxes read_axes(const FileReader& reader, const Structure& structure) {
@@ -130,6 +244,17 @@ NightAxes read_axes(const FileReader& reader, const Structure& structure) {
   };
   for (const GreekText& text : kGreekText) add(text.surface);
   add(kDeltaChange);
+  if (has(structure, "/step_forward/mode") && has(structure, "/step_forward/dx") &&
+      has(structure, "/step_forward/gx")) {
+    const auto next = instant_from_iso(reader.text_attribute("/step_forward", "next_session_close"));
+    for (const std::string& mode : strings("/step_forward/mode")) {
+      if (!next || (mode != "append" && mode != "replace")) {
+        a.close_time.clear();  // of a later MINOR
+        break;
+      }
+      a.close_time.push_back(mode == "append" ? *next : a.time.at(0));
+    }
+  }
   return a;
 }
 
@@ -243,6 +368,13 @@ std::vector<TickerCells> read_cells(hid_t file, const FileReader& reader, const 
   std::vector<float> delta;
   for (std::size_t k = 0; k < tickers; ++k) {
     TickerCells& book = out[k];
+    try {
+      read_closes(file, structure, axes, first + k, book);
+    } catch (const Error& error) {
+      book.close.clear();
+      findings.fail("close cells",
+                    "/step_forward of " + axes.ticker[first + k] + " cannot be read (" + error.what() + ")");
+    }
     const std::int64_t end = *std::max_element(book.settlement.begin(), book.settlement.end());
     for (std::size_t w = 0; w < positions; ++w) {
       for (std::size_t r = 0; r < rules; ++r) {
@@ -347,6 +479,8 @@ void compare_cells(const NightAxes& axes, std::size_t first, const std::vector<s
                          });
       }
     }
+
+    compare_closes(axes, u, of, book, bound, *reference, findings);
 
     std::vector<std::vector<CellSum>> sums(rules * count);
     tbb::parallel_for(std::size_t{0}, sums.size(), [&](std::size_t task) {

@@ -136,6 +136,15 @@ def ok_level(name, value):
     return change
 
 
+def close_cell(factor):
+    """The lowest close of the first ticker that has one, in dx."""
+    def change(file):
+        shift = list(file["iv_shift"][...]).index(0.0)
+        closes = numpy.flatnonzero(file["step_forward/close"][0] > 0)
+        put("step_forward/dx", (0, 0, 0, 0, shift, closes[0]), lambda x: x * factor)(file)
+    return change
+
+
 # (check, what is done); of a night with a history, several rules, models and all Greeks.
 MUTATIONS = [
     ("types", rewrite("spot_basis", dtype="f4", fillvalue=numpy.float32("nan"))),
@@ -215,6 +224,7 @@ MUTATIONS = [
     ("record", put("record/pit", (0, 0, 0), lambda p: p + 0.01)),
     ("record", put("record/hit_low", (0, 0), 2.0)),
     ("hypothetical closes", largest("step_forward/gamma_index", 1.0001)),
+    ("close cells", close_cell(1.001)),
     ("weather", put("weather/mass", (0, 0, 0, 32, 32), 0.5)),
     ("surfaces", put("vanna", SIX, numpy.nan)),
     ("surfaces", put("intraday/dx", (0, 0, 0, 0, 0), numpy.inf)),
