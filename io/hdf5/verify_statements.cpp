@@ -434,10 +434,9 @@ void Statements::levels() {
     say(of.size() == tickers.size() * width,
         [&] { return "/levels: one row per ticker and position, has " + std::to_string(of.size()); });
     if (of.size() != tickers.size() * width) throw Unknown{};
-    const Numbers spot = numbers("/spot_reference"), grid = numbers("/spot"), index = numbers("/levels/gamma_index"),
+    const Numbers spot = numbers("/spot_reference"), index = numbers("/levels/gamma_index"),
                   ratio = numbers("/levels/gamma_index_ratio"), call = numbers("/levels/call_wall"),
                   put = numbers("/levels/put_wall"), zero = numbers("/levels/zero_gamma");
-    const std::size_t spots = grid.size() / tickers.size();
     for (std::size_t k = 0; k < of.size(); ++k) {
       const std::size_t u = k / width;
       say(of[k] == tickers[u] && model[k] == positions[k % width],
@@ -448,8 +447,8 @@ void Statements::levels() {
         say(std::abs(ratio[k]) <= 1.0 + kExact, "/levels/gamma_index_ratio", k, "lies within -1 and 1", ratio[k]);
       }
       if (!std::isnan(zero[k])) {
-        say(zero[k] >= grid[u * spots] * (1.0 - 1e-6) && zero[k] <= grid[(u + 1) * spots - 1] * (1.0 + 1e-6),
-            "/levels/zero_gamma", k, "lies within the grid of spots", zero[k]);
+        say(zero[k] >= 0.8 * spot[u] * (1.0 - 1e-6) && zero[k] <= 1.2 * spot[u] * (1.0 + 1e-6), "/levels/zero_gamma", k,
+            "lies within 0.8 and 1.2 of spot", zero[k]);
       }
       if (cells_.gx.size() == of.size() && !std::isnan(index[k])) {
         const double unit = 0.01 * spot[u] * spot[u] / 1e9;

@@ -1,6 +1,6 @@
 /// @file
-/// Fuzzes read_night_summary, verify_file, list_groups and read_table through their guard: whatever the bytes, the outcome is values
-/// that fit together or an InputError.
+/// Fuzzes read_night_summary, verify_file, list_groups and read_table through their guard: whatever the bytes, the
+/// outcome is values that fit together or an InputError.
 
 #include <cstddef>
 #include <cstdint>
