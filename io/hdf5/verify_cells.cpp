@@ -131,6 +131,117 @@ void read_closes(hid_t file, const Structure& structure, const NightAxes& axes, 
   }
 }
 
+/// The expiries [from, to) of a book under one position model, whose weights are then (1, N).
+struct BookPart {
+  std::vector<std::int64_t> begin;
+  BookView view;
+
+  BookPart(const BookView& book, std::size_t from, std::size_t to, std::size_t position) : view(book) {
+    const auto first = static_cast<std::size_t>(book.expiry_begin[from]),
+               count = static_cast<std::size_t>(book.expiry_begin[to]) - first;
+    for (std::size_t e = from; e <= to; ++e) begin.push_back(book.expiry_begin[e] - static_cast<std::int64_t>(first));
+    view.settlement = book.settlement.subspan(from, to - from);
+    view.rate = book.rate.subspan(from, to - from);
+    view.dividend_yield = book.dividend_yield.subspan(from, to - from);
+    view.expiry_begin = begin;
+    view.strike = book.strike.subspan(first, count);
+    view.right = book.right.subspan(first, count);
+    view.implied_volatility = book.implied_volatility.subspan(first, count);
+    view.weight = book.weight.subspan(position * book.contracts() + first, count);
+    view.smile = book.smile.subspan(from, to - from);
+  }
+  BookPart(const BookPart&) = delete;
+  BookPart& operator=(const BookPart&) = delete;
+};
+
+/// Expiries of a book that settle at an instant or before it; they ascend by settlement.
+std::size_t settled_by(const BookView& book, std::int64_t time) {
+  return static_cast<std::size_t>(std::upper_bound(book.settlement.begin(), book.settlement.end(), time) -
+                                  book.settlement.begin());
+}
+
+constexpr const char* kScopeNames[] = {"all", "0dte"};
+
+/// In the child: a few places of a ticker's session.
+void read_session(hid_t file, const FileReader& reader, const Structure& structure, const NightAxes& axes,
+                  std::size_t u, TickerCells& out) {
+  if (axes.session_time.empty()) return;
+  const StoredVariable& surface = variable(structure, "/intraday/dx");
+  const std::size_t times = surface.lengths[3], spots = surface.lengths[4];
+  const std::vector<std::string> scope = reader.strings("/intraday/expiries", surface.lengths[2]);
+  const std::vector<double> step = reader.values<double>("/intraday/spot_step", {spots}),
+                            move = reader.values<double>("/intraday/expected_move", {axes.ticker.size()});
+  require(times == axes.session_time.size(), "instants of /intraday are others than its surfaces'");
+  const std::size_t places[][2] = {
+      {0, spots / 2},        {0, 0}, {times / 3, (u * 7) % spots}, {times / 2, spots - 1}, {times - 1, spots / 3},
+      {times - 1, spots / 2}};
+  for (const auto& [t, j] : places) {
+    out.session_time.push_back(axes.session_time[t]);
+    out.session_log_spot.push_back(step[j] * move[u]);
+  }
+  ChunkReader dx(file, surface), gx(file, variable(structure, "/intraday/gx"));
+  for (std::size_t w = 0; w < axes.position.size(); ++w) {
+    for (const char* name : kScopeNames) {
+      const auto at = std::find(scope.begin(), scope.end(), name);
+      require(at != scope.end(), std::string("/intraday has no surface of the expiries ") + name);
+      for (ChunkReader* values : {&dx, &gx}) {
+        values->read({u, w, static_cast<std::size_t>(at - scope.begin()), 0, 0}, {1, 1, 1, times, spots});
+        double largest = 0.0;
+        for (const float x : values->data<float>()) largest = std::max(largest, std::abs(double{x}));
+        for (const auto& [t, j] : places) out.session_exposure.push_back(values->data<float>()[t * spots + j]);
+        out.session_largest.push_back(largest);
+      }
+    }
+  }
+}
+
+/// In the caller: those places against the book. A session is computed in double precision; what settles long after it
+/// is carried between instants by a polynomial, to 1e-7 of the largest. What settles by its first instant is left out.
+void compare_session(const NightAxes& axes, std::size_t u, const BookView& book, const TickerCells& cells,
+                     Backend& reference, Findings& findings) {
+  constexpr double kCarried = 1e-7;
+  constexpr double kNoShift[] = {0.0};
+  const std::size_t places = cells.session_time.size(), positions = axes.position.size();
+  if (places == 0) return;
+  require(cells.session_log_spot.size() == places && cells.session_largest.size() == positions * 4 &&
+              cells.session_exposure.size() == positions * 4 * places &&
+              all_within(cells.session_log_spot, -100.0, 100.0) &&
+              all_within(cells.session_time, static_cast<double>(axes.time.front()), 2.6e11) &&
+              std::is_sorted(axes.session_time.begin(), axes.session_time.end()) &&
+              std::is_sorted(book.settlement.begin(), book.settlement.end()),
+          "a session is incomplete");
+  const std::size_t first = settled_by(book, axes.session_time.front()),
+                    ends[] = {book.expiries(), settled_by(book, axes.session_time.back())};
+  for (std::size_t w = 0; w < positions; ++w) {
+    for (std::size_t s = 0; s < 2; ++s) {
+      const BookPart part(book, first, std::max(first, ends[s]), w);
+      for (std::size_t p = 0; p < places; ++p) {
+        GridView grid;
+        grid.quote_time = axes.time.front();
+        grid.time = {&cells.session_time[p], 1};
+        grid.iv_shift = kNoShift;
+        grid.log_spot_begin = cells.session_log_spot[p];
+        grid.spots = 1;
+        grid.iv_floor = axes.iv_floor;
+        const std::vector<CellSum> sums = recompute_cell(reference, {Greek::kDelta, Greek::kGamma}, part.view, grid, 1);
+        for (std::size_t q = 0; q < 2; ++q) {
+          const std::size_t row = (w * 2 + s) * 2 + q;
+          const double stored = cells.session_exposure[row * places + p];
+          const double tolerance = cell_tolerance({kBound64.of_largest + kCarried, kBound64.of_gross},
+                                                  cells.session_largest[row], sums[q], 23) +
+                                   (q == 0 ? sums[q].at_strike : 0.0);
+          findings.require("session cells", std::abs(stored - sums[q].net) <= tolerance, [&] {
+            return std::string("/intraday/") + (q == 0 ? "dx" : "gx") + "[" + axes.ticker[u] + ", " + axes.position[w] +
+                   ", " + kScopeNames[s] + ", " + iso_from_instant(cells.session_time[p]) + ", ln(S / S0) " +
+                   text_of(cells.session_log_spot[p]) + "]: is that of the book (" + text_of(sums[q].net) + " to " +
+                   text_of(tolerance) + "), is " + text_of(stored);
+          });
+        }
+      }
+    }
+  }
+}
+
 /// In the caller: those closes against the book. The tables carry exposures to the closes by interpolation: 3e-7 of the
 /// largest beside the backend's own error, where no deviation is narrower than 3e-4 of spot and the floor does not
 /// bind.
@@ -138,7 +249,7 @@ void compare_closes(const NightAxes& axes, std::size_t u, const BookView& book, 
                     const CellBound& bound, Backend& reference, Findings& findings) {
   constexpr double kCarried = 3e-7, kNarrowest = 3e-4;
   constexpr double kNoShift[] = {0.0};
-  const std::size_t closes = cells.close.size(), positions = axes.position.size(), n = book.contracts();
+  const std::size_t closes = cells.close.size(), positions = axes.position.size();
   if (closes == 0) return;
   require(cells.close_largest.size() == axes.close_time.size() * positions * 2 &&
               cells.close_exposure.size() == cells.close_largest.size() * closes && all_within(cells.close, 1e-9, 1e12),
@@ -147,10 +258,8 @@ void compare_closes(const NightAxes& axes, std::size_t u, const BookView& book, 
     const std::int64_t time = axes.close_time[m];
     require(time >= axes.time.front(), "a hypothetical close lies before time[0]");
     // What settles by then is gone. Expiries of a book ascend by settlement.
-    const auto live = static_cast<std::size_t>(std::upper_bound(book.settlement.begin(), book.settlement.end(), time) -
-                                               book.settlement.begin());
+    const std::size_t live = settled_by(book, time);
     bool answered = live < book.expiries() && std::is_sorted(book.settlement.begin(), book.settlement.end());
-    const auto first = static_cast<std::size_t>(book.expiry_begin[live]);
     for (std::size_t e = live; answered && e < book.expiries(); ++e) {
       const double root = std::sqrt(static_cast<double>(book.settlement[e] - time) / kSecondsPerYear);
       for (auto i = static_cast<std::size_t>(book.expiry_begin[e]);
@@ -160,21 +269,8 @@ void compare_closes(const NightAxes& axes, std::size_t u, const BookView& book, 
       }
     }
     if (!answered) continue;
-    std::vector<std::int64_t> begin;
-    for (std::size_t e = live; e <= book.expiries(); ++e) {
-      begin.push_back(book.expiry_begin[e] - static_cast<std::int64_t>(first));
-    }
     for (std::size_t w = 0; w < positions; ++w) {
-      BookView of = book;
-      of.settlement = book.settlement.subspan(live);
-      of.rate = book.rate.subspan(live);
-      of.dividend_yield = book.dividend_yield.subspan(live);
-      of.expiry_begin = begin;
-      of.strike = book.strike.subspan(first);
-      of.right = book.right.subspan(first);
-      of.implied_volatility = book.implied_volatility.subspan(first);
-      of.weight = book.weight.subspan(w * n + first, n - first);
-      of.smile = book.smile.subspan(live);
+      const BookPart part(book, live, book.expiries(), w);
       for (std::size_t c = 0; c < closes; ++c) {
         GridView grid;
         grid.quote_time = axes.time.front();
@@ -183,7 +279,7 @@ void compare_closes(const NightAxes& axes, std::size_t u, const BookView& book, 
         grid.log_spot_begin = std::log(cells.close[c] / book.spot);
         grid.spots = 1;
         grid.iv_floor = axes.iv_floor;
-        const std::vector<CellSum> sums = recompute_cell(reference, {Greek::kDelta, Greek::kGamma}, of, grid, 1);
+        const std::vector<CellSum> sums = recompute_cell(reference, {Greek::kDelta, Greek::kGamma}, part.view, grid, 1);
         for (std::size_t q = 0; q < 2; ++q) {
           const std::size_t row = (m * positions + w) * 2 + q;
           const double stored = cells.close_exposure[row * closes + c];
@@ -244,6 +340,10 @@ NightAxes read_axes(const FileReader& reader, const Structure& structure) {
   };
   for (const GreekText& text : kGreekText) add(text.surface);
   add(kDeltaChange);
+  if (has(structure, "/intraday/dx") && has(structure, "/intraday/gx") && has(structure, "/intraday/expected_move") &&
+      has(structure, "/intraday/spot_step") && has(structure, "/intraday/time")) {
+    a.session_time = longs("/intraday/time");
+  }
   if (has(structure, "/step_forward/mode") && has(structure, "/step_forward/dx") &&
       has(structure, "/step_forward/gx")) {
     const auto next = instant_from_iso(reader.text_attribute("/step_forward", "next_session_close"));
@@ -369,11 +469,12 @@ std::vector<TickerCells> read_cells(hid_t file, const FileReader& reader, const 
   for (std::size_t k = 0; k < tickers; ++k) {
     TickerCells& book = out[k];
     try {
+      read_session(file, reader, structure, axes, first + k, book);
       read_closes(file, structure, axes, first + k, book);
     } catch (const Error& error) {
       book.close.clear();
-      findings.fail("close cells",
-                    "/step_forward of " + axes.ticker[first + k] + " cannot be read (" + error.what() + ")");
+      findings.fail("session cells", "/intraday or /step_forward of " + axes.ticker[first + k] + " cannot be read (" +
+                                         error.what() + ")");
     }
     const std::int64_t end = *std::max_element(book.settlement.begin(), book.settlement.end());
     for (std::size_t w = 0; w < positions; ++w) {
@@ -480,6 +581,7 @@ void compare_cells(const NightAxes& axes, std::size_t first, const std::vector<s
       }
     }
 
+    compare_session(axes, u, of, book, *reference, findings);
     compare_closes(axes, u, of, book, bound, *reference, findings);
 
     std::vector<std::vector<CellSum>> sums(rules * count);

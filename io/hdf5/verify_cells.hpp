@@ -24,7 +24,8 @@ struct NightAxes {
   std::vector<std::int64_t> time, contract_begin, contract_count, expiry_ticker, settlement;
   std::string iv_shift_term, precision;
   double iv_floor = 0.0, iv_shift_term_cap = 0.0;
-  std::vector<std::int64_t> close_time;  ///< (M) when the book is taken at a hypothetical close; empty without closes
+  std::vector<std::int64_t> session_time;  ///< of /intraday; empty where it is not stored
+  std::vector<std::int64_t> close_time;    ///< (M) when the book is taken at a hypothetical close; empty without closes
 
   std::size_t chunk_cells() const { return time.size() * iv_shift.size() * spot_step.size(); }
   std::size_t chunks() const { return surface.size() * position.size() * iv_rule.size(); }
@@ -39,7 +40,7 @@ template <class Archive, class Axes>
 void transfer_axes(Archive& archive, Axes& a) {
   archive(a.ticker, a.position, a.iv_rule, a.surface, a.kept_bits, a.spot_reference, a.spot_basis, a.spot_scale,
           a.iv_rule_parameter, a.iv_shift, a.spot_step, a.time, a.contract_begin, a.contract_count, a.expiry_ticker,
-          a.settlement, a.iv_shift_term, a.precision, a.iv_floor, a.iv_shift_term_cap, a.close_time);
+          a.settlement, a.iv_shift_term, a.precision, a.iv_floor, a.iv_shift_term_cap, a.close_time, a.session_time);
 }
 
 /// A ticker's book and the cells that were asked for, as stored.
@@ -54,12 +55,18 @@ struct TickerCells {
   std::vector<double> close;          ///< (C) USD
   std::vector<float> close_exposure;  ///< (M, W, 2, C) dx and gx
   std::vector<double> close_largest;  ///< (M, W, 2) over all closes
+  // A few places of /intraday, over all expiries and over those of the day; empty where there are none.
+  std::vector<std::int64_t> session_time;  ///< (P) s since the epoch
+  std::vector<double> session_log_spot;    ///< (P) ln(S / S0)
+  std::vector<float> session_exposure;     ///< (W, 2 scopes, 2, P) dx and gx
+  std::vector<double> session_largest;     ///< (W, 2 scopes, 2)
 };
 
 template <class Archive, class Cells>
 void transfer_cells(Archive& archive, Cells& c) {
   archive(c.settlement, c.expiry_begin, c.rate, c.dividend_yield, c.smile, c.strike, c.implied_volatility, c.weight,
-          c.greeks, c.right, c.stored, c.largest, c.close, c.close_exposure, c.close_largest);
+          c.greeks, c.right, c.stored, c.largest, c.close, c.close_exposure, c.close_largest, c.session_time,
+          c.session_log_spot, c.session_exposure, c.session_largest);
 }
 
 /// In the child: reads the books and every chunk of the surfaces of the tickers from `first` on, one per list of

@@ -224,6 +224,8 @@ MUTATIONS = [
     ("record", put("record/pit", (0, 0, 0), lambda p: p + 0.01)),
     ("record", put("record/hit_low", (0, 0), 2.0)),
     ("hypothetical closes", largest("step_forward/gamma_index", 1.0001)),
+    ("session cells", put("intraday/dx", (0, 0, 0, 0, 10), lambda x: x * 1.001)),
+    ("session cells", put("intraday/gx", (0, 1, 0, -1, 10), lambda x: x * 1.001)),
     ("close cells", close_cell(1.001)),
     ("weather", put("weather/mass", (0, 0, 0, 32, 32), 0.5)),
     ("surfaces", put("vanna", SIX, numpy.nan)),
