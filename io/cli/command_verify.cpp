@@ -3,13 +3,16 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "commands.hpp"
+#include "greekgrid/host/night_run.hpp"
 #include "greekgrid/io/schema.hpp"
 #include "greekgrid/io/verify.hpp"
 #include "output.hpp"
+#include "process.hpp"
 
 namespace greekgrid::cli {
 namespace {
@@ -80,7 +83,16 @@ int run(const Options& options) {
   bool holds = true;
   nlohmann::ordered_json all = nlohmann::ordered_json::array();
   for (const std::string& file : options.files) {
-    const VerifyReport report = verify_file(file, options.verify);
+    VerifyReport report;
+    try {
+      report = verify_file(file, options.verify);
+    } catch (const InputError& error) {
+      // The other files are still to be looked at.
+      std::fprintf(stderr, "greekgrid: %s\n", error.what());
+      all.push_back({{"file", file}, {"holds", false}, {"problem", error.what()}});
+      holds = false;
+      continue;
+    }
     holds = holds && report.holds();
     if (options.json) {
       all.push_back(json_of(file, report));
@@ -115,7 +127,12 @@ Command add_verify(CLI::App& app) {
                    "error over the largest magnitude of a surface, instead of the bound of the recorded precision")
       ->check(CLI::Range(0.0, 1.0));
   command->add_flag("--json", options->json, "the report as JSON");
-  return [options] { return run(*options); };
+  return [options] {
+    options->verify.poll = [] {
+      if (stop_requested()) throw Stopped{};
+    };
+    return run(*options);
+  };
 }
 
 Command add_schema(CLI::App& app) {

@@ -27,6 +27,11 @@ std::optional<Greek> greek_of(const std::string& surface) {
   return std::nullopt;
 }
 
+bool is_rule(const std::string& name) {
+  return name == "sticky_strike" || name == "sticky_moneyness" || name == "sticky_local_volatility" ||
+         name == "skew_stickiness" || name == "relative_beta";
+}
+
 const StoredVariable& variable(const Structure& structure, const std::string& path) {
   for (const StoredVariable& one : structure.variables) {
     if (one.path == path && one.known) return one;
@@ -609,6 +614,7 @@ void compare_cells(const NightAxes& axes, std::size_t first, const std::vector<s
       if (!greek) continue;
       for (std::size_t w = 0; w < positions; ++w) {
         for (std::size_t r = 0; r < rules; ++r) {
+          if (!is_rule(axes.iv_rule[r])) continue;  // of a later MINOR
           const std::size_t chunk = (s * positions + w) * rules + r;
           const double largest = book.largest[chunk];
           if (!std::isfinite(largest)) continue;  // not read: told by its checksum

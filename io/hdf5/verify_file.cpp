@@ -34,14 +34,16 @@ void transfer_variable(Archive& archive, Variable& v) {
   archive(v.path, v.type, v.lengths, v.dims, v.chunk, v.readable, v.known);
 }
 
-/// Bytes that a reader of every variable looks at; no more than a file of its size can hold.
+/// Bytes that a reader of a variable looks at, about.
+double work_of(const h5::StoredVariable& variable) {
+  double size = 16.0;
+  for (const std::size_t n : variable.lengths) size *= static_cast<double>(n);
+  return size;
+}
+/// Of every variable.
 std::uint64_t work_of(const h5::Structure& structure) {
   double bytes = 0.0;
-  for (const h5::StoredVariable& variable : structure.variables) {
-    double size = 16.0;
-    for (const std::size_t n : variable.lengths) size *= static_cast<double>(n);
-    bytes += size;
-  }
+  for (const h5::StoredVariable& variable : structure.variables) bytes += work_of(variable);
   constexpr double kMost = 1e13;
   return static_cast<std::uint64_t>(std::min(bytes, kMost));
 }
@@ -133,6 +135,7 @@ VerifyReport verify_file(const std::filesystem::path& path, const VerifyOptions&
     if (options.tolerance) bound = {*options.tolerance, std::min(*options.tolerance, bound.of_gross)};
     const std::vector<std::vector<CellPlace>> places = choose(axes, options);
     for (std::size_t first = 0; first < places.size();) {
+      options.poll();
       std::size_t last = first, contracts = 0, bytes = 0;
       while (last < places.size() && last - first < kBlockTickers) {
         contracts += static_cast<std::size_t>(axes.contract_count[last]);
@@ -176,16 +179,30 @@ VerifyReport verify_file(const std::filesystem::path& path, const VerifyOptions&
     }
   }
 
-  h5::read_in_child(
-      path,
-      [&](hid_t file, std::uint64_t file_size, h5::ArchiveWriter& out) {
-        const h5::FileReader reader(file, file_size);
-        h5::Findings found;
-        h5::check_chunks(file, reader, structure, found);
-        h5::check_statements(file, reader, structure, references, found);
-        h5::put_findings(out, found);
-      },
-      [&](h5::ArchiveReader& in) { findings.merge(h5::take_findings(in)); }, work);
+  const auto look = [&](const auto& at) {
+    options.poll();
+    h5::read_in_child(
+        path,
+        [&](hid_t file, std::uint64_t file_size, h5::ArchiveWriter& out) {
+          h5::Findings found;
+          at(file, h5::FileReader(file, file_size), found);
+          h5::put_findings(out, found);
+        },
+        [&](h5::ArchiveReader& in) { findings.merge(h5::take_findings(in)); }, work);
+  };
+  for (std::size_t first = 0, last = 0; first < structure.variables.size(); first = last) {
+    constexpr double kMostWork = 4e9;
+    double size = 0.0;
+    while (last < structure.variables.size() && (last == first || size < kMostWork)) {
+      size += work_of(structure.variables[last++]);
+    }
+    look([&](hid_t file, const h5::FileReader& reader, h5::Findings& found) {
+      h5::check_chunks(file, reader, structure, first, last, found);
+    });
+  }
+  look([&](hid_t file, const h5::FileReader& reader, h5::Findings& found) {
+    h5::check_statements(file, reader, structure, references, found);
+  });
 
   report.checks = std::move(findings.checks);
   report.notes = std::move(findings.notes);

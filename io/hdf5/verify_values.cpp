@@ -97,8 +97,10 @@ bool is_root_surface(const Structure& structure, const StoredVariable& variable)
          variable.path.find('/', 1) == std::string::npos;
 }
 
-void check_chunks(hid_t file, const FileReader& reader, const Structure& structure, Findings& findings) {
-  for (const StoredVariable& variable : structure.variables) {
+void check_chunks(hid_t file, const FileReader& reader, const Structure& structure, std::size_t first, std::size_t last,
+                  Findings& findings) {
+  for (std::size_t k = first; k < last; ++k) {
+    const StoredVariable& variable = structure.variables[k];
     if (!variable.readable || is_root_surface(structure, variable)) continue;
     const std::string& path = variable.path;
     const std::size_t slash = path.rfind('/');

@@ -49,8 +49,10 @@ class ChunkReader {
 /// Whether a variable is one of the surfaces of the root, which verify_cells.hpp reads.
 bool is_root_surface(const Structure& structure, const StoredVariable& variable);
 
-/// Reads every chunk of every variable but the surfaces of the root: checksums, flags, numbers that are none.
-void check_chunks(hid_t file, const FileReader& reader, const Structure& structure, Findings& findings);
+/// Reads every chunk of the variables [first, last) but the surfaces of the root: checksums, flags, numbers that are
+/// none.
+void check_chunks(hid_t file, const FileReader& reader, const Structure& structure, std::size_t first, std::size_t last,
+                  Findings& findings);
 
 /// The statements about the values of the tables.
 void check_statements(hid_t file, const FileReader& reader, const Structure& structure, const ReferenceCells& cells,

@@ -1911,7 +1911,10 @@ def case_verify(folder):
     run("verify", code=2)
     run("verify", target, "--share", 0.1, "--cells", 4, code=2)
     run("verify", target, "--share", 1.5, code=2)
-    run("verify", folder / "missing.h5", code=3)
+    out, err = run("verify", folder / "missing.h5", target, code=3)
+    assert "missing.h5" in err and "all hold" in out, (out, err)
+    reports = verified(folder / "missing.h5", target, code=3)
+    assert [report["holds"] for report in reports] == [False, True] and "missing.h5" in reports[0]["problem"], reports
     run("verify", chains, "--cells", 0, code=2)
     run("run", chains, "-o", target, "--config", small_config(folder))
     assert "cells" in failed(verified(target, "--tolerance", 1e-12, code=3)[0])

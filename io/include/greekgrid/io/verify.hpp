@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,6 +24,8 @@ struct VerifyOptions {
   /// Bound of a cell's error relative to the largest magnitude of its surface, instead of that of the precision in
   /// /run: 5e-6 for fp32, 1e-11 for fp64. Where a surface cancels 1e-6 and 1e-11 of a cell's gross sum are allowed.
   std::optional<double> tolerance;
+  /// Called between blocks, some seconds apart at the most; what it throws ends the verification.
+  std::function<void()> poll = [] {};
 };
 
 /// One rule and what became of it.
