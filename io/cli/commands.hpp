@@ -37,6 +37,8 @@ Command add_forecast(CLI::App& app);
 Command add_export(CLI::App& app);
 Command add_show(CLI::App& app);
 Command add_info(CLI::App& app);
+Command add_verify(CLI::App& app);
+Command add_schema(CLI::App& app);
 Command add_synth(CLI::App& app);
 Command add_devices(CLI::App& app);
 Command add_greeks(CLI::App& app);

@@ -63,7 +63,8 @@ int main(int argc, char** argv) {
       {"levels", add_levels(app)},     {"info", add_info(app)},       {"synth", add_synth(app)},
       {"devices", add_devices(app)},   {"greeks", add_greeks(app)},   {"folklore", add_folklore(app)},
       {"export", add_export(app)},     {"show", add_show(app)},       {"attribute", add_attribute(app)},
-      {"forecast", add_forecast(app)}, {"merge", add_merge(app)}};
+      {"forecast", add_forecast(app)}, {"verify", add_verify(app)},   {"schema", add_schema(app)},
+      {"merge", add_merge(app)}};
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -20,6 +20,12 @@
 
 namespace greekgrid::h5 {
 
+/// There is no room for what is handed over.
+class NoRoom : public Error {
+ public:
+  using Error::Error;
+};
+
 /// Writes values to a descriptor, or behind a string.
 class ArchiveWriter {
  public:
@@ -79,7 +85,7 @@ class ArchiveWriter {
     while (size > 0) {
       const ssize_t wrote = ::write(fd_, data, size);
       if (wrote < 0 && errno == EINTR) continue;
-      if (wrote <= 0) throw Error("hand over what was read failed");
+      if (wrote <= 0) throw NoRoom("hand over what was read failed");
       data += wrote;
       size -= static_cast<std::size_t>(wrote);
     }

@@ -75,7 +75,7 @@ bool is_hdf5_file(const std::filesystem::path& path) {
 namespace h5 {
 namespace {
 
-constexpr int kRead = 0, kRefused = 3, kOutOfMemory = 4;
+constexpr int kRead = 0, kRefused = 3, kOutOfMemory = 4, kNoRoom = 5;
 constexpr std::uint64_t kMiB = 1 << 20;
 
 // An address sanitizer reserves terabytes of address space and stops a runaway allocation itself.
@@ -99,8 +99,9 @@ struct Limits {
   rlim_t cpu_seconds;
   std::chrono::seconds wall;
 
-  explicit Limits(std::uint64_t file_size)
-      : cpu_seconds(5 + file_size / (4 * kMiB)), wall(static_cast<std::int64_t>(40 + file_size / (2 * kMiB))) {
+  Limits(std::uint64_t file_size, std::uint64_t work)
+      : cpu_seconds(5 + file_size / (4 * kMiB) + work / (8 * kMiB)),
+        wall(static_cast<std::int64_t>(40 + file_size / (2 * kMiB) + work / (4 * kMiB))) {
     if (!kLimitMemory) return;
     // The limit counts all that this process has mapped already; with a GPU that is tens of GiB.
     long pages = 0;
@@ -153,6 +154,8 @@ void lower_limit(int resource, rlim_t most) {
     ::_exit(kRead);
   } catch (const std::bad_alloc&) {
     ::_exit(kOutOfMemory);
+  } catch (const NoRoom&) {
+    ::_exit(kNoRoom);
   } catch (const std::exception& error) {
     try {
       if (::ftruncate(out, 0) == 0 && ::lseek(out, 0, SEEK_SET) == 0) {
@@ -216,17 +219,19 @@ class Mapping {
 
 }  // namespace
 
-void read_in_child(const std::filesystem::path& path, const ReadFunction& read, const TakeFunction& take) {
+void read_in_child(const std::filesystem::path& path, const ReadFunction& read, const TakeFunction& take,
+                   std::uint64_t work) {
   Spool memory({});
-  read_in_child(path, memory, read, take);
+  read_in_child(path, memory, read, take, work);
 }
 
-void read_in_child(const std::filesystem::path& path, Spool& out, const ReadFunction& read, const TakeFunction& take) {
+void read_in_child(const std::filesystem::path& path, Spool& out, const ReadFunction& read, const TakeFunction& take,
+                   std::uint64_t work) {
   std::uint64_t size = 0;
   const Descriptor file(open_regular(path, size));
   if (size == 0) refuse(path, "cannot be read (the file is empty)");
   if (!has_signature(path, file.get())) refuse(path, "is no HDF5 file (its first bytes are others)");
-  const Limits limits(size);
+  const Limits limits(size, work);
   const pid_t parent = ::getpid();
   pid_t child = -1;
   {
@@ -244,6 +249,9 @@ void read_in_child(const std::filesystem::path& path, Spool& out, const ReadFunc
   const int last = handed_over.empty() ? -1 : handed_over.back();
   if (!handed_over.empty()) handed_over = handed_over.first(handed_over.size() - 1);
   if (end == End::kUnknown) code = last;
+  if (code == kNoRoom) {
+    throw OutputError(path.string() + ": cannot be read (no room for its columns beside the target) make room");
+  }
   const std::string damaged = "the file is damaged: make it again";
   if (end == End::kTimedOut) refuse(path, "cannot be read (it takes longer than any sound file) " + damaged);
   if (code == kOutOfMemory) refuse(path, "cannot be read (it needs more memory than any sound file) " + damaged);

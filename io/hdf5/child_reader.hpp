@@ -28,12 +28,15 @@ using ReadFunction = std::function<void(hid_t file, std::uint64_t file_size, Arc
 using TakeFunction = std::function<void(ArchiveReader& in)>;
 
 /// Opens an HDF5 file in a child process, runs `read` there and `take` here.
+/// @param work bytes that `read` looks at, where that is much more than lies in the file: the child has longer for them
 /// @throws InputError for a file that is missing, not regular, empty, no HDF5 file or not readable by the child in
 /// time, and for every Error of `read` and `take`.
-void read_in_child(const std::filesystem::path& path, const ReadFunction& read, const TakeFunction& take);
+void read_in_child(const std::filesystem::path& path, const ReadFunction& read, const TakeFunction& take,
+                   std::uint64_t work = 0);
 
 /// The same, with what is handed over in a spool, which keeps it: `take` may remember where columns lie in it.
 /// @throws OutputError for a spool that takes no more, too
-void read_in_child(const std::filesystem::path& path, Spool& spool, const ReadFunction& read, const TakeFunction& take);
+void read_in_child(const std::filesystem::path& path, Spool& spool, const ReadFunction& read, const TakeFunction& take,
+                   std::uint64_t work = 0);
 
 }  // namespace greekgrid::h5

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <string_view>
 
 namespace greekgrid::h5 {
@@ -62,6 +63,18 @@ void FileReader::require_schema(const std::string& schema) const {
     throw Error("cannot be read (schema version " + version + ", this program reads " + kSchemaMajor +
                 ".x) use a program of that version");
   }
+}
+
+bool FileReader::is_newer() const {
+  const auto minor_of = [](const std::string& version) {
+    const std::size_t dot = version.find('.');
+    int minor = 0;
+    if (dot != std::string::npos) {
+      std::from_chars(version.data() + dot + 1, version.data() + version.size(), minor);
+    }
+    return minor;
+  };
+  return minor_of(text_attribute("/", "schema_version")) > minor_of(kSchemaVersion);
 }
 
 bool FileReader::has(const std::string& path) const {

@@ -21,6 +21,8 @@ class FileReader {
 
   /// Refuses files of another schema or another MAJOR.
   void require_schema(const std::string& schema) const;
+  /// Whether the file is of a higher MINOR than this program's: it may have what this program does not know.
+  bool is_newer() const;
 
   bool has(const std::string& path) const;
   /// Length of a one-dimensional variable.

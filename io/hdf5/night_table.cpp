@@ -83,7 +83,12 @@ void collect_groups(const h5::FileReader& file, const std::string& path, std::si
   }
   h5::FileReader::Shape shape{};
   for (const std::string& name : file.children(path, false)) {
-    group.variables.push_back(describe(file, path, name, shape));
+    try {
+      group.variables.push_back(describe(file, path, name, shape));
+    } catch (const h5::Error&) {
+      // A later MINOR may add variables of other types and shapes; readers ignore what they do not know.
+      if (!file.is_newer()) throw;
+    }
   }
   group.is_empty_table = group.variables.empty() && file.has_attribute(path, "rows");
   out.groups.push_back(std::move(group));

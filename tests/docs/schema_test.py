@@ -1,72 +1,61 @@
-"""The tables of docs/schema.md against files that the program writes: every variable with its dimensions, type and units.
+"""The tables of docs/schema.md are what `greekgrid schema` prints, and that is what the writers store, byte for byte.
 
-  schema_test.py docs/schema.md CHAINS.h5 NIGHT.h5 HISTORY.h5
+  schema_test.py [--write]
+
+PAGE, PROGRAM, ROWS, SAMPLES and SCHEMA_ROWS in the environment name docs/schema.md, greekgrid, io/hdf5/schema_rows.inc, the
+folder of write_hdf5_samples and scripts/schema_rows. With --write the page is brought up to date.
 """
+import difflib
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
-try:
-    import h5py
-except ImportError:
-    print("no h5py (python3-h5py): skipped")
-    sys.exit(77)
-
-TYPES = {"float64": "f64", "float32": "f32", "int64": "i64", "int32": "i32", "int8": "i8", "object": "string"}
-SIX = ["ticker", "position", "iv_rule", "time", "iv_shift", "spot_step"]
+BLOCK = re.compile(r"<!-- greekgrid schema (\w+) (\S+) -->\n(.*?)<!-- end -->\n", re.S)
 
 
-def documented(page):
-    """{(file, group): {variable: [dims, type, units]}} from the tables below the headings that name a file."""
-    tables = {}
-    place = None
-    for line in page.splitlines():
-        heading = re.match(r"## (.*)", line)
-        if heading:
-            found = re.match(r"(chains|night|history)\.h5(?:, (/[\w/]+|root))?$", heading.group(1))
-            place = (found.group(1), (found.group(2) or "root").lstrip("/")) if found else None
-        row = re.match(r"\| `(\w+)` \| ([^|]*) \| ([^|]*) \| ([^|]*) \|", line)
-        if row and place:
-            tables.setdefault(place, {})[row.group(1)] = [cell.strip() for cell in row.groups()[1:]]
-    return tables
+def sections(program):
+    """{(file, group): text below its heading} as the program prints them."""
+    text = subprocess.run([program, "schema"], capture_output=True, text=True, check=True).stdout
+    found = {}
+    for part in re.split(r"^## ", text, flags=re.M)[1:]:
+        heading, body = part.split("\n\n", 1) if "\n\n" in part else (part.strip(), "")
+        file, group = re.fullmatch(r"(\w+)\.h5, (\S+)", heading.strip()).groups()
+        found[file, group] = body.strip("\n") + "\n"
+    return found
 
 
-def written(group):
-    variables = {}
-    for name, item in group.items():
-        if not isinstance(item, h5py.Dataset):
-            continue
-        dims = [dim[0].name.split("/")[-1] if len(dim) else name for dim in item.dims]
-        units = str(item.attrs.get("units", ""))
-        if "flag_meanings" in item.attrs:
-            units = "flags"
-        elif units.startswith("seconds since"):
-            units = "CF time"
-        variables[name] = ["the six" if dims == SIX else ", ".join(dims), TYPES[str(item.dtype)], units]
-    return variables
+def show(before, after, names):
+    print("".join(list(difflib.unified_diff(before.splitlines(True), after.splitlines(True), *names))[:40]))
 
 
 def main():
-    tables = documented(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    failures = []
-    seen = set()
-    for kind, path in (("chains", sys.argv[2]), ("night", sys.argv[3]), ("history", sys.argv[4])):
-        with h5py.File(path) as file:
-            groups = {"root": file}
-            file.visititems(lambda name, item: groups.update({name: item}) if isinstance(item, h5py.Group) and name != "run" else None)
-            for name, group in groups.items():
-                stated = tables.get((kind, name), {})
-                seen.add((kind, name))
-                actual = written(group)
-                actual.pop("dealer_position", None) if kind == "chains" else None
-                for variable in sorted(set(stated) | set(actual)):
-                    if stated.get(variable) != actual.get(variable):
-                        failures.append(f"{kind}.h5 /{name} {variable}: page {stated.get(variable)}, file {actual.get(variable)}")
-    for place in set(tables) - seen:
-        failures.append(f"{place}: documented, not in the file")
-    print("\n".join(failures))
-    print(f"{sum(map(len, tables.values()))} variables documented, {len(failures)} failures")
-    return 1 if failures else 0
+    page, rows = Path(os.environ["PAGE"]), Path(os.environ["ROWS"])
+    made = subprocess.run([sys.executable, os.environ["SCHEMA_ROWS"], os.environ["SAMPLES"]], capture_output=True, text=True)
+    if made.returncode == 77:
+        print(made.stderr)
+        return 77
+    if made.returncode != 0 or made.stdout != rows.read_text(encoding="utf-8"):
+        show(rows.read_text(encoding="utf-8"), made.stdout, ("schema_rows.inc", "what the writers store"))
+        print(made.stderr + f"the rows are not what the writers store: {os.environ['SCHEMA_ROWS']} {os.environ['SAMPLES']} > {rows}, build, then "
+              f"run this test again with --write")
+        return 1
+    printed = sections(os.environ["PROGRAM"])
+    text = page.read_text(encoding="utf-8")
+    missing = {place for place, body in printed.items() if body.strip()} - {match.groups()[:2] for match in BLOCK.finditer(text)}
+    if missing:
+        print("not in the page: " + ", ".join(f"<!-- greekgrid schema {file} {group} -->" for file, group in sorted(missing)))
+        return 1
+    wanted = BLOCK.sub(lambda m: f"<!-- greekgrid schema {m[1]} {m[2]} -->\n\n{printed[m[1], m[2]]}\n<!-- end -->\n", text)
+    if "--write" in sys.argv:
+        page.write_text(wanted, encoding="utf-8")
+    elif wanted != text:
+        show(text, wanted, ("docs/schema.md", "greekgrid schema"))
+        print("the page is not what the program prints: run this test with --write (ctest -R docs.schema -V shows its environment)")
+        return 1
+    print(f"{len(printed)} groups of the page are what the program prints and the writers store")
+    return 0
 
 
 if __name__ == "__main__":

@@ -1865,6 +1865,254 @@ def case_show(folder):
     assert "holds no surfaces" in err
 
 
+def verified(*args, code=0):
+    """The reports of `greekgrid verify --json`."""
+    return json.loads(run("verify", *args, "--json", code=code)[0])
+
+
+def failed(report):
+    return [check["name"] for check in report["checks"] if check["failures"]]
+
+
+def case_verify(folder):
+    """Sound files of many configurations hold; what the command line takes; what a broken byte does."""
+    need_modules("numpy", "h5py")
+    import h5py
+    import sound_nights
+    chains = synth(folder, tickers=20, contracts=2000)
+    target = folder / "night.h5"
+    for name, extra in sound_nights.CONFIGURATIONS.items():
+        run("run", chains, "-o", target, "--config", small_config(folder, extra))
+        report, = verified(target)
+        assert report["holds"] and failed(report) == [] and report["notes"] == [], (name, failed(report))
+        cells = next(check["count"] for check in report["checks"] if check["name"] == "cells")
+        with h5py.File(target) as f:
+            surfaces = [n for n, v in f.items() if isinstance(v, h5py.Dataset) and len(v.dims) == 6 and n != "delta_change"]
+            assert cells == 16 * 20 * f["position"].size * f["iv_rule"].size * len(surfaces), (name, cells)
+        assert [worst["surface"] for worst in report["worst"]] and all(0 <= worst["of_tolerance"] <= 1 for worst in report["worst"]), report["worst"]
+    # Everything settles within the times, and calls and puts cancel; refused tickers; one contract.
+    old = sound_nights.old_chain(folder / "old.csv")
+    run("run", old, "-o", target, "--config", small_config(folder, "[surfaces]\ndelta_change = true\n"))
+    report, = verified(target, "--all")
+    assert report["holds"] and next(check["count"] for check in report["checks"] if check["name"] == "dead cells") > 0, failed(report)
+    some = verified(target, "--cells", 5)[0]
+    assert next(check["count"] for check in some["checks"] if check["name"] == "cells") == 5 * 4
+    ticker = exported(chains, "--what", "root", "--dims", "ticker")[0][0]["ticker"]
+    run("run", chains, "-o", target, "--tickers", f"{ticker},NOPE", "--config", small_config(folder))
+    assert verified(chains, target)[1]["holds"]
+    one = folder / "one.csv"
+    one.write_text(long_csv([GOOD_ROW.format(oi=7)]))
+    run("run", one, "-o", target, "--config", small_config(folder, '[market]\nforward_source = "flat"\niv_source = "vendor"\n'))
+    assert verified(target)[0]["holds"]
+
+    page, _ = run("verify", target)
+    assert page.splitlines()[0] == f"{target}: greekgrid.night 1.0" and "all hold" in page.splitlines()[-1], page
+    assert page == run("verify", target)[0]
+    run("verify", code=2)
+    run("verify", target, "--share", 0.1, "--cells", 4, code=2)
+    run("verify", target, "--share", 1.5, code=2)
+    out, err = run("verify", folder / "missing.h5", target, code=3)
+    assert "missing.h5" in err and "all hold" in out, (out, err)
+    reports = verified(folder / "missing.h5", target, code=3)
+    assert [report["holds"] for report in reports] == [False, True] and "missing.h5" in reports[0]["problem"], reports
+    run("verify", chains, "--cells", 0, code=2)
+    run("run", chains, "-o", target, "--config", small_config(folder))
+    assert "cells" in failed(verified(target, "--tolerance", 1e-12, code=3)[0])
+    import mutations
+    mutations.broken_chunk(target)
+    report, = verified(target, code=3)
+    check, = [check for check in report["checks"] if check["failures"]]
+    assert check["name"] == "checksums" and check["shown"][0].startswith("/gx["), check
+    out, _ = run("verify", target, code=3)
+    assert f"    {target}: /gx[" in out and "1 do not hold" in out, out
+    target.write_bytes(target.read_bytes()[:-2000])
+    assert str(target) in run("verify", target, code=3)[1]
+    # Whatever the bytes: an answer, in UTF-8, and no end but 0 or 3. What has no checksum - texts, short tables - may go unseen.
+    run("run", old, "-o", target, "--config", small_config(folder, "[intraday]\nstored = false\n"))
+    sound, rng, ends = target.read_bytes(), random.Random(3), []
+    for k in range(40):
+        bytes_now = bytearray(sound)
+        for _ in range(rng.choice((1, 1, 20))):
+            bytes_now[rng.randrange(len(sound) if k % 2 else 60000)] ^= 1 << rng.randrange(8)
+        target.write_bytes(bytes_now)
+        done = subprocess.run([PROGRAM, "verify", str(target)], capture_output=True, timeout=100)
+        done.stdout.decode(), done.stderr.decode()
+        ends.append(done.returncode)
+    assert set(ends) <= {0, 3} and ends.count(3) > 10, ends
+
+
+def case_verify_real(folder):
+    """A real chain under rules that follow the smile."""
+    import sound_nights
+    files = [need(DATA / "cboe" / f"{name}_20230914_quotedata.csv") for name in ("spx", "spy")]
+    run("run", *files, "-o", folder / "night.h5", "--config", small_config(folder, sound_nights.CONFIGURATIONS["rules"]))
+    assert verified(folder / "night.h5")[0]["holds"]
+    run("ingest", *files, "-o", folder / "chains.h5")
+    assert verified(folder / "chains.h5")[0]["holds"]
+
+
+def case_verify_catches(folder):
+    """Every corruption of a sound file is caught by the check that it belongs to."""
+    need_modules("numpy", "h5py")
+    import h5py
+    import mutations
+    import sound_nights
+    chains, history, night = night_with_history(folder)
+    config = small_config(folder, sound_nights.CONFIGURATIONS["rules"] + '[surfaces]\ngreeks = ["all"]\ndelta_change = true\n'
+                          '[positions]\nmodels = ["naive", "unsigned"]\n[intraday]\nspots = 21\nstep = 1800\n')
+    config.write_text(config.read_text().replace("spots = 21", "spots = 11", 1))
+    run("run", chains, "-o", night, "--config", config, "--history", history, "--no-append")
+    broken = folder / "broken.h5"
+    assert failed(verified(history)[0]) == []
+    for check, change in [(None, lambda file: file.attrs["title"])] + mutations.MUTATIONS:
+        shutil.copyfile(night, broken)
+        with h5py.File(broken, "r+") as file:
+            change(file)
+        report, = verified(broken, *(["--all"] if check == "cells" else []), code=3 if check else 0)
+        place = mutations.MUTATIONS.index((check, change)) if check else -1
+        assert check is None or check in failed(report), (place, check, failed(report))
+        assert all(len(one["shown"]) == min(one["failures"], 10) for one in report["checks"]), place
+
+
+def make_newer(path, version="1.7"):
+    """The file as a later MINOR might write it: with variables, groups and attributes that nobody here has heard of."""
+    import h5py
+    import numpy
+    with h5py.File(path, "r+") as f:
+        f.attrs.create("schema_version", version, dtype=h5py.string_dtype("utf-8"))
+        f.attrs["mood"] = numpy.array([3.5])
+        f.attrs["moods"] = numpy.arange(4, dtype="u2")
+        dim = next(name for name in ("ticker", "symbol") if name in f)
+        values = f.create_dataset("pressure", data=numpy.arange(f[dim].size, dtype="f8"))
+        values.attrs["units"] = "1"
+        values.dims[0].attach_scale(f[dim])
+        f.create_dataset("count_of_days", data=numpy.arange(f[dim].size, dtype="u2"))
+        f.create_dataset("pair", data=numpy.zeros(3, dtype=[("a", "i4"), ("b", "f8")]))
+        f[dim].attrs["colour"] = "blue"
+        group = f.create_group("tomorrow/evening")
+        group.create_dataset("row", data=numpy.arange(3))
+        group.create_dataset("single", data=7)
+        f["tomorrow"].attrs["why"] = "because"
+        if "levels" in f:
+            f["levels"].create_dataset("blue", data=numpy.zeros(f["levels/row"].size))
+            for flag in ("levels/call_wall_status", "quality/status", "contract/iv_source"):
+                more = f[flag].attrs["flag_meanings"] + " later_reason"
+                f[flag].attrs.create("flag_meanings", more, dtype=h5py.string_dtype("utf-8"))
+                f[flag].attrs["flag_values"] = numpy.arange(len(more.split()), dtype="i1")
+
+
+def every_command(folder, chains, history, night, code=0):
+    """Every command that reads one of the three files."""
+    import sound_nights
+    ticker = "SPX"
+    copy, later = folder / "copy.h5", sound_nights.old_chain(folder / "later.csv")
+    later.write_text(later.read_text().replace("2026-07-10T16", "2026-07-13T16"))
+    shutil.copyfile(history, copy)
+    for args in (("info", night), ("info", chains), ("info", history), ("levels", night), ("levels", night, "--tickers", ticker),
+                 ("show", night, "--ticker", ticker), ("attribute", night, "--ticker", ticker, "--spot", "-1%"),
+                 ("export", night), ("export", night, "--what", "contract"), ("export", night, "--what", "root", "--tickers", ticker), ("export", night, "--what", "levels"),
+                 ("export", night, "--what", "sheet"), ("export", chains), ("export", history, "--what", "root", "--variables", "close"),
+                 ("folklore", chains, "--tickers", ticker), ("forecast", history, "--symbols", ticker), ("verify", chains, history, night),
+                 ("run", chains, "-o", folder / "again.h5", "--history", history, "--no-append", "--config", small_config(folder)),
+                 ("run", later, "-o", folder / "again.h5", "--previous", night, "--config", small_config(folder)),
+                 ("history", copy, night, "-o", copy)):
+        out, err = run(*args, code=code)
+        if code:
+            assert out == "" and "schema version 2" in err, (args, err)
+
+
+def case_newer_files(folder):
+    """Files of a later MINOR are read by every command, those of another MAJOR by none."""
+    need_modules("numpy", "h5py")
+    chains, history, night = night_with_history(folder)
+    every_command(folder, chains, history, night)
+    for path in (chains, history, night):
+        make_newer(path)
+    every_command(folder, chains, history, night)
+    for report in verified(chains, history, night):
+        assert report["holds"] and report["schema_version"] == "1.7" and any("pressure" in note for note in report["notes"]), report["notes"]
+        assert any("tomorrow/evening" in note for note in report["notes"])
+    # The same things in a file that says 1.0 are a mistake.
+    make_version(night, "1.0")
+    assert {"variables", "groups", "attributes", "flags"} <= set(failed(verified(night, code=3)[0]))
+    for path in (chains, history, night):
+        make_version(path, "2.0")
+    every_command(folder, chains, history, night, code=3)
+
+
+def make_version(path, version):
+    import h5py
+    with h5py.File(path, "r+") as f:
+        f.attrs.create("schema_version", version, dtype=h5py.string_dtype("utf-8"))
+
+
+def case_readers_are_undisturbed(folder):
+    """Who holds the old file open reads its bytes to the end while a run publishes another over it."""
+    need_modules("numpy", "h5py", "xarray", "h5netcdf")
+    import h5py
+    import mmap
+    import numpy
+    import xarray
+    target = folder / "night.h5"
+    first, second = synth(folder, tickers=4, contracts=400, seed=1), folder / "second.h5"
+    run("synth", "--tickers", 4, "--contracts", 400, "--seed", 2, "-o", second)
+    config = small_config(folder)
+    run("run", first, "-o", target, "--config", config)
+    old = target.read_bytes()
+    with h5py.File(target) as f:
+        gx = f["gx"][...]
+    with open(target, "rb") as raw, h5py.File(target) as f, xarray.open_dataset(target, engine="h5netcdf") as lazy, \
+            xarray.open_dataset(target, engine="netcdf4", group="contract") as contract:
+        mapped = mmap.mmap(raw.fileno(), 0, prot=mmap.PROT_READ)
+        assert raw.read(1000) == old[:1000] and numpy.array_equal(f["gx"][0], gx[0])
+        strikes = len(contract.strike)
+        for k in range(3):
+            run("run", second, "-o", target, "--config", config)
+            assert mapped[:] == old and len(mapped) == len(old)
+            assert numpy.array_equal(f["gx"][k + 1], gx[k + 1]) and numpy.array_equal(lazy.gx[k].values, gx[k])
+        assert raw.read() == old[1000:]
+        assert numpy.array_equal(lazy.gx.values, gx) and len(contract.gamma.values) == strikes
+    with h5py.File(target) as f:
+        assert target.read_bytes() != old and not numpy.array_equal(f["gx"][...], gx)
+    with xarray.open_dataset(target, engine="h5netcdf") as again:
+        assert again.gx.shape == gx.shape and not numpy.array_equal(again.gx.values, gx)
+
+
+def case_info_page(folder):
+    """A page about a night of a thousand tickers, and about what may lie beside it."""
+    need_modules("numpy", "h5py")
+    chains = folder / "chains.h5"
+    run("synth", "--tickers", 1000, "--contracts", 8000, "-o", chains)
+    night, record = folder / "night.h5", folder / "night.h5.run.json"
+    refused = ",".join(f"NOPE{k}" for k in range(300))
+    names = ",".join(row["ticker"] for row in exported(chains, "--what", "root", "--dims", "ticker")[0])
+    config = small_config(folder, "[intraday]\nstored = false\n")
+    run("run", chains, "-o", night, "--config", config, "--tickers", f"{names},{refused}")
+    page, _ = run("info", night)
+    lines = page.splitlines()
+    assert len(lines) <= 50 and all(len(line) < 200 for line in lines if not line.startswith("  selection.tickers")), (len(lines), page)
+    assert re.search(r"tickers +300 not_in_chain: NOPE0, .* and 292 more", page), page
+    for word in ("priced ", "rows ", "scenarios.spots = 21", "scenarios.sessions = 3", "size ", "per second", "took ", "peak memory ", "machine ", "backend "):
+        assert word in page, (word, page)
+    assert "ladder_shift" not in page and "[market]" in run("info", night, "--configuration")[0]
+    config.write_text(run("info", night, "--configuration")[0])
+    run("run", chains, "-o", folder / "same.h5", "--config", config)
+    assert run("info", folder / "same.h5", "--configuration")[0] == run("info", night, "--configuration")[0]
+    run("info", chains, "--configuration", code=2)
+
+    whole = json.loads(record.read_text())
+    for content, note in (('{"program": "greek', "is not JSON"), ("[1, 2]", "is no run record"), ('{"program": "other"}', "is no run record"), ("", "is not JSON"),
+                          (json.dumps({"program": "greekgrid", "seconds": 3, "host": 7, "evaluations": "x"}), "took            nan s"),
+                          (json.dumps({**whole, "host": "a\nb\x1b[31m"}), "a?b?[31m"), ("x" * (1 << 21), "larger than 1 MiB"), ("[" * 100000, "is not JSON")):
+        record.write_text(content)
+        out, _ = run("info", night)
+        assert note in out and "\x1b" not in out and len(out.splitlines()) <= 50, (note, out[-600:])
+    record.unlink()
+    assert "none beside the file" in run("info", night)[0]
+    os.mkfifo(record)
+    assert "no regular file" in run("info", night)[0]
+
+
 CASES = {name[5:]: value for name, value in globals().items() if name.startswith("case_")}
 
 
@@ -1879,4 +2127,5 @@ def main():
         shutil.rmtree(folder, ignore_errors=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

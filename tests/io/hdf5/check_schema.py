@@ -3,9 +3,11 @@
 Exit 0 when all rules hold, 1 with one line per broken rule, 77 (skipped) where h5py is missing.
 """
 
+import ast
 import math
 import re
 import sys
+from pathlib import Path
 
 try:
     import h5py
@@ -16,98 +18,40 @@ except ImportError as error:
 
 TIME = "seconds since 1970-01-01 00:00:00"
 SIX = ("ticker", "position", "iv_rule", "time", "iv_shift", "spot_step")
-SURFACES = {
-    "dx": "shares", "gx": "shares USD-1", "charm": "shares common_year-1", "vanna": "shares vol-1",
-    "speed": "shares USD-2", "zomma": "shares USD-1 vol-1", "color": "shares USD-1 common_year-1",
-    "vega": "USD vol-1", "vomma": "USD vol-2", "ultima": "USD vol-3", "theta": "USD common_year-1",
-    "veta": "USD vol-1 common_year-1", "delta_change": "shares",
-}
+TYPES = {"kString": "str", "kInt8": "i1", "kInt32": "i4", "kInt64": "i8", "kFloat32": "f4", "kFloat64": "f8"}
 
 
-def same(names, dims, dtype, units):
-    return {name: (dims, dtype, units) for name in names.split()}
+def schema_rows():
+    """{file: {group: {variable: (dims, dtype, units or flag meanings)}}}: the rows that the program itself goes by."""
+    files = {}
+    rows = Path(__file__).resolve().parents[3] / "io" / "hdf5" / "schema_rows.inc"
+    for line in rows.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("{"):
+            continue
+        fields = ast.literal_eval("(" + re.sub(r"Type::(\w+)", r'"\1"', line.strip().rstrip(","))[1:-1] + ")")
+        file, group, name, dims, kind, units, flags = fields[:7]
+        variables = files.setdefault(file, {}).setdefault(group, {})
+        if name:
+            variables[name] = (tuple(dims.split()), TYPES[kind], flags or units or None)
+    return files
 
 
-CHAINS = {"/": {
-    "ticker": (("ticker",), "str", None), "spot": (("ticker",), "f8", "USD"),
-    **same("contract_begin contract_count", ("ticker",), "i8", "1"),
-    "expiry": (("expiry",), "i8", "1"), "expiry_ticker": (("expiry",), "i4", "1"), "root": (("expiry",), "str", None),
-    "settlement": (("expiry",), "i8", TIME), "exercise": (("expiry",), "i1", "european american"),
-    "settlement_style": (("expiry",), "i1", "unknown am pm"),
-    "contract": (("contract",), "i8", "1"), "contract_expiry": (("contract",), "i4", "1"),
-    "right": (("contract",), "i1", "1"), "multiplier": (("contract",), "f8", "shares"),
-    **same("strike bid ask last", ("contract",), "f8", "USD"),
-    **same("volume open_interest vendor_delta", ("contract",), "f8", "1"),
-    "vendor_iv": (("contract",), "f8", "vol"), "vendor_gamma": (("contract",), "f8", "USD-1"),
-}}
-CHAINS_OPTIONAL = {("/", "dealer_position"): (("contract",), "f8", "1")}
-
-HISTORY = {
-    "symbol": (("symbol",), "str", None), **same("row_begin row_count", ("symbol",), "i8", "1"),
-    "row": (("row",), "i8", "1"), **same("date knowledge_time", ("row",), "i8", TIME),
-    **same("open high low close spot", ("row",), "f8", "USD"), **same("dix gex g g_old", ("row",), "f8", "1"), "gamma_index": (("row",), "f8", "1e9 USD"), "iv30": (("row",), "f8", "vol"),
-    **same("volume short_volume short_exempt_volume off_exchange_volume", ("row",), "f8", "shares"),
-}
+ROWS = schema_rows()
+CHAINS_OPTIONAL = {("/", "dealer_position"): ROWS["chains"]["/"].pop("dealer_position")}
+CHAINS, HISTORY, NIGHT = ROWS["chains"], ROWS["history"]["/"], ROWS["night"]
+SURFACES = [name for name, (dims, _, _) in NIGHT["/"].items() if dims == SIX]
 
 WALLS = "call_wall put_wall call_wall_unrestricted put_wall_unrestricted absolute_gamma_strike".split()
 NUMBERS = [str(k) for k in range(1, 11)]
-# Levels by unit; those without a status of their own share another's.
-LEVELS = {
-    "1e9 USD": ["gamma_index", "gamma_index_change", *[f"gamma_level_{k}_index" for k in NUMBERS], "zero_gamma_slope"],
-    "1": ["gamma_index_ratio", "spot_basis_factor", *[f"{w}_ratio" for w in WALLS], "zero_gamma_prominence", "zero_gamma_count",
-          "put_call_ratio_open_interest", "put_call_ratio_volume", "speed_asymmetry", "vomma_zone_asymmetry", "expected_move",
-          "hedge_up_volume_share", "hedge_down_volume_share"],
-    "USD": [*[f"{w}{part}" for w in WALLS for part in ("", "_runner_up", "_change")], *[f"gamma_level_{k}" for k in NUMBERS],
-            "zero_gamma", "zero_gamma_change", "flip", "flip_change", "max_pain", "gamma_centroid", "vega_centroid",
-            "open_interest_centroid", "speed_pivot_up", "speed_pivot_down", "speed_target_up", "speed_target_down",
-            "vomma_zone_down_low", "vomma_zone_down_high", "vomma_zone_up_low", "vomma_zone_up_high", "hedge_up_usd",
-            "hedge_down_usd"],
-    "shares": ["hedge_up", "hedge_down"],
-}
+# Levels without a status of their own share another's.
 STATUS_OF = {**{f"{w}_ratio": f"{w}_runner_up" for w in WALLS}, **{f"gamma_level_{k}_index": f"gamma_level_{k}" for k in NUMBERS},
              "zero_gamma_slope": "zero_gamma", "zero_gamma_prominence": "zero_gamma", "hedge_up_usd": "hedge_up",
              "hedge_down_usd": "hedge_down"}
-LEVEL_NAMES = [name for names in LEVELS.values() for name in names]
-LEVEL_STATUS = ("ok no_sign_change no_contracts outside_range only_weak no_previous no_calls no_runner_up "
-                "no_average_volume")
-ROW = ("row",)
+LEVEL_NAMES = [name for name, (_, dtype, _) in NIGHT["/levels"].items() if dtype == "f8"]
 SESSION = ("ticker", "position", "expiries", "time", "spot_step")
-EXPOSURES = {"delta": "shares", "gamma": "shares USD-1", "charm": "shares common_year-1", "vanna": "shares vol-1",
-             "color": "shares USD-1 common_year-1", "zomma": "shares USD-1 vol-1", "vega": "USD vol-1",
-             "vomma": "USD vol-2", "ultima": "USD vol-3", "veta": "USD vol-1 common_year-1"}
-LADDER = ("gamma", "color", "zomma", "vega", "veta", "vomma", "vanna", "ultima")
-EXPIRY = {"expiry": (("expiry",), "i8", "1"), **same("ticker root", ("expiry",), "str", None),
-          "settlement": (("expiry",), "i8", TIME)}
-STRIKE = {"strike_row": (("strike_row",), "i8", "1"), "ticker": (("ticker",), "str", None),
-          **same("strike_begin strike_count", ("ticker",), "i8", "1"), "strike": (("strike_row",), "f8", "USD")}
-
-
-def counts(dims):
-    return same("call_open_interest put_open_interest call_volume put_volume", dims, "f8", "1")
-
-
-def exposures(dims):
-    return {f"{name}_{part}": (dims, "f8", EXPOSURES[name]) for name in ("delta", "gamma", "vanna", "charm")
-            for part in ("call", "put", "net", "gross")}
-
-
-def attribution(dim):
-    return {"position": (("position",), "str", None), "move": (("move",), "str", None),
-            "expected_moves": (("move",), "f8", "1"), "iv_shift": (("move",), "f8", "vol"), "time": (("move",), "i8", TIME),
-            **same("total gamma vanna charm spot_iv spot_time iv_time residual", (dim, "position", "move"), "f8", "shares")}
-
-
-CURVES = ("mean median volatility volatility_median n_eff quantile_05 quantile_25 quantile_50 quantile_75 quantile_95")
-PREDICTORS = ("p", "v", "g", "d")
-HORIZON = {"ticker": (("ticker",), "str", None), "horizon": (("horizon",), "i8", "1")}
-TWO = ("ticker", "horizon")
-SETS = "none PV PVG PVD PVGD"
-STEP_OWN, STEP_MODE = ("ticker", "next_close"), ("ticker", "mode", "next_close")
-STEP_CURVE, STEP_RATIO = ("ticker", "mode", "horizon", "next_close"), ("ticker", "mode", "iv_rule", "iv_shift", "next_close")
-STEP_BOOK = ("ticker", "mode", "position", "iv_rule", "iv_shift", "next_close")
-MAP = ("ticker", "horizon", "pair", "first", "second")
-STEP_NEAR = ("ticker", "mode", "horizon", "neighbour", "next_close")
-BY_TICKER = (STEP_OWN, STEP_MODE, STEP_CURVE, STEP_RATIO, STEP_BOOK, STEP_NEAR, MAP)  # written ticker by ticker
+# Written ticker by ticker.
+BY_TICKER = {dims for dims, _, _ in NIGHT["/step_forward"].values() if "next_close" in dims and len(dims) > 1}
+BY_TICKER |= {dims for dims, _, _ in NIGHT["/weather"].values() if len(dims) == 5}
 
 
 def ticker_chunk(dims, shape):
@@ -115,171 +59,6 @@ def ticker_chunk(dims, shape):
     return tuple(1 if dim in single else min(n, 384) if dim == closes else n for dim, n in zip(dims, shape))
 
 
-NIGHT = {
-    "/predictors": {
-        "ticker": (("ticker",), "str", None), "status": (("ticker",), "i1", "ok no_sessions insufficient_history"),
-        "sessions": (("ticker",), "i8", "1"), **same("close atr5", ("ticker",), "f8", "USD"),
-        **same("mad v_raw premium_score", ("ticker",), "f8", "1"), **same("rv20 iv30 premium", ("ticker",), "f8", "vol"),
-        **{f"{z}{letter}{old}": (("ticker",), "f8", "1") for letter in PREDICTORS
-           for z, old in (("", ""), ("z_", ""), ("", "_old"))},
-        **{f"{letter}{old}_status": (("ticker",), "i1", "ok insufficient_history zero_mad zero_volume missing_input")
-           for letter in PREDICTORS for old in ("", "_old")},
-        "premium_regime": (("ticker",), "i1", "missing discount neutral premium"),
-    },
-    "/forecast": {
-        **HORIZON, "pair": (("pair",), "str", None), "neighbour": (("neighbour",), "i8", "1"),
-        "status": (TWO, "i1", "ok insufficient_history no_predictors"), "predictor_set": (TWO, "i1", SETS),
-        "candidates": (TWO, "i8", "1"), **same(CURVES + " bandwidth", TWO, "f8", "1"),
-        "neighbour_session": (TWO + ("neighbour",), "i8", TIME),
-        **same("neighbour_distance neighbour_weight neighbour_outcome", TWO + ("neighbour",), "f8", "1"),
-        **same("pair_mean pair_median pair_volatility pair_volatility_median pair_n_eff", TWO + ("pair",), "f8", "1"),
-    },
-    "/record": {
-        **HORIZON, "probability": (("probability",), "f8", "1"), "tenth": (("tenth",), "i8", "1"),
-        **same("forecasts forecasts_implied signs", TWO, "i8", "1"),
-        **same("n_independent crps crps_fair crps_climatology skill skill_t crps_random_walk skill_random_walk "
-               "crps_implied skill_implied skill_where_implied skill_random hit_rate hit_low hit_high always_up",
-               TWO, "f8", "1"),
-        **same("pinball pinball_climatology", TWO + ("probability",), "f8", "1"), "pit": (TWO + ("tenth",), "f8", "1"),
-    },
-    "/step_forward": {
-        **HORIZON, **{name: ((name,), "str", None) for name in ("position", "iv_rule", "mode")}, "iv_shift": (("iv_shift",), "f8", "vol"),
-        "next_close": (("next_close",), "f8", "1"), "close": (STEP_OWN, "f8", "USD"),
-        "close_status": (STEP_OWN, "i1", "outside_axis ok nonpositive_close no_mad"),
-        "predictor_set": (STEP_MODE, "i1", SETS),
-        **same("mad " + " ".join(f"{letter} z_{letter}" for letter in PREDICTORS), STEP_MODE, "f8", "1"),
-        **same(CURVES, STEP_CURVE, "f8", "1"), "neighbour": (("neighbour",), "i8", "1"),
-        "neighbour_age": (STEP_NEAR, "i4", "1"), "g_old": (STEP_RATIO, "f4", "1"),
-        **{name: (STEP_BOOK, "f4", units) for name, units in
-           {"dx": "shares", "gx": "shares USD-1", "charm": "shares common_year-1", "vanna": "shares vol-1",
-            "gamma_index": "1e9 USD", "flip": "USD", "call_wall": "USD", "put_wall": "USD"}.items()},
-        **same("d_held g_held", ("ticker", "mode"), "i1", "no yes"),
-        **same("best_close best_mean best_n_eff worst_close worst_mean worst_n_eff", ("ticker", "mode", "horizon"), "f8",
-               "1"),
-    },
-    "/weather": {
-        **HORIZON, "pair": (("pair",), "str", None), **{name: ((name,), "f8", "1") for name in ("first", "second")},
-        **same("mean magnitude mass n_eff", MAP, "f4", "1"),
-    },
-    "/": {
-        **{name: ((name,), "str", None) for name in ("ticker", "position", "iv_rule")},
-        "time": (("time",), "i8", TIME), "iv_shift": (("iv_shift",), "f8", "vol"),
-        "spot_step": (("spot_step",), "f8", "1"), "spot": (("ticker", "spot_step"), "f8", "USD"),
-        "spot_reference": (("ticker",), "f8", "USD"), **same("spot_basis spot_scale", ("ticker",), "f8", "1"),
-        "average_daily_volume": (("ticker",), "f8", "shares"),
-        "iv_rule_parameter": (("iv_rule",), "f8", "1"),
-        **{name: (SIX, "f4", units) for name, units in SURFACES.items()},
-    },
-    "/expiry": {
-        "expiry": (("expiry",), "i8", "1"), "expiry_ticker": (("expiry",), "i4", "1"),
-        "root": (("expiry",), "str", None), "settlement": (("expiry",), "i8", TIME),
-        "exercise": (("expiry",), "i1", "european american"), "settlement_style": (("expiry",), "i1", "unknown am pm"),
-        "tau": (("expiry",), "f8", "common_year"), **same("rate dividend_yield", ("expiry",), "f8", "common_year-1"),
-        "forward": (("expiry",), "f8", "USD"), "discount": (("expiry",), "f8", "1"),
-        "forward_source": (("expiry",), "i1", "missing parity neighbour_carry given_rate_and_yield"),
-        **same("parity_forward parity_low parity_high parity_residual straddle_strike straddle range_50_low range_50_high "
-               "range_70_low range_70_high quantile_05 quantile_15 quantile_25 quantile_50 quantile_75 quantile_85 "
-               "quantile_95", ("expiry",), "f8", "USD"),
-        **same("parity_pairs parity_supporting smile_points", ("expiry",), "i4", "1"),
-        "smile_kind": (("expiry",), "i1", "missing svi svi_fixed_place flat neighbour_expiry"),
-        **same("smile_a smile_b smile_rho smile_m smile_s smile_low smile_high butterfly_score calendar_score",
-               ("expiry",), "f8", "1"),
-        **same("smile_residual atm_iv skew_25d skew_25d_change skew_10d smirk_25d smirk_10d", ("expiry",), "f8", "vol"),
-    },
-    "/volatility": {
-        "ticker": (("ticker",), "str", None), **same("iv30 variance_index", ("ticker",), "f8", "vol"),
-        **same("iv_pct implied_move_1d implied_move_5d", ("ticker",), "f8", "1"),
-        **same("iv_usd week_inner_low week_inner_high week_outer_low week_outer_high straddle straddle_low straddle_high",
-               ("ticker",), "f8", "USD"),
-        **{f"{name}_status": (("ticker",), "i1", "ok outside_range no_smile no_quotes")
-           for name in ("iv30", "variance_index", "implied_move_1d", "implied_move_5d", "straddle")},
-        "straddle_tau": (("ticker",), "f8", "common_year"),
-    },
-    "/contract": {
-        "contract": (("contract",), "i8", "1"), "ticker": (("ticker",), "str", None),
-        "position": (("position",), "str", None), **same("contract_begin contract_count", ("ticker",), "i8", "1"),
-        "contract_expiry": (("contract",), "i4", "1"), "chain_row": (("contract",), "i8", "1"),
-        "strike": (("contract",), "f8", "USD"), "right": (("contract",), "i1", "1"),
-        "multiplier": (("contract",), "f8", "shares"), **same("open_interest volume", ("contract",), "f8", "1"),
-        "implied_volatility": (("contract",), "f8", "vol"),
-        "iv_source": (("contract",), "i1", "missing own_mid vendor opposite_right smile neighbour_expiry"),
-        "quote_status": (("contract",), "i1",
-                         "missing ok placeholder no_bid crossed wide below_intrinsic above_bound"),
-        "tau": (("contract",), "f8", "common_year"), "dealer_position": (("contract", "position"), "f8", "1"),
-        "delta": (("contract",), "f8", "1"), "gamma": (("contract",), "f8", "USD-1"),
-        "vega": (("contract",), "f8", "USD vol-1"), "vanna": (("contract",), "f8", "vol-1"),
-        "speed": (("contract",), "f8", "USD-2"), "zomma": (("contract",), "f8", "USD-1 vol-1"),
-        "charm": (("contract",), "f8", "common_year-1"), "color": (("contract",), "f8", "USD-1 common_year-1"),
-        "vomma": (("contract",), "f8", "USD vol-2"), "ultima": (("contract",), "f8", "USD vol-3"),
-        "theta": (("contract",), "f8", "USD common_year-1"), "veta": (("contract",), "f8", "USD vol-1 common_year-1"),
-    },
-    "/levels": {
-        "row": (ROW, "i8", "1"), **same("ticker position", ROW, "str", None),
-        **{name: (ROW, "f8", units) for units, names in LEVELS.items() for name in names},
-        **{f"{name}_status": (ROW, "i1", LEVEL_STATUS) for name in LEVEL_NAMES if name not in STATUS_OF},
-    },
-    "/crossing": {
-        "row": (ROW, "i8", "1"), **same("ticker position", ROW, "str", None), "kind": (ROW, "i1", "zero_gamma flip"),
-        "price": (ROW, "f8", "USD"), "slope": (ROW, "f8", "1e9 USD"), "prominence": (ROW, "f8", "1"),
-        "weak": (ROW, "i1", "no yes"),
-    },
-    "/ladder": {
-        "row": (ROW, "i8", "1"), **same("ticker position", ROW, "str", None), "session": (ROW, "i4", "1"),
-        "time": (ROW, "i8", TIME), **same("band_low band_high", ROW, "f8", "USD"),
-        **{name: (ROW, "f8", EXPOSURES[name]) for name in LADDER},
-        **{f"{name}_asymmetry": (ROW, "f8", "1") for name in LADDER},
-    },
-    "/profile": {}, "/attribution": {},
-    "/profile/strike": {**STRIKE, "position": (("position",), "str", None), **counts(("strike_row",)),
-                        **exposures(("strike_row", "position"))},
-    "/profile/expiry": {
-        **EXPIRY, "position": (("position",), "str", None), **counts(("expiry",)),
-        "max_pain": (("expiry",), "f8", "USD"),
-        **same("put_call_ratio_open_interest put_call_ratio_volume", ("expiry",), "f8", "1"),
-        **exposures(("expiry", "position")), **same("dx_without dx_after", ("expiry", "position"), "f8", "shares"),
-        **same("gx_without gx_after", ("expiry", "position"), "f8", "shares USD-1"),
-    },
-    "/profile/bucket": {
-        **{name: ((name,), "str", None) for name in ("ticker", "position", "bucket")},
-        "bucket_end": (("bucket",), "i8", TIME), **counts(("ticker", "bucket")),
-        **exposures(("ticker", "position", "bucket")),
-    },
-    "/attribution/expiry": {**EXPIRY, **attribution("expiry")},
-    "/attribution/strike": {**STRIKE, **attribution("strike_row")},
-    "/intraday": {
-        **{name: ((name,), "str", None) for name in ("ticker", "position", "expiries")}, "time": (("time",), "i8", TIME),
-        "spot_step": (("spot_step",), "f8", "1"), "spot": (("ticker", "spot_step"), "f8", "USD"),
-        **same("spot_reference gamma_move", ("ticker",), "f8", "USD"), "expected_move": (("ticker",), "f8", "1"),
-        "futures": (("ticker",), "str", None), "futures_multiplier": (("ticker",), "f8", "shares"),
-        **{name: (SESSION, "f4", units) for name, units in
-           {"dx": "shares", "gx": "shares USD-1", "charm": "shares common_year-1", "vanna": "shares vol-1",
-            "charm_heatmap": "contract_delta", "gamma_heatmap": "contract_delta"}.items()},
-        **same("path_spot path_low path_high", ("ticker", "position", "time"), "f8", "USD"),
-        "path_status": (("ticker", "position", "time"), "i1", "ok repelling singular left_grid no_data"),
-        "path_half_band": (("ticker", "position"), "f8", "shares"),
-    },
-    "/line": {
-        "line": (("line",), "i8", "1"), **same("ticker position", ("line",), "str", None),
-        "expiries": (("line",), "i1", "all 0dte"),
-        "kind": (("line",), "i1", "gamma_ridge_high gamma_ridge_low zero_gamma zero_charm"),
-        **same("point_begin point_count", ("line",), "i8", "1"), "point": (("point",), "i8", "1"),
-        "time": (("point",), "i8", TIME), "spot": (("point",), "f8", "USD"),
-        **same("ridge_gamma gamma_prominence", ("point",), "f8", "shares USD-1"),
-        "zero_gamma_slope": (("point",), "f8", "shares USD-2"),
-        "zero_charm_slope": (("point",), "f8", "shares USD-1 common_year-1"),
-        "charm_prominence": (("point",), "f8", "shares common_year-1"),
-    },
-    "/quality": {
-        "ticker": (("ticker",), "str", None),
-        "status": (("ticker",), "i1",
-                   "ok no_contracts all_expired no_spot too_little_iv not_in_chain no_open_interest spot_contradicted stage_failed"),
-        **same("contracts rows_in rows_expired rows_refused clipped_cells", ("ticker",), "i8", "1"),
-        **same("coverage own_iv_share supported_iv_share filled_iv_share expired_share parity_residual arbitrage_score "
-               "spread spot_basis_bp", ("ticker",), "f8", "1"),
-        "spot_source": (("ticker",), "i1", "missing vendor parity"),
-    },
-    "/run": {},
-}
 COMMON = ("schema", "schema_version", "Conventions", "title", "quote_time", "file_time", "open_interest_settle_date",
           "open_interest_knowledge_time", "tool_version")
 HISTORY_COMMON = ("schema", "schema_version", "Conventions", "title", "first_date", "last_date", "tool_version")
