@@ -31,6 +31,7 @@ Command add_ingest(CLI::App& app);
 Command add_history(CLI::App& app);
 Command add_run(CLI::App& app);
 Command add_merge(CLI::App& app);
+Command add_backfill(CLI::App& app);
 Command add_levels(CLI::App& app);
 Command add_attribute(CLI::App& app);
 Command add_forecast(CLI::App& app);

@@ -59,12 +59,12 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.failure_message(CLI::FailureMessage::simple);
   std::map<std::string, Command> commands = {
-      {"ingest", add_ingest(app)},     {"history", add_history(app)}, {"run", add_run(app)},
-      {"levels", add_levels(app)},     {"info", add_info(app)},       {"synth", add_synth(app)},
-      {"devices", add_devices(app)},   {"greeks", add_greeks(app)},   {"folklore", add_folklore(app)},
-      {"export", add_export(app)},     {"show", add_show(app)},       {"attribute", add_attribute(app)},
-      {"forecast", add_forecast(app)}, {"verify", add_verify(app)},   {"schema", add_schema(app)},
-      {"merge", add_merge(app)}};
+      {"ingest", add_ingest(app)},     {"history", add_history(app)},  {"run", add_run(app)},
+      {"levels", add_levels(app)},     {"info", add_info(app)},        {"synth", add_synth(app)},
+      {"devices", add_devices(app)},   {"greeks", add_greeks(app)},    {"folklore", add_folklore(app)},
+      {"export", add_export(app)},     {"show", add_show(app)},        {"attribute", add_attribute(app)},
+      {"forecast", add_forecast(app)}, {"verify", add_verify(app)},    {"schema", add_schema(app)},
+      {"merge", add_merge(app)},       {"backfill", add_backfill(app)}};
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/info.h>
 #include <spdlog/spdlog.h>
@@ -260,10 +261,13 @@ Refusals tell_refusals(const NightIdentity& identity, std::span<const TickerDige
 
 // A part becomes the shard that was asked for: durable, then under its name.
 void publish_part(const fs::path& part, const std::string& target) {
-  if (::rename(part.c_str(), target.c_str()) != 0) {
+  std::error_code error;
+  fs::path real = fs::weakly_canonical(target, error);  // a link stays, the file it names is replaced
+  if (error) real = target;
+  if (::rename(part.c_str(), real.c_str()) != 0) {
     throw OutputError(target + ": cannot be written (" + std::strerror(errno) + ")");
   }
-  const fs::path folder = fs::path(target).has_parent_path() ? fs::path(target).parent_path() : fs::path(".");
+  const fs::path folder = real.has_parent_path() ? real.parent_path() : fs::path(".");
   const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) return;
   ::fsync(descriptor);
@@ -295,7 +299,7 @@ void append_night(const std::string& store, const std::string& night, const Nigh
     return;
   }
   const std::string session = utc_text(midnight_of(axes.outlook.session)).substr(0, 10);
-  HistoryAppend appended;
+  HistoryExtension appended;
   try {
     const Instant known = knowledge_time_of(axes.quote_time, axes.open_interest_knowledge_time, night);
     DailyHistory tonight;
@@ -312,18 +316,32 @@ void append_night(const std::string& store, const std::string& night, const Nigh
       tonight.iv30.back() = one->iv30;
       tonight.gamma_index.back() = one->gamma_index;
     }
-    appended = append_to_history(store, tonight, replace);
+    appended = extend_history(store, tonight, replace);
   } catch (const OutputError& error) {
     throw OutputError(
         fmt::format("{}; {} itself is complete: `greekgrid history {} {} -o {}` extends the history by it",
                     error.what(), night, store, night, store));
   }
-  const std::size_t differ = appended.merge.contradiction.size();
+  const std::size_t differ = appended.contradictions;
   if (differ > 0) {
     spdlog::warn("{}: {} values of {} differ from those it had {}", store, differ, session,
                  replace ? "and replaced them" : "and were left out (--replace takes them)");
   }
   spdlog::info("{}: {}", store, appended.written ? "extended by the session of " + session : "has the session already");
+}
+
+std::string method_of(const NightOptions& options) {
+  RunConfig config = options.config.empty() ? RunConfig() : read_config(options.config);
+  std::string text = to_toml(config) + GREEKGRID_VERSION + "\n" + GREEKGRID_BUILD + "\n";
+  const auto backend = choose_backend(options.backend, config.precision);
+  text += std::string(backend->status().name) + " " + std::string(backend->status().detail) + "\n";
+  text += fmt::format("{} {} {} {}\n", fmt::join(options.tickers, ","), options.top, fmt::join(options.always, ","),
+                      options.source.format);
+  for (const std::string& file : {options.ranking, options.corrections, options.source.profile,
+                                  config.market.rate_curve_file, config.ranking.file}) {
+    text += (file.empty() ? std::string("-") : file_sha256(file)) + "\n";
+  }
+  return text_sha256(text);
 }
 
 int run_night_job(const NightOptions& options) {
@@ -402,7 +420,12 @@ int run_night_job(const NightOptions& options) {
   night.read_chain = [&chain](std::span<const std::size_t> tickers) { return chain.read(tickers); };
   night.previous_level = previous.level;
   night.previous_skew = previous.skew;
-  if (!options.history.empty()) {
+  const DailyHistory no_rows;
+  if (options.may_begin_history && !options.history.empty() && !fs::exists(options.history)) {
+    night.history = &no_rows;
+    night.read_history = [](std::span<const std::size_t>) { return DailyHistory(); };
+    if (!options.corrections.empty()) night.corrections = read_corrections(options.corrections).split;
+  } else if (!options.history.empty()) {
     history = std::make_unique<HistoryStore>(options.history, room);
     night.history = &history->index();
     night.read_history = [&history](std::span<const std::size_t> symbols) { return history->read(symbols); };
@@ -426,7 +449,7 @@ int run_night_job(const NightOptions& options) {
   if (stop_requested()) throw Stopped{};
 
   NightIdentity identity;
-  identity.axes = make_axes(index, config, calendar, history != nullptr);
+  identity.axes = make_axes(index, config, calendar, night.history != nullptr);
   identity.texts.previous = previous.source;
   identity.texts.configuration = to_toml(config);
   identity.texts.tool_version = GREEKGRID_VERSION;

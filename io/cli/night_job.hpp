@@ -20,6 +20,7 @@ struct NightOptions {
   std::size_t top = 0;
   int threads = 0;
   bool strict = false, no_append = false, replace = false, resume = false;
+  bool may_begin_history = false;                  ///< a history that is missing is one without rows
   std::uint64_t memory = std::uint64_t{4} << 30U;  ///< bytes
   std::int32_t shard = 1, shards = 1;
 };
@@ -29,6 +30,9 @@ void add_night_options(CLI::App& command, NightOptions& options);
 
 /// Runs to a night, or with several shards to a part. Returns an exit code. @throws what main() maps to one
 int run_night_job(const NightOptions& options);
+
+/// What the bytes of a night depend on beside its inputs: configuration, program, backend. 64 hexadecimal digits.
+std::string method_of(const NightOptions& options);
 
 /// What is left of a run that was cut short, beside its target: `.<name>.resume`.
 std::filesystem::path resume_folder(const std::filesystem::path& target);

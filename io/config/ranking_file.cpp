@@ -120,10 +120,14 @@ std::string file_sha256(const std::filesystem::path& path) {
   return text::SourceText::from_file(path).sha256();
 }
 
+std::string text_sha256(std::string_view text) {
+  return text::SourceText::from_memory(text, "text").sha256();
+}
+
 std::string ranking_sha256(std::span<const std::string> symbol) {
   std::string lines;
   for (const std::string& one : symbol) lines += one + "\n";
-  return text::SourceText::from_memory(lines, "ranking").sha256();
+  return text_sha256(lines);
 }
 
 }  // namespace greekgrid

@@ -264,6 +264,22 @@ std::string read_schema_name(const std::filesystem::path& path) {
   return name;
 }
 
+Instant read_quote_time(const std::filesystem::path& path) {
+  Instant quote_time = 0;
+  h5::read_in_child(
+      path,
+      [](hid_t file, std::uint64_t file_size, h5::ArchiveWriter& out) {
+        const h5::FileReader reader(file, file_size);
+        reader.require_schema(kSchema);
+        const std::string text = reader.text_attribute("/", "quote_time");
+        const std::optional<Instant> read = h5::instant_from_iso(text);
+        if (!read) throw h5::Error("attribute quote_time is no instant (\"" + text + "\" is not ISO 8601 with a zone)");
+        out(*read);
+      },
+      [&](h5::ArchiveReader& in) { in(quote_time); });
+  return quote_time;
+}
+
 struct ChainStore::Impl {
   OptionChain index;
   std::size_t contracts = 0;

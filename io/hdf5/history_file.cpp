@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <functional>
 #include <limits>
 #include <numeric>
 #include <stdexcept>
@@ -50,18 +52,29 @@ std::string iso_date(Instant midnight) {
   return h5::iso_from_instant(midnight).substr(0, 10);
 }
 
-void write_variables(hid_t root, const DailyHistory& history) {
-  const auto [first, last] = std::minmax_element(history.date.begin(), history.date.end());
+/// Columns by row: date, knowledge_time, kDailyQuantities, all of eight bytes.
+constexpr std::size_t kColumns = kDailyQuantities.size() + 2;
+
+/// A history whose rows come a piece at a time.
+struct HistorySource {
+  const DailyHistory* index = nullptr;  // symbols, row_begin, row_count, source
+  std::size_t rows = 0;
+  Instant first = 0, last = 0;  // dates
+  std::function<void(std::size_t column, std::size_t begin, std::size_t count, void* to)> read;
+};
+
+void write_variables(hid_t root, const HistorySource& history) {
+  const DailyHistory& index = *history.index;
   h5::write_attribute(root, "schema", std::string(kSchema));
   h5::write_attribute(root, "schema_version", std::string(h5::kSchemaVersion));
   h5::write_attribute(root, "Conventions", std::string("CF-1.10"));
   h5::write_attribute(root, "title", std::string("daily prices and volumes"));
-  h5::write_attribute(root, "first_date", iso_date(*first));
-  h5::write_attribute(root, "last_date", iso_date(*last));
+  h5::write_attribute(root, "first_date", iso_date(history.first));
+  h5::write_attribute(root, "last_date", iso_date(history.last));
   h5::write_attribute(root, "tool_version", std::string(GREEKGRID_VERSION));
-  if (!history.source.empty()) {
+  if (!index.source.empty()) {
     std::vector<std::string> names, sums;
-    for (const ChainSource& source : history.source) {
+    for (const ChainSource& source : index.source) {
       names.push_back(source.name);
       sums.push_back(source.sha256);
     }
@@ -70,18 +83,43 @@ void write_variables(hid_t root, const DailyHistory& history) {
   }
 
   h5::TableWriter table(root);
-  table.column({"symbol", {"symbol"}, "symbol as published", "", ""}, history.symbol);
-  table.row_numbers("row", history.rows());
+  table.column({"symbol", {"symbol"}, "symbol as published", "", ""}, index.symbol);
+  table.row_numbers("row", history.rows);
   const std::vector<std::string> symbol = {"symbol"}, row = {"row"};
-  table.column({"row_begin", symbol, "first row of the symbol", "1", ""}, history.row_begin);
-  table.column({"row_count", symbol, "number of rows of the symbol", "1", ""}, history.row_count);
-  table.column({"date", row, "date of the session, at 00:00 UTC", h5::kTimeUnits, ""}, history.date);
-  table.column({"knowledge_time", row, "instant from which on every value of the row was known", h5::kTimeUnits, ""},
-               history.knowledge_time);
+  table.column({"row_begin", symbol, "first row of the symbol", "1", ""}, index.row_begin);
+  table.column({"row_count", symbol, "number of rows of the symbol", "1", ""}, index.row_count);
+  constexpr std::size_t kPiece = std::size_t{1} << 16U;
+  std::vector<std::uint64_t> piece(std::min(history.rows, kPiece));
+  const auto column = [&](std::size_t k, h5::Type type, const h5::Column& text) {
+    h5::ColumnStream stream = table.begin(text, type, history.rows);
+    for (std::size_t begin = 0; begin < history.rows; begin += piece.size()) {
+      const std::size_t count = std::min(piece.size(), history.rows - begin);
+      history.read(k, begin, count, piece.data());
+      stream.append(piece.data(), count);
+    }
+    stream.finish();
+  };
+  column(0, h5::Type::kInt64, {"date", row, "date of the session, at 00:00 UTC", h5::kTimeUnits, ""});
+  column(1, h5::Type::kInt64,
+         {"knowledge_time", row, "instant from which on every value of the row was known", h5::kTimeUnits, ""});
   for (std::size_t q = 0; q < kDailyQuantities.size(); ++q) {
-    table.column({std::string(kDailyQuantities[q].name), row, kDescriptions[q].long_name, kDescriptions[q].units, ""},
-                 history.*kDailyQuantities[q].column);
+    column(2 + q, h5::Type::kFloat64,
+           {std::string(kDailyQuantities[q].name), row, kDescriptions[q].long_name, kDescriptions[q].units, ""});
   }
+}
+
+void write_source(const HistorySource& history, const std::filesystem::path& target) {
+  PendingFile pending(target);
+  {
+    const h5::LibraryLock lock;
+    h5::Handle file = h5::create_file(pending.path());
+    {
+      const h5::Handle root = h5::root_group(file);
+      write_variables(root.get(), history);
+    }
+    file.close("close the file");
+  }
+  pending.publish();
 }
 
 constexpr std::size_t kSlice = std::size_t{1} << 20U;  // rows of a column that the child holds at a time
@@ -187,17 +225,15 @@ void validate(const DailyHistory& history) {
 void write_history_file(const DailyHistory& history, const std::filesystem::path& target) {
   try {
     validate(history);
-    PendingFile pending(target);
-    {
-      const h5::LibraryLock lock;
-      h5::Handle file = h5::create_file(pending.path());
-      {
-        const h5::Handle root = h5::root_group(file);
-        write_variables(root.get(), history);
-      }
-      file.close("close the file");
-    }
-    pending.publish();
+    const auto [first, last] = std::minmax_element(history.date.begin(), history.date.end());
+    write_source({&history, history.rows(), *first, *last,
+                  [&](std::size_t column, std::size_t begin, std::size_t count, void* to) {
+                    const auto copy = [&](const auto& from) { std::memcpy(to, from.data() + begin, count * 8); };
+                    if (column == 0) return copy(history.date);
+                    if (column == 1) return copy(history.knowledge_time);
+                    copy(history.*kDailyQuantities[column - 2].column);
+                  }},
+                 target);
   } catch (const h5::Error& error) {
     throw OutputError(target.string() + ": cannot be written (" + error.what() + ")");
   }
@@ -336,6 +372,82 @@ HistoryAppend append_to_history(const std::filesystem::path& store, std::span<co
 HistoryAppend append_to_history(const std::filesystem::path& store, const DailyHistory& tonight, bool replace) {
   const DailyHistory* parts[] = {&tonight};
   return append_to_history(store, parts, replace);
+}
+
+HistoryExtension extend_history(const std::filesystem::path& store, const DailyHistory& tonight, bool replace) {
+  const FileLock lock(store);
+  HistoryExtension out;
+  if (tonight.symbols() == 0) return out;
+  std::error_code error;
+  if (!std::filesystem::exists(store, error) && !error) {
+    const DailyHistory* parts[] = {&tonight};
+    write_history_file(merge_histories(parts, replace).history, store);
+    out.written = true;
+    return out;
+  }
+  const std::filesystem::path room = store.has_parent_path() ? store.parent_path() : std::filesystem::path(".");
+  const HistoryStore before(store, room);
+  const DailyHistory& old = before.index();
+  DailyHistory index;  // of the result
+  std::vector<h5::Spool> column;
+  for (std::size_t k = 0; k < kColumns; ++k) column.emplace_back(room);
+  HistorySource source;
+  source.first = std::numeric_limits<Instant>::max();
+  source.last = std::numeric_limits<Instant>::min();
+  bool taken_old = false, taken_new = false;
+  constexpr std::size_t kSymbols = 64;
+  for (std::size_t a = 0, b = 0; a < old.symbols() || b < tonight.symbols();) {
+    // The next symbols of both, in the order of their bytes.
+    std::vector<std::size_t> mine, theirs;
+    while ((a < old.symbols() || b < tonight.symbols()) && mine.size() + theirs.size() < 2 * kSymbols) {
+      const bool has_old = a < old.symbols(), has_new = b < tonight.symbols();
+      const int order = !has_new ? -1 : !has_old ? 1 : old.symbol[a].compare(tonight.symbol[b]);
+      if (order <= 0) mine.push_back(a++);
+      if (order >= 0) theirs.push_back(b++);
+    }
+    const DailyHistory own = before.read(mine), other = part_of(tonight, theirs);
+    const DailyHistory* parts[] = {&own, &other};
+    const DailyMerge merged = merge_histories(parts, replace);
+    out.contradictions += merged.contradiction.size();
+    taken_old = taken_old || merged.rows_taken[0] > 0;
+    taken_new = taken_new || merged.rows_taken[1] > 0;
+    const DailyHistory& some = merged.history;
+    const auto rows_before = static_cast<std::int64_t>(source.rows);
+    for (std::size_t u = 0; u < some.symbols(); ++u) {
+      index.symbol.push_back(some.symbol[u]);
+      index.row_begin.push_back(rows_before + some.row_begin[u]);
+      index.row_count.push_back(some.row_count[u]);
+    }
+    for (const Instant date : some.date) {
+      source.first = std::min(source.first, date);
+      source.last = std::max(source.last, date);
+    }
+    column[0].append(some.date.data(), some.rows() * 8);
+    column[1].append(some.knowledge_time.data(), some.rows() * 8);
+    for (std::size_t q = 0; q < kDailyQuantities.size(); ++q) {
+      column[2 + q].append((some.*kDailyQuantities[q].column).data(), some.rows() * 8);
+    }
+    source.rows += some.rows();
+  }
+  if (!taken_new) return out;
+  // As in a merge of the whole: sources once each, none of a part that gave nothing.
+  for (const auto& [list, taken] : {std::pair{&old.source, taken_old}, {&tonight.source, taken_new}}) {
+    for (const ChainSource& one : *list) {
+      const auto same = [&](const ChainSource& other) { return one.name == other.name && one.sha256 == other.sha256; };
+      if (taken && std::none_of(index.source.begin(), index.source.end(), same)) index.source.push_back(one);
+    }
+  }
+  source.index = &index;
+  source.read = [&](std::size_t k, std::size_t begin, std::size_t count, void* to) {
+    column[k].read(begin * 8, to, count * 8);
+  };
+  try {
+    write_source(source, store);
+  } catch (const h5::Error& problem) {
+    throw OutputError(store.string() + ": cannot be written (" + problem.what() + ")");
+  }
+  out.written = true;
+  return out;
 }
 
 }  // namespace greekgrid

@@ -456,7 +456,7 @@ class NightFile {
       if (!closes) closes = digest.closes;
       closes = StepAxis{std::min(closes->first, digest.closes.first), std::max(closes->last, digest.closes.last)};
     }
-    if (closes) header_.outlook.close = *closes;
+    header_.outlook.close = closes ? *closes : whole_chunks({});
   }
 
   void create() {

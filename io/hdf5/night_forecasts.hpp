@@ -39,7 +39,11 @@ class StepDatasets {
   void create(hid_t root, const NightHeader& header);
   /// The tables begun, by group: what tickers add to them is written later.
   TableWriter* table() { return step_table_ ? &*step_table_ : nullptr; }
-  hid_t dataset(std::size_t index) const { return dataset_[index].handle.get(); }
+  /// Throws Error for an index beyond the datasets.
+  hid_t dataset(std::size_t index) const {
+    if (index >= dataset_.size()) throw Error("there is no such dataset of hypothetical closes");
+    return dataset_[index].handle.get();
+  }
   void close();
 
  private:

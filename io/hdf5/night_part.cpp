@@ -128,6 +128,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::array<char, 8> kMagic = {'g', 'r', 'i', 'd', 'p', 'a', 'r', 't'};
 constexpr std::uint32_t kVersion = 1;
+constexpr std::size_t kStatuses = h5::kTickerStatusCount;
 
 /// What a record is. The order in a file: identity, then in any order schemas before the tickers that need them, end.
 enum class Kind : std::uint32_t { kIdentity = 1, kTables = 2, kQuality = 3, kTicker = 4, kEnd = 5, kPublished = 6 };
@@ -170,7 +171,7 @@ struct NightPart::Impl {
   std::vector<h5::TableItem> tables, quality;
   std::string tables_bytes, quality_bytes;
   std::vector<TickerDigest> digest;
-  std::vector<std::uint64_t> index_at, index_size, data_at;  // by record, of the file
+  std::vector<std::uint64_t> index_at, index_size, data_at, data_size;  // by record, of the file
   std::set<std::string> known;
   bool complete = false, published = false;
   NightStatistics statistics;
@@ -229,13 +230,16 @@ struct NightPart::Impl {
     switch (frame.kind) {
       case Kind::kIdentity:
         in(identity);
+        h5::validate_axes(identity.axes);
         return;
       case Kind::kTables:
         in(tables);
+        check(tables);
         tables_bytes.assign(payload.data(), payload.size());
         return;
       case Kind::kQuality:
         in(quality);
+        check(quality);
         quality_bytes.assign(payload.data(), payload.size());
         return;
       case Kind::kTicker: {
@@ -245,7 +249,9 @@ struct NightPart::Impl {
         h5::ArchiveReader index_in(payload.subspan(sizeof index_bytes, index_bytes));
         h5::RecordIndex index;
         index_in(index);
-        note(index, at, index_bytes);
+        const std::uint64_t data = in.left() - index_bytes;
+        check(index, data);
+        note(index, at, index_bytes, data);
         return;
       }
       case Kind::kEnd: {
@@ -262,12 +268,61 @@ struct NightPart::Impl {
     throw h5::Error("it has a record of an unknown kind");
   }
 
-  void note(const h5::RecordIndex& index, std::uint64_t payload_at, std::uint64_t index_bytes) {
+  /// What an index says fits its columns and the data behind it. A shard comes from elsewhere: nothing is taken on
+  /// trust. Throws h5::Error.
+  void check(const h5::RecordIndex& index, std::uint64_t data) const {
+    const auto require = [](bool holds) {
+      if (!holds) throw h5::Error("a record contradicts itself");
+    };
+    require(h5::is_symbol(index.digest.ticker) && static_cast<std::size_t>(index.digest.status) < kStatuses);
+    std::uint64_t sum = index.diagnostics;
+    const auto add = [&](std::uint64_t bytes) {
+      require(bytes <= data && sum <= data);
+      sum += bytes;
+    };
+    const auto columns = [&](const std::vector<h5::TableItem>& items, const std::vector<std::uint32_t>& count,
+                             const std::vector<std::uint32_t>& bytes) {
+      require(count.size() == items.size() && bytes.size() == items.size());
+      for (std::size_t k = 0; k < items.size(); ++k) {
+        const bool is_column = items[k].kind == h5::TableItem::Kind::kColumn;
+        const bool is_number = is_column && items[k].type != h5::Type::kString;
+        require(is_column || bytes[k] == 0);
+        require(!is_number || std::uint64_t{count[k]} * h5::size_of(items[k].type) == bytes[k]);
+        add(bytes[k]);
+      }
+    };
+    columns(quality, index.quality_count, index.quality_bytes);
+    if (index.digest.status == TickerStatus::kOk) columns(tables, index.count, index.bytes);
+    for (const std::uint64_t bytes : index.surface) add(bytes);
+    for (const std::uint64_t bytes : index.step) add(bytes);
+    require(sum == data);
+    require(index.step_dataset.size() == index.step.size() && index.step_axis.size() == index.step.size() &&
+            index.step_offset.size() == 6 * index.step.size());
+    for (const std::int32_t axis : index.step_axis) require(axis >= 0 && axis < 6);
+    const StepAxis& closes = index.digest.closes;
+    constexpr int kMost = 1 << 20;
+    require(!index.digest.stepped || (closes.first >= -kMost && closes.last <= kMost && closes.first <= closes.last &&
+                                      closes.first % kChunkCloses == 0 && (closes.last + 1) % kChunkCloses == 0));
+  }
+  /// The same of a list of columns.
+  static void check(const std::vector<h5::TableItem>& items) {
+    for (const h5::TableItem& item : items) {
+      const bool known = item.kind >= h5::TableItem::Kind::kGroup && item.kind <= h5::TableItem::Kind::kRowNumbers &&
+                         item.type >= h5::Type::kInt8 && item.type <= h5::Type::kString;
+      const bool is_column = item.kind == h5::TableItem::Kind::kColumn;
+      if (!known || item.group.empty() || (is_column && (item.column.dims.empty() || item.column.dims.size() > 3))) {
+        throw h5::Error("its columns are none that this program stores");
+      }
+    }
+  }
+
+  void note(const h5::RecordIndex& index, std::uint64_t payload_at, std::uint64_t index_bytes, std::uint64_t data) {
     digest.push_back(index.digest);
     known.insert(index.digest.ticker);
     index_at.push_back(payload_at + sizeof index_bytes);
     index_size.push_back(index_bytes);
     data_at.push_back(payload_at + sizeof index_bytes + index_bytes);
+    data_size.push_back(data);
     statistics.bytes_raw += index.raw;
     for (const std::uint64_t bytes : index.surface) statistics.bytes_compressed += bytes;
     for (const std::uint64_t bytes : index.step) statistics.bytes_compressed += bytes;
@@ -549,7 +604,7 @@ void NightPart::append(std::span<TickerNight> block) {
     impl.append_record(Kind::kTicker, one.payload);
     std::uint64_t index_bytes = 0;
     std::memcpy(&index_bytes, one.payload.data(), sizeof index_bytes);
-    impl.note(one.index, at, index_bytes);
+    impl.note(one.index, at, index_bytes, one.payload.size() - sizeof index_bytes - index_bytes);
     one = {};
   }
   impl.statistics.write_seconds += std::chrono::duration<double>(Clock::now() - started).count();
@@ -582,6 +637,7 @@ RecordIndex RecordReader::index(std::size_t record) const {
   try {
     ArchiveReader in({bytes.data(), bytes.size()});
     in(index);
+    impl.check(index, impl.data_size[record]);
   } catch (const Error& error) {
     impl.refuse(error.what());
   }

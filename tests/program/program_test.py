@@ -657,6 +657,11 @@ def case_targets(folder):
                              capture_output=True, text=True)
     assert limited.returncode == 1 and "real.h5" in limited.stderr, limited
     assert sha(real) == before
+    # What was done is kept; going on with it gives the bytes of a run that nothing disturbed.
+    assert [p.name for p in folder.iterdir() if p.name.startswith(".")] == [".real.h5.resume"], list(folder.iterdir())
+    run("run", chains, "-o", folder / "golden.h5")
+    run("run", chains, "-o", real, "--resume")
+    assert sha(real) == sha(folder / "golden.h5")
     assert not [p for p in folder.iterdir() if p.name.startswith(".")], list(folder.iterdir())
 
 
@@ -730,7 +735,7 @@ def case_progress(folder):
     assert process.wait() == 0
     assert b"\r[" in text and b"tickers" in text and b"evaluations/s" in text, text
     _, err = run("run", chains, "-o", folder / "n.h5")
-    assert "\r" not in err and "\x1b" not in err and "10/10 tickers" in err
+    assert "\r" not in err and "\x1b" not in err and "tickers=10/10" in err
 
 
 def case_backends_agree(folder):

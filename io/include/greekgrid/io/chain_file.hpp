@@ -20,6 +20,9 @@ bool is_hdf5_file(const std::filesystem::path& path);
 /// @throws InputError for a file without one.
 std::string read_schema_name(const std::filesystem::path& path);
 
+/// The quote instant of a chains.h5, read as safely as its contents and without them. @throws InputError
+Instant read_quote_time(const std::filesystem::path& path);
+
 /// Writes chains.h5 atomically; equal chains give equal bytes.
 /// @throws OutputError also for a chain that is not what OptionChain promises, or has no contract
 void write_chain_file(const OptionChain& chain, const std::filesystem::path& target);

@@ -65,7 +65,16 @@ struct HistoryAppend {
 /// std::invalid_argument for a place beyond the parts
 HistoryAppend append_to_history(const std::filesystem::path& store, std::span<const DailyHistory* const> parts,
                                 bool replace, std::size_t place = 0);
-/// The same of one part, such as a night's.
+/// The same of one part.
 HistoryAppend append_to_history(const std::filesystem::path& store, const DailyHistory& tonight, bool replace);
+
+/// What extending a store came to.
+struct HistoryExtension {
+  std::size_t contradictions = 0;  ///< values that differ from those the store had
+  bool written = false;            ///< false: nothing new was said, the file was left alone
+};
+/// The same of a small part, such as a night's, with the same bytes: symbol by symbol, so that memory does not grow
+/// with the store. @throws InputError, OutputError
+HistoryExtension extend_history(const std::filesystem::path& store, const DailyHistory& tonight, bool replace);
 
 }  // namespace greekgrid

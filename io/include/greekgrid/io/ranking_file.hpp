@@ -34,6 +34,8 @@ Ranking parse_ranking(std::string_view bytes, std::string_view name);
 
 /// Digest of a file's bytes, 64 lower-case hexadecimal digits. @throws InputError
 std::string file_sha256(const std::filesystem::path& path);
+/// The same of a text. @throws InputError for an empty one
+std::string text_sha256(std::string_view text);
 /// The same of a ranking that no file holds: of its symbols, best first, a line each. @throws InputError without any
 std::string ranking_sha256(std::span<const std::string> symbol);
 
