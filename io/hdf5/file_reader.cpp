@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <string_view>
 
 namespace greekgrid::h5 {
@@ -78,9 +79,32 @@ std::size_t FileReader::product(const std::vector<std::size_t>& dims) {
   return count;
 }
 
-std::size_t FileReader::length(const std::string& path) const {
+Handle FileReader::open_own(const std::string& path) const {
   if (!has(path)) throw Error("variable " + path + " is missing (the file is not whole)");
-  const Handle dataset(H5Dopen2(file_, path.c_str(), H5P_DEFAULT), H5Dclose, "open " + path);
+  const std::string what = "open " + path;
+  Handle dataset(H5Dopen2(file_, path.c_str(), H5P_DEFAULT), H5Dclose, what);
+  // Before anything else is asked: the library opens the sources of a virtual dataset to tell its dimensions.
+  const Handle creation(H5Dget_create_plist(dataset.get()), H5Pclose, what);
+  const H5D_layout_t layout = H5Pget_layout(creation.get());
+  const bool is_own = layout == H5D_CHUNKED || layout == H5D_COMPACT ||
+                      (layout == H5D_CONTIGUOUS && check(H5Pget_external_count(creation.get()), what) == 0);
+  if (!is_own) throw Error("variable " + path + " is stored in another file (only data in the file itself are read)");
+  const int filters = check(H5Pget_nfilters(creation.get()), what);
+  for (int i = 0; i < filters; ++i) {
+    unsigned flags = 0;
+    std::size_t none = 0;
+    const auto filter =
+        H5Pget_filter2(creation.get(), static_cast<unsigned>(i), &flags, &none, nullptr, 0, nullptr, nullptr);
+    if (filter != H5Z_FILTER_SHUFFLE && filter != H5Z_FILTER_DEFLATE && filter != H5Z_FILTER_FLETCHER32) {
+      throw Error("variable " + path + " has filter " + std::to_string(filter) +
+                  " (only shuffle, deflate and fletcher32 are read)");
+    }
+  }
+  return dataset;
+}
+
+std::size_t FileReader::length(const std::string& path) const {
+  const Handle dataset = open_own(path);
   const Handle space(H5Dget_space(dataset.get()), H5Sclose, "open " + path);
   hsize_t dim = 0;
   if (H5Sget_simple_extent_ndims(space.get()) != 1 || H5Sget_simple_extent_dims(space.get(), &dim, nullptr) != 1) {
@@ -94,9 +118,8 @@ std::size_t FileReader::length(const std::string& path) const {
 }
 
 Handle FileReader::open(const std::string& path, Type type, const std::vector<std::size_t>& dims) const {
-  if (!has(path)) throw Error("variable " + path + " is missing (the file is not whole)");
   const std::string what = "open " + path;
-  Handle dataset(H5Dopen2(file_, path.c_str(), H5P_DEFAULT), H5Dclose, what);
+  Handle dataset = open_own(path);
   const Handle stored(H5Dget_type(dataset.get()), H5Tclose, what);
   const bool type_agrees =
       type == Type::kString ? is_string(stored.get()) : H5Tequal(stored.get(), file_type(type)) > 0;
@@ -111,28 +134,19 @@ Handle FileReader::open(const std::string& path, Type type, const std::vector<st
   }
 
   const Handle creation(H5Dget_create_plist(dataset.get()), H5Pclose, what);
-  const H5D_layout_t layout = H5Pget_layout(creation.get());
-  if (layout != H5D_CONTIGUOUS && layout != H5D_CHUNKED && layout != H5D_COMPACT) {
-    throw Error("variable " + path + " is stored in another file (only data in the file itself are read)");
-  }
-  if (layout == H5D_CONTIGUOUS && check(H5Pget_external_count(creation.get()), what) != 0) {
-    throw Error("variable " + path + " is stored in another file (only data in the file itself are read)");
-  }
-  const int filters = check(H5Pget_nfilters(creation.get()), what);
-  for (int i = 0; i < filters; ++i) {
-    unsigned flags = 0;
-    std::size_t none = 0;
-    const auto filter =
-        H5Pget_filter2(creation.get(), static_cast<unsigned>(i), &flags, &none, nullptr, 0, nullptr, nullptr);
-    if (filter != H5Z_FILTER_SHUFFLE && filter != H5Z_FILTER_DEFLATE && filter != H5Z_FILTER_FLETCHER32) {
-      throw Error("variable " + path + " has filter " + std::to_string(filter) +
-                  " (only shuffle, deflate and fletcher32 are read)");
+  const bool is_chunked = H5Pget_layout(creation.get()) == H5D_CHUNKED;
+  if (is_chunked) {
+    // A chunk is unpacked whole, however little of it the variable has.
+    std::array<hsize_t, H5S_MAX_RANK> chunk{};
+    const int rank = check(H5Pget_chunk(creation.get(), H5S_MAX_RANK, chunk.data()), what);
+    if (!std::equal(chunk.begin(), chunk.begin() + rank, extent.begin(), std::less_equal<>())) {
+      throw Error("variable " + path + " has a chunk larger than itself (it is damaged)");
     }
   }
   // Dimensions of a damaged file may ask for any amount of memory: what lies in the file bounds what can be meant.
   const std::uint64_t bytes = product(dims) * (type == Type::kString ? kStringReference : size_of(type));
   const std::uint64_t stored_bytes = H5Dget_storage_size(dataset.get());
-  const std::uint64_t most = layout == H5D_CHUNKED ? stored_bytes * kMostRatio : stored_bytes;
+  const std::uint64_t most = is_chunked ? stored_bytes * kMostRatio : stored_bytes;
   if (stored_bytes > file_size_ || bytes > most) {
     throw Error("variable " + path + " needs " + std::to_string(bytes) + " bytes and the file holds " +
                 std::to_string(std::min(stored_bytes, file_size_)) + " (it is damaged)");
@@ -181,9 +195,8 @@ std::vector<std::string> FileReader::children(const std::string& group, bool gro
 }
 
 FileReader::Shape FileReader::shape(const std::string& path) const {
-  if (!has(path)) throw Error("variable " + path + " is missing (the file is not whole)");
   const std::string what = "open " + path;
-  const Handle dataset(H5Dopen2(file_, path.c_str(), H5P_DEFAULT), H5Dclose, what);
+  const Handle dataset = open_own(path);
   const Handle stored(H5Dget_type(dataset.get()), H5Tclose, what);
   Shape shape{Type::kString, {}, {}};
   if (!is_string(stored.get())) {

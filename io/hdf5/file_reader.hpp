@@ -72,6 +72,8 @@ class FileReader {
  private:
   /// Throws Error beyond what any file can hold.
   static std::size_t product(const std::vector<std::size_t>& dims);
+  /// Opens a variable whose data lie in this file and were packed by filters that this program has.
+  Handle open_own(const std::string& path) const;
   /// Opens a dataset and checks type, dimensions, storage and filters.
   Handle open(const std::string& path, Type type, const std::vector<std::size_t>& dims) const;
   static void read(const Handle& dataset, const std::string& path, Type type, void* out);
