@@ -4,16 +4,17 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "commands.hpp"
 #include "greekgrid/io/chain_file.hpp"
 #include "greekgrid/io/history_file.hpp"
 #include "greekgrid/io/ingest.hpp"
 #include "greekgrid/io/night_file.hpp"
+#include "greekgrid/io/text_file.hpp"
 #include "output.hpp"
 #include "tables.hpp"
 
@@ -160,6 +161,9 @@ std::string of_outlook(const std::string& file) {
                      tickers);
 }
 
+constexpr std::size_t kLongestRecord = std::size_t{16} << 20;
+constexpr int kDeepestRecord = 64;
+
 // Refused rows by rule, from the report that lies beside the file if there is one.
 std::string of_rejects(const std::string& file) {
   const std::string name = file + ".rejects.csv";
@@ -181,21 +185,29 @@ Command add_info(CLI::App& app) {
   return [file] {
     const std::string schema = read_schema_name(*file);
     if (schema == "greekgrid.history") {
-      print(of_history(*file, read_history_file(*file)) + of_rejects(*file));
+      print(plain(of_history(*file, read_history_file(*file)) + of_rejects(*file), true));
       return kDone;
     }
     if (schema == "greekgrid.chains") {
-      print(of_chain(*file, read_chain_file(*file)) + of_rejects(*file));
+      print(plain(of_chain(*file, read_chain_file(*file)) + of_rejects(*file), true));
       return kDone;
     }
-    print(of_night(*file, read_night_summary(*file), of_outlook(*file)) + of_rejects(*file));
-    std::ifstream record(*file + ".run.json");
+    print(plain(of_night(*file, read_night_summary(*file), of_outlook(*file)) + of_rejects(*file), true));
+    const std::optional<std::string> record = text_file_if_any(*file + ".run.json", kLongestRecord);
     if (!record) return kDone;
-    const auto json = nlohmann::ordered_json::parse(record, nullptr, false);
-    if (json.is_discarded()) {
-      print(fmt::format("run record      {}.run.json is not JSON\n", *file));
+    // What lies beside a file may be anything: nesting is bounded, because printing goes down it level by level.
+    bool is_deep = false;
+    const auto shallow = [&](int depth, nlohmann::ordered_json::parse_event_t /*event*/,
+                             nlohmann::ordered_json& /*value*/) {
+      is_deep = is_deep || depth > kDeepestRecord;
+      return !is_deep;
+    };
+    const auto json = nlohmann::ordered_json::parse(*record, shallow, false);
+    if (json.is_discarded() || is_deep) {
+      print(plain(fmt::format("run record      {}.run.json is not JSON\n", *file), true));
     } else {
-      print(fmt::format("run record      {}.run.json\n{}\n", *file, json.dump(2)));
+      const std::string text = json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+      print(plain(fmt::format("run record      {}.run.json\n{}\n", *file, text), true));
     }
     return kDone;
   };

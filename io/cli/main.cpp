@@ -22,15 +22,6 @@ namespace {
 using namespace greekgrid;
 using namespace greekgrid::cli;
 
-// One line, whatever a name or a file's text says: it may hold line ends and codes that a terminal obeys.
-std::string plain(std::string_view message) {
-  std::string line(message);
-  for (char& c : line) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
-  return line;
-}
-
 // The text of a log line, plain.
 class PlainText : public spdlog::custom_flag_formatter {
  public:
@@ -99,8 +90,7 @@ int main(int argc, char** argv) {
     }
     const bool unknown = app.get_subcommands().empty() && argc > 1 && argv[1][0] != '-';
     const std::string problem = unknown ? std::string(argv[1]) + ": no such command" : std::string(error.what());
-    return complain(kUsage,
-                    (problem + " (`greekgrid --help` and `greekgrid COMMAND --help` list what there is)"));
+    return complain(kUsage, (problem + " (`greekgrid --help` and `greekgrid COMMAND --help` list what there is)"));
   }
   return run_command(commands.at(app.get_subcommands().front()->get_name()));
 }

@@ -119,7 +119,7 @@ struct Limits {
 
   explicit Limits(std::uint64_t file_size)
       : handed_over(256 * kMiB + 64 * file_size),
-        cpu_seconds(5 + file_size / (4 * kMiB)),
+        cpu_seconds(3 + file_size / (2 * kMiB)),
         wall(static_cast<std::int64_t>(40 + file_size / (2 * kMiB))) {
     if (!kLimitMemory) return;
     // The limit counts all that this process has mapped already; with a GPU that is tens of GiB.

@@ -138,7 +138,7 @@ class Maker:
             change(f)
         return self.path.read_bytes()
 
-    def rewrite(self, change):
+    def rewrite(self, change, chunked_by_one=None):
         """The same values in the oldest form of the format, which has no checksum anywhere."""
         self.path.unlink(missing_ok=True)
         with h5py.File(self.sound) as f, h5py.File(self.path, "w", libver=("earliest", "v108")) as g:
@@ -149,7 +149,7 @@ class Maker:
                 for key, value in group.attrs.items():
                     made.attrs.create(key, value, dtype=group.attrs.get_id(key).dtype)
             for old in datasets:
-                g.create_dataset(old.name, data=old[()], dtype=old.dtype, chunks=old.chunks)
+                g.create_dataset(old.name, data=old[()], dtype=old.dtype, chunks=(1,) * old.ndim if old.name == chunked_by_one else old.chunks)
             for old in datasets:
                 if h5py.h5ds.is_scale(old.id):
                     g[old.name].make_scale(old.name.split("/")[-1])
@@ -684,10 +684,7 @@ class Maker:
 
         def old_chunks(change):
             """Numbers in so many chunks that their tree has two levels, without a checksum anywhere."""
-            def create(f):
-                f.create_dataset("many", data=numpy.arange(3000), chunks=(1,))
-                f["many"].make_scale("many")
-            self.rewrite(create)
+            self.rewrite(lambda f: None, "/" + self.target["chunked"])
             made = Bytes(self.path)
             change(made, [at for at in self.all_of(made, b"TREE") if made.data[at + 4] == 1])
             return bytes(made.data)
