@@ -25,10 +25,12 @@ constexpr std::size_t kLongestText = std::size_t{1} << 16, kLongestAttribute = s
 bool is_hard_path(hid_t file, const std::string& path) {
   for (std::size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
     const std::string part = path.substr(0, end);
-    H5L_info_t link;
-    if (part != "/" && (H5Lget_info(file, part.c_str(), &link, H5P_DEFAULT) < 0 || link.type != H5L_TYPE_HARD)) {
-      H5Eclear2(H5E_DEFAULT);
-      return false;
+    if (part != "/") {
+      // What cannot be looked up is damaged, not absent: an older file may lack it, this one may not.
+      H5L_info_t link;
+      if (check(H5Lexists(file, part.c_str(), H5P_DEFAULT), "look for " + part) == 0) return false;
+      check(H5Lget_info(file, part.c_str(), &link, H5P_DEFAULT), "look for " + part);
+      if (link.type != H5L_TYPE_HARD) return false;
     }
     if (end == std::string::npos) return true;
   }
