@@ -359,6 +359,10 @@ def case_limits(folder):
         run("run", sound / "chains.h5", "-o", "n.h5", "--config", "long.toml", cwd=folder, code=code)
     (folder / "long_profile.toml").write_text("#" * (mib + 1))
     refused(["ingest", "greeks.csv", "-o", "c.h5", "--profile", "long_profile.toml"], "1 MiB")
+    # Keys: 32 parts.
+    for parts, words in ((32, "is not a configuration key"), (33, "more than 32 parts"), (100000, "more than 32 parts")):
+        (folder / "keys.toml").write_text(".".join("a" * parts) + " = 1\n")
+        refused(["run", sound / "chains.h5", "-o", "n.h5", "--config", "keys.toml"], words)
     # Text: 1000 times its compressed size.
     (folder / "bomb.csv.gz").write_bytes(gzip.compress(LONG_ROW.encode() + b"\n" * (64 << 20), 9))
     refused(["ingest", "bomb.csv.gz", "-o", "c.h5"], "1000 times")
