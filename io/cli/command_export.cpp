@@ -679,7 +679,7 @@ int run_export(const Options& options) {
   }
   const bool is_json = options.format == "json";
   if (group.is_empty_table) {
-    std::fprintf(stderr, "greekgrid: %s: group %s has no rows\n", options.file.c_str(), group.path.c_str());
+    std::fprintf(stderr, "greekgrid: %s: group %s has no rows\n", plain(options.file).c_str(), group.path.c_str());
     Sink sink(options.output);
     sink.write(is_json ? "[]\n" : "");
     sink.finish();

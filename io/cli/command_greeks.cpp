@@ -151,8 +151,8 @@ int run_greeks(const std::string& input, const std::string& output) {
       text += fmt::format(",{:.17g}\n", g.rho);
     } else {
       ++unusable;
-      std::fprintf(stderr, "greekgrid: %s:%zu: %s (the row is NaN in the output)\n", name.c_str(), row,
-                   problem.c_str());
+      std::fprintf(stderr, "greekgrid: %s:%zu: %s (the row is NaN in the output)\n", plain(name).c_str(), row,
+                   plain(problem).c_str());
       text += "nan";
       for (std::size_t k = 0; k < kGreekCount + 1; ++k) text += ",nan";
       text += '\n';

@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 
 #include "commands.hpp"
@@ -18,6 +18,7 @@
 #include "greekgrid/io/history_file.hpp"
 #include "greekgrid/io/ingest.hpp"
 #include "greekgrid/io/night_file.hpp"
+#include "greekgrid/io/text_file.hpp"
 #include "output.hpp"
 #include "tables.hpp"
 
@@ -337,11 +338,11 @@ Command add_info(CLI::App& app) {
     }
     const std::string schema = read_schema_name(*file);
     if (schema == "greekgrid.history") {
-      print(of_history(*file, read_history_file(*file)) + of_rejects(*file));
+      print(plain(of_history(*file, read_history_file(*file)) + of_rejects(*file), true));
       return kDone;
     }
     if (schema == "greekgrid.chains") {
-      print(of_chain(*file, read_chain_file(*file)) + of_rejects(*file));
+      print(plain(of_chain(*file, read_chain_file(*file)) + of_rejects(*file), true));
       return kDone;
     }
     const NightSummary night = read_night_summary(*file);
@@ -351,7 +352,7 @@ Command add_info(CLI::App& app) {
       print(stored->second + "\n");
       return kDone;
     }
-    print(of_night(*file, night, of_outlook(*file)) + of_rejects(*file));
+    print(plain(of_night(*file, night, of_outlook(*file)) + of_rejects(*file), true));
     return kDone;
   };
 }

@@ -1,11 +1,14 @@
 // greekgrid: the program. Standard output holds what was asked for; log, progress and errors go to standard error.
 
+#include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <cstdio>
 #include <exception>
 #include <map>
+#include <memory>
+#include <string_view>
 
 #include "commands.hpp"
 #include "greekgrid/host/night_run.hpp"
@@ -19,8 +22,18 @@ namespace {
 using namespace greekgrid;
 using namespace greekgrid::cli;
 
-int complain(int code, const char* message) {
-  std::fprintf(stderr, "greekgrid: %s\n", message);
+// The text of a log line, plain.
+class PlainText : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const std::tm& /*time*/, spdlog::memory_buf_t& out) override {
+    const std::string line = plain({message.payload.data(), message.payload.size()});
+    out.append(line.data(), line.data() + line.size());
+  }
+  std::unique_ptr<spdlog::custom_flag_formatter> clone() const override { return std::make_unique<PlainText>(); }
+};
+
+int complain(int code, std::string_view message) {
+  std::fprintf(stderr, "greekgrid: %s\n", plain(message).c_str());
   return code;
 }
 
@@ -51,7 +64,9 @@ int run_command(const Command& command) {
 int main(int argc, char** argv) {
   watch_signals();
   auto logger = spdlog::stderr_logger_mt("greekgrid");
-  logger->set_pattern("%Y-%m-%dT%H:%M:%SZ %l %v", spdlog::pattern_time_type::utc);
+  auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
+  formatter->add_flag<PlainText>('*').set_pattern("%Y-%m-%dT%H:%M:%SZ %l %*");
+  logger->set_formatter(std::move(formatter));
   spdlog::set_default_logger(logger);
 
   CLI::App app("Dealer-exposure surfaces, gamma levels and Greeks under scenarios, from option chains.", "greekgrid");
@@ -76,8 +91,7 @@ int main(int argc, char** argv) {
     }
     const bool unknown = app.get_subcommands().empty() && argc > 1 && argv[1][0] != '-';
     const std::string problem = unknown ? std::string(argv[1]) + ": no such command" : std::string(error.what());
-    return complain(kUsage,
-                    (problem + " (`greekgrid --help` and `greekgrid COMMAND --help` list what there is)").c_str());
+    return complain(kUsage, (problem + " (`greekgrid --help` and `greekgrid COMMAND --help` list what there is)"));
   }
   return run_command(commands.at(app.get_subcommands().front()->get_name()));
 }

@@ -18,6 +18,14 @@ void print(std::string_view text) {
   }
 }
 
+std::string plain(std::string_view text, bool lines) {
+  std::string made(text);
+  for (char& c : made) {
+    if ((static_cast<unsigned char>(c) < 0x20 && !(lines && c == '\n')) || c == 0x7f) c = '?';
+  }
+  return made;
+}
+
 void flush_output() {
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
     throw OutputError(fmt::format("standard output: not written ({})", std::strerror(errno)));

@@ -14,6 +14,9 @@ namespace greekgrid::cli {
 
 /// Writes to standard output. @throws OutputError if it does not take all of it.
 void print(std::string_view text);
+/// A text with its control characters replaced, line ends left out of that where `lines`: a name or a file may hold
+/// codes that a terminal obeys.
+std::string plain(std::string_view text, bool lines = false);
 /// Flushes standard output. @throws OutputError
 void flush_output();
 

@@ -6,12 +6,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <fstream>
 #include <optional>
-#include <sstream>
 
 #include "commands.hpp"
 #include "greekgrid/io/chain_file.hpp"
+#include "greekgrid/io/text_file.hpp"
 #include "output.hpp"
 
 namespace greekgrid::cli {
@@ -51,11 +50,8 @@ IngestOptions ingest_options(const SourceOptions& options) {
   }
   if (!options.profile.empty()) {
     if (options.format != "auto") throw UsageError("--profile with --format (the profile is the format)");
-    std::ifstream in(options.profile, std::ios::binary);
-    std::stringstream text;
-    if (in) text << in.rdbuf();
-    if (!in || !text) throw InputError(options.profile + ": cannot be read (missing or no file) check the path");
-    made.profile = text.str();
+    constexpr std::size_t kMost = std::size_t{1} << 20;
+    made.profile = read_text_file(options.profile, kMost);
     made.profile_name = options.profile;
   }
   if (!options.quote_time.empty()) made.quote_time = parse_instant(options.quote_time);

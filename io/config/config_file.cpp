@@ -7,12 +7,14 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
-#include <fstream>
 #include <functional>
 #include <initializer_list>
 #include <optional>
 #include <set>
 #include <sstream>
+
+#include "greekgrid/io/text_file.hpp"
+#include "toml_keys.hpp"
 
 namespace greekgrid {
 namespace {
@@ -312,6 +314,10 @@ void read_moves(Section& s, std::vector<NamedMove>& moves) {
 
 RunConfig parse_config(std::string_view text, std::string_view file) {
   toml::table tables;
+  if (const std::size_t line = line_of_long_key(text); line != 0) {
+    throw InputError(std::string(file) + ":" + std::to_string(line) + ": a key of more than " +
+                     std::to_string(kMostKeyParts) + " parts (see the reference in docs/configuration.md)");
+  }
   try {
     tables = toml::parse(text, file);
   } catch (const toml::parse_error& error) {
@@ -469,16 +475,8 @@ RunConfig parse_config(std::string_view text, std::string_view file) {
 }
 
 RunConfig read_config(const std::filesystem::path& path) {
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) {
-    throw InputError(path.string() + ": no such file (a configuration is a TOML file) check --config");
-  }
-  if (std::filesystem::file_size(path, error) > (1U << 20))
-    throw InputError(path.string() + ": larger than 1 MiB (no configuration)");
-  std::ifstream in(path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  if (!in.good() && !in.eof()) throw InputError(path.string() + ": cannot be read");
-  RunConfig config = parse_config(text, path.string());
+  constexpr std::size_t kMost = std::size_t{1} << 20;
+  RunConfig config = parse_config(read_text_file(path, kMost), path.string());
   if (!config.market.rate_curve_file.empty()) {
     // A name in a configuration is meant from where the configuration lies.
     config.market.rate_curve_file = (path.parent_path() / config.market.rate_curve_file).string();

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstring>
 #include <map>
+#include <new>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -85,6 +86,8 @@ class ArchiveWriter {
     while (size > 0) {
       const ssize_t wrote = ::write(fd_, data, size);
       if (wrote < 0 && errno == EINTR) continue;
+      // The limit of a child, whose answer is kept in memory.
+      if (wrote < 0 && errno == EFBIG) throw std::bad_alloc();
       if (wrote <= 0) throw NoRoom("hand over what was read failed");
       data += wrote;
       size -= static_cast<std::size_t>(wrote);

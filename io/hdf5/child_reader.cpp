@@ -44,7 +44,22 @@ class Descriptor {
   throw InputError(path.string() + ": " + problem);
 }
 
-/// Opens a regular file and finds its size. A pipe is refused, not waited for.
+/// A message in which a damaged file may have had a word: one line, no control codes, not endless.
+std::string plain_message(std::string text) {
+  constexpr std::size_t kMost = 600;
+  if (text.size() > kMost) {
+    const std::size_t end = text.size() - kMost / 3;
+    text = text.substr(0, kMost / 2) + " [...] " + text.substr(end);
+  }
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  return text;
+}
+
+constexpr std::uint64_t kBlock = 512, kMostHoles = 16, kSmall = 16 << 20;
+
+/// Opens a regular file and finds its size, holes left out. A pipe is refused, not waited for.
 int open_regular(const std::filesystem::path& path, std::uint64_t& size) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) refuse(path, std::string("cannot be read (") + std::strerror(errno) + ")");
@@ -53,7 +68,9 @@ int open_regular(const std::filesystem::path& path, std::uint64_t& size) {
     ::close(fd);
     refuse(path, "cannot be read (not a regular file)");
   }
-  size = static_cast<std::uint64_t>(found.st_size);
+  // Holes cost an attacker nothing, and a sound file has none to speak of: they do not raise the limits.
+  const std::uint64_t held = static_cast<std::uint64_t>(found.st_blocks) * kBlock * kMostHoles + kSmall;
+  size = std::min(static_cast<std::uint64_t>(found.st_size), held);
   return fd;
 }
 
@@ -96,11 +113,13 @@ constexpr bool kLimitMemory = true;
 /// Limits of a child: what an honest file of that size needs many times over.
 struct Limits {
   rlim_t memory = RLIM_INFINITY;
+  rlim_t handed_over;
   rlim_t cpu_seconds;
   std::chrono::seconds wall;
 
   Limits(std::uint64_t file_size, std::uint64_t work)
-      : cpu_seconds(5 + file_size / (4 * kMiB) + work / (8 * kMiB)),
+      : handed_over(256 * kMiB + 64 * file_size),
+        cpu_seconds(3 + file_size / (2 * kMiB) + work / (8 * kMiB)),
         wall(static_cast<std::int64_t>(40 + file_size / (2 * kMiB) + work / (4 * kMiB))) {
     if (!kLimitMemory) return;
     // The limit counts all that this process has mapped already; with a GPU that is tens of GiB.
@@ -111,7 +130,7 @@ struct Limits {
       ::close(statm);
     }
     const auto mapped = static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-    if (pages > 0) memory = mapped + 1024 * kMiB + 64 * file_size;
+    if (pages > 0) memory = mapped + 512 * kMiB + 64 * file_size;
   }
 };
 
@@ -132,6 +151,9 @@ void lower_limit(int resource, rlim_t most) {
   for (const int crash : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGXCPU}) ::signal(crash, SIG_DFL);
   // A signal to the whole process group is for the parent to answer; its end is the end of this process too.
   for (const int stop : {SIGINT, SIGTERM}) ::signal(stop, SIG_IGN);
+  // What is handed over lies in memory too, which only this limits.
+  ::signal(SIGXFSZ, SIG_IGN);
+  lower_limit(RLIMIT_FSIZE, limits.handed_over);
   lower_limit(RLIMIT_CORE, 0);
   lower_limit(RLIMIT_CPU, limits.cpu_seconds);
   if (limits.memory != RLIM_INFINITY) lower_limit(RLIMIT_AS, limits.memory);
@@ -265,7 +287,7 @@ void read_in_child(const std::filesystem::path& path, Spool& out, const ReadFunc
     in(problem);
     throw Error(problem);
   } catch (const Error& error) {
-    refuse(path, error.what());
+    refuse(path, plain_message(error.what()));
   }
 }
 

@@ -5,6 +5,7 @@
 #include <cfloat>
 #include <cmath>
 #include <cstring>
+#include <memory>
 #include <stdexcept>
 
 #include "vector_state.hpp"
@@ -107,6 +108,28 @@ std::string compressor_name() {
          std::to_string(ISAL_PATCH_VERSION) + " level " + std::to_string(kDeflateLevel);
 }
 
+bool unpacks_to(std::span<const std::uint8_t> packed, std::size_t size) {
+  // What was unpacked is not looked at: a piece of memory is written over and over.
+  std::vector<std::uint8_t> piece(std::min<std::size_t>(size, std::size_t{1} << 18) + 1);
+  const auto inflate = std::make_unique<inflate_state>();
+  isal_inflate_init(inflate.get());
+  inflate->crc_flag = ISAL_ZLIB;
+  inflate->next_in = const_cast<std::uint8_t*>(packed.data());
+  inflate->avail_in = static_cast<std::uint32_t>(packed.size());
+  for (std::size_t done = 0; done <= size;) {
+    inflate->next_out = piece.data();
+    inflate->avail_out = static_cast<std::uint32_t>(piece.size());
+    const int status = isal_inflate(inflate.get());
+    clear_upper_halves();
+    if (status != ISAL_DECOMP_OK || inflate->avail_out > piece.size()) return false;
+    const std::size_t more = piece.size() - inflate->avail_out;
+    done += more;
+    if (inflate->block_state == ISAL_BLOCK_FINISH) return done == size;
+    if (more == 0 && inflate->avail_in == 0) return false;
+  }
+  return false;
+}
+
 struct ChunkEncoder::State {
   isal_zstream stream;
   std::vector<std::uint8_t> scratch = std::vector<std::uint8_t>(ISAL_DEF_LVL1_DEFAULT);
@@ -149,6 +172,15 @@ std::vector<std::uint8_t> ChunkEncoder::encode(std::span<const std::uint8_t> byt
 
 std::string compressor_name() {
   return "libdeflate " LIBDEFLATE_VERSION_STRING " level " + std::to_string(kDeflateLevel);
+}
+
+bool unpacks_to(std::span<const std::uint8_t> packed, std::size_t size) {
+  std::vector<std::uint8_t> out(size);
+  const std::unique_ptr<libdeflate_decompressor, decltype(&libdeflate_free_decompressor)> decompressor(
+      libdeflate_alloc_decompressor(), libdeflate_free_decompressor);
+  if (!decompressor) throw std::bad_alloc();
+  return libdeflate_zlib_decompress(decompressor.get(), packed.data(), packed.size(), out.data(), size, nullptr) ==
+         LIBDEFLATE_SUCCESS;
 }
 
 struct ChunkEncoder::State {

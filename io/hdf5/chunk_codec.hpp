@@ -42,6 +42,9 @@ void shuffle(std::span<const std::uint8_t> from, std::size_t size, std::span<std
 /// HDF5's fletcher32 checksum (H5_checksum_fletcher32: 16-bit big-endian words, an odd byte as the high one).
 std::uint32_t fletcher32(std::span<const std::uint8_t> bytes);
 
+/// Whether a zlib stream is whole and holds exactly `size` bytes. No more than that is unpacked, whatever it holds.
+bool unpacks_to(std::span<const std::uint8_t> packed, std::size_t size);
+
 /// Encodes chunks; one object per thread, its buffers are reused.
 class ChunkEncoder {
  public:

@@ -33,7 +33,7 @@ class FileReader {
     std::vector<T> out;
     const Handle dataset = open(path, type_of<T>(), dims);
     out.resize(product(dims));
-    read(dataset, path, type_of<T>(), out.data());
+    read(dataset, path, type_of<T>(), dims, out.data());
     return out;
   }
   std::vector<std::string> strings(const std::string& path, std::size_t length) const;
@@ -74,14 +74,21 @@ class FileReader {
  private:
   /// Throws Error beyond what any file can hold.
   static std::size_t product(const std::vector<std::size_t>& dims);
+  /// Opens a variable whose data lie in this file and were packed by filters that this program has.
+  Handle open_own(const std::string& path) const;
   /// Opens a dataset and checks type, dimensions, storage and filters.
   Handle open(const std::string& path, Type type, const std::vector<std::size_t>& dims) const;
-  static void read(const Handle& dataset, const std::string& path, Type type, void* out);
-  static void read_part(const Handle& dataset, const std::string& path, Type type,
-                        const std::vector<std::size_t>& begin, const std::vector<std::size_t>& count, void* out);
-  static std::vector<std::string> read_strings(const Handle& dataset, const std::string& path,
-                                               const std::vector<std::size_t>& begin,
-                                               const std::vector<std::size_t>& count);
+  /// Refuses a variable of which a chunk that a selection meets is missing or does not unpack to its length. The
+  /// library itself would unpack any amount, and pass on what lies in memory behind a chunk that is too short.
+  void check_chunks(const Handle& dataset, const std::string& path, const std::vector<hsize_t>& begin,
+                    const std::vector<hsize_t>& count) const;
+  void read(const Handle& dataset, const std::string& path, Type type, const std::vector<std::size_t>& dims,
+            void* out) const;
+  void read_part(const Handle& dataset, const std::string& path, Type type, const std::vector<std::size_t>& begin,
+                 const std::vector<std::size_t>& count, void* out) const;
+  std::vector<std::string> read_strings(const Handle& dataset, const std::string& path,
+                                        const std::vector<std::size_t>& begin,
+                                        const std::vector<std::size_t>& count) const;
   Handle open_attribute(const std::string& object, const std::string& name) const;
   std::vector<std::string> texts(const Handle& attribute, const std::string& name) const;
 

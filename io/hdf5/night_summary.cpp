@@ -213,6 +213,23 @@ void validate(const NightSummary& summary) {
   }
 }
 
+/// Names are printed as they are, on terminals too.
+void make_plain(NightSummary& summary) {
+  NightHeader& header = summary.header;
+  for (std::vector<std::string>* names : {&header.position, &header.iv_rule, &summary.warnings}) {
+    for (std::string& name : *names) h5::make_plain(name);
+  }
+  for (LevelRow& row : summary.level) {
+    h5::make_plain(row.ticker);
+    h5::make_plain(row.position);
+  }
+  for (CrossingRow& row : summary.crossing) {
+    h5::make_plain(row.ticker);
+    h5::make_plain(row.position);
+  }
+  for (TickerQuality& row : summary.quality) h5::make_plain(row.ticker);
+}
+
 template <class Archive, class Out>
 void transfer_summary(Archive& archive, Out& out) {
   auto& header = out.summary.header;
@@ -294,6 +311,7 @@ NightSummary read_night_summary(const std::filesystem::path& path) {
           }
           if (name == h5::kDeltaChange) result.summary.header.delta_change = true;
         }
+        make_plain(result.summary);
         validate(result.summary);
       });
   return result.summary;

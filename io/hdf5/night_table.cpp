@@ -97,23 +97,15 @@ void collect_groups(const h5::FileReader& file, const std::string& path, std::si
   for (const std::string& name : below) collect_groups(file, child_of(path, name), depth + 1, out);
 }
 
-/// Text for people and programs: UTF-8, control characters replaced.
-void make_plain(std::string& text) {
-  text = h5::as_utf8(text);
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
-}
-
 /// Checks what a child process says of a variable, and makes its texts plain. Returns the number of its values.
 std::size_t validate(TableVariable& v) {
   const auto require = [&](bool holds, const char* rule) {
     if (!holds) throw h5::Error("variable " + v.name + " is wrong (" + rule + ")");
   };
-  make_plain(v.name);
-  make_plain(v.long_name);
-  make_plain(v.units);
-  for (std::string& meaning : v.flag_meanings) make_plain(meaning);
+  h5::make_plain(v.name);
+  h5::make_plain(v.long_name);
+  h5::make_plain(v.units);
+  for (std::string& meaning : v.flag_meanings) h5::make_plain(meaning);
   for (const std::string& dim : v.dims) require(h5::is_symbol(dim), "a dimension's name is no name");
   require(h5::is_symbol(v.name), "its name is no name");
   require(!v.dims.empty() && v.dims.size() == v.lengths.size(), "dimensions and lengths differ in number");
@@ -132,7 +124,7 @@ std::size_t validate(TableVariable& v) {
 
 /// Every dimension of a group has a coordinate of its length.
 void validate_group(TableGroup& group) {
-  make_plain(group.path);
+  h5::make_plain(group.path);
   std::map<std::string, std::int64_t> length;
   for (TableVariable& v : group.variables) {
     validate(v);
@@ -224,7 +216,7 @@ std::vector<TableColumn> take_columns(h5::ArchiveReader& in, const TableSelectio
       in(values);
       if (values.size() != count) throw h5::Error("variable " + v.name + " has another number of values than places");
       if constexpr (std::is_same_v<decltype(zero), std::string>) {
-        for (std::string& text : values) make_plain(text);
+        for (std::string& text : values) h5::make_plain(text);
       }
       column.values = std::move(values);
     });
@@ -250,7 +242,7 @@ TableFile list_groups(const std::filesystem::path& path) {
       },
       [&](h5::ArchiveReader& in) {
         in(result.schema, result.groups);
-        make_plain(result.schema);
+        h5::make_plain(result.schema);
         for (TableGroup& group : result.groups) validate_group(group);
         if (result.groups.empty()) throw h5::Error("there is no group (the file is damaged)");
       });

@@ -48,7 +48,16 @@ bool is_instant(Instant instant) {
 
 bool is_symbol(std::string_view text) {
   const auto is_plain = [](char c) { return static_cast<unsigned char>(c) > 0x20 && c != 0x7f; };
-  return !text.empty() && std::all_of(text.begin(), text.end(), is_plain) && as_utf8(text) == text;
+  constexpr std::size_t kLongest = 256;
+  return !text.empty() && text.size() <= kLongest && std::all_of(text.begin(), text.end(), is_plain) &&
+         as_utf8(text) == text;
+}
+
+void make_plain(std::string& text) {
+  text = as_utf8(text);
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
 }
 
 std::vector<ChainSource> read_sources(const FileReader& file) {

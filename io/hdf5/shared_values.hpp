@@ -35,8 +35,10 @@ inline constexpr const char* kStyleMeanings = "unknown am pm";
 std::optional<Instant> instant_from_iso(std::string_view text);
 /// Whether an instant lies in the years 1970 to 9999, those that ISO 8601 spells with four digits.
 bool is_instant(Instant instant);
-/// Whether a text can name a ticker or a root: not empty, UTF-8, no blanks, no control characters.
+/// Whether a text can name a ticker or a root: of 1 to 256 bytes, UTF-8, no blanks, no control characters.
 bool is_symbol(std::string_view text);
+/// Makes a text fit for people and terminals: UTF-8, control characters replaced.
+void make_plain(std::string& text);
 /// source_name and source_sha256 of the root. Throws Error.
 std::vector<ChainSource> read_sources(const FileReader& file);
 

@@ -12,6 +12,7 @@
 
 #include "greekgrid/io/error.hpp"
 #include "profile_texts.hpp"
+#include "toml_keys.hpp"
 
 namespace greekgrid::ingest_detail {
 namespace {
@@ -383,6 +384,10 @@ bool is_accepted(std::string_view text, const ColumnRule& rule) {
 Profile parse_profile(std::string_view text, std::string_view where) {
   if (text.size() > kTextLimit) throw InputError(std::string(where) + ": longer than 1 MiB (limit) this is no profile");
   toml::table document;
+  if (const std::size_t line = line_of_long_key(text); line != 0) {
+    throw InputError(std::string(where) + ":" + std::to_string(line) + ": a key of more than " +
+                     std::to_string(kMostKeyParts) + " parts (a profile has no such key) correct the line");
+  }
   try {
     document = toml::parse(text, where);
   } catch (const toml::parse_error& error) {

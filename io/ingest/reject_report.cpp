@@ -1,4 +1,6 @@
+#include <filesystem>
 #include <fstream>
+#include <string_view>
 #include <vector>
 
 #include "greekgrid/io/ingest.hpp"
@@ -41,11 +43,16 @@ void write_reject_report(const Diagnostics& rejects, const std::filesystem::path
 std::map<std::string, std::size_t> count_reject_report(const std::filesystem::path& path) {
   constexpr std::size_t kRule = 4;  // file,row,ticker,field,rule,value
   std::map<std::string, std::size_t> rules;
+  // What lies beside a file may be anything: a pipe is not waited for, and a line has a limit.
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return rules;
   std::ifstream report(path);
   std::vector<std::string_view> fields;
-  std::string line, unquoted;
-  std::getline(report, line);
-  while (std::getline(report, line)) {
+  std::string unquoted;
+  std::vector<char> line_of(ingest_detail::kLineLimit + 1);
+  report.getline(line_of.data(), static_cast<std::streamsize>(line_of.size()));
+  while (report.getline(line_of.data(), static_cast<std::streamsize>(line_of.size()))) {
+    const std::string_view line(line_of.data());
     // A value holds no line end: control characters are replaced before it is reported.
     if (ingest_detail::split_fields(line, fields, unquoted) && fields.size() > kRule)
       ++rules[std::string(fields[kRule])];

@@ -299,19 +299,24 @@ bool SourceText::ended() const {
 }
 
 void SourceText::read(std::string& text, std::size_t count) {
-  if (state_->ended) return;
-  const std::size_t before = text.size();
-  text.resize(before + count);
+  // In growing steps: a short text does not pay for the room of a long one.
+  constexpr std::size_t kFirstStep = std::size_t{64} << 10;
   std::size_t done = 0;
-  if (state_->archive) {
-    done = state_->extract(text.data() + before, count);
-  } else if (state_->gzip) {
-    done = state_->decompress(text.data() + before, count);
-  } else {
-    done = state_->copy(text.data() + before, count);
-    state_->count_text(done);
+  while (!state_->ended && done < count) {
+    const std::size_t before = text.size(), room = std::min(count - done, std::max(kFirstStep, done));
+    text.resize(before + room);
+    std::size_t got = 0;
+    if (state_->archive) {
+      got = state_->extract(text.data() + before, room);
+    } else if (state_->gzip) {
+      got = state_->decompress(text.data() + before, room);
+    } else {
+      got = state_->copy(text.data() + before, room);
+      state_->count_text(got);
+    }
+    text.resize(before + got);
+    done += got;
   }
-  text.resize(before + done);
 }
 
 void SourceText::read_all(std::string& text) {

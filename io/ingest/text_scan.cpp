@@ -208,9 +208,11 @@ Spoken listen(std::string_view text) {
             minutes = number(minute_digits);
             if (minute_digits != 2) said.conflict = true;
           }
-          if (digits == 0 || digits == 3 || digits > 4 || value > 14 || minutes < 0 || minutes > 59)
+          if (digits == 0 || digits == 3 || digits > 4 || value > 14 || minutes < 0 || minutes > 59) {
             said.conflict = true;
-          offset = sign * (value * 3600 + minutes * 60);
+          } else {
+            offset = sign * (value * 3600 + minutes * 60);
+          }
         }
         said.zone = offset;
       } else if (const int month = month_of(word); month > 0 && word.size() >= 3) {

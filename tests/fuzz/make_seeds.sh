@@ -2,7 +2,7 @@
 # make_seeds.sh DIR: writes a small seed corpus per fuzz target below DIR. The chains are invented.
 set -euo pipefail
 dir=${1:?directory}
-mkdir -p "$dir"/{cboe_csv,cboe_json,occ_json,table,profile,gzip,zip,config,rate_curve,history,ranking,corrections}
+mkdir -p "$dir"/{cboe_csv,cboe_json,occ_json,table,profile,gzip,zip,config,rate_curve,history,ranking,corrections,symbol,greeks,open_interest}
 
 header='Expiration Date,Calls,Last Sale,Net,Bid,Ask,Volume,IV,Delta,Gamma,Open Interest,Strike,Puts,Last Sale,Net,Bid,Ask,Volume,IV,Delta,Gamma,Open Interest'
 row='Fri Aug 25 2023,AMD230825C00100000,6.1,0.5,6.05,6.2,11,0.45,0.81,0.03,321,100.00,AMD230825P00100000,0.4,-0.1,0.38,0.41,7,0.44,-0.19,0.03,123'
@@ -63,3 +63,16 @@ printf 'rank,symbol,avg_dollar_volume_60d,last_close\n1,MU,45692842261,966.78\n2
 printf 'ticker,weight\r\n"^spx",1.5\r\nSPY,2e9\r\nSPY,1\r\n' > "$dir/ranking/weight"
 
 printf 'symbol,date,factor\nNVDA,2024-06-10,10\n"T",2022-04-11,1.3242,spin-off\n' > "$dir/corrections/1"
+
+i=0
+for text in SPXW231115C04375000 'SPY   240119P00450500' O:SPY260717C00105000 AMD1230825P00100000 BRKB260717P00105000 ^SPX BRK/B '1,234.5' 1e-5 '-99.99' \
+  2026-07-10 07/10/2026 'Fri Nov 20 2026' '23 de marzo de 2022' 2026-07-12T06:30:38.456007-04:00 'January 7, 2024 at 10:52 AM EST' '14. Dezember 2023 um 16:15 Uhr MEZ'; do
+  i=$((i + 1))
+  printf '%s' "$text" > "$dir/symbol/$i"
+done
+
+printf 'right,spot,strike,rate,dividend_yield,iv,tau\nC,100,100,0.05,0.01,0.2,0.5\nput,1e308,1,0,0,0.2,1\n-1,100,100,0,0,0.2,0\n' > "$dir/greeks/1"
+printf '\xef\xbb\xbftau,iv,"right",strike,spot,rate,dividend_yield,"no ""te"""\r\n1,.2,P,"1,5",3,0,0,"a,b"\r\n' > "$dir/greeks/2"
+
+printf '{"ticker":"SPY","closes":{"20-8":762.6},"days":{"20-8":{"2026-08-21":{"500.0":{"call_oi":10,"put_oi":3344},"505":7}}},"updated_at":"2026-08-22T04:28:16Z"}' > "$dir/open_interest/days"
+printf 'underlying,updated,underlying_price,option_symbol,expiration,right,strike,open_interest\nSPY,2026-08-20T16:00:00-04:00,760,SPY260821C00500000,2026-08-21,C,500,77\n' > "$dir/open_interest/long"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# run.sh [SECONDS]: builds the fuzz targets with clang and runs each of them for a while (10 s). Exit 77: skipped.
+# run.sh [SECONDS]: builds the fuzz targets with clang and runs each of them for a while (10 s), from the committed corpus
+# and made seeds. SECONDS 0: builds alone. Exit 77: skipped.
 # A finding is left beside the corpus as crash-*, and the run fails.
 set -euo pipefail
 seconds=${1:-10}
@@ -23,10 +24,12 @@ cmake -S "$here" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=None -DCMAKE_C_COMPILER
   -DCMAKE_CXX_COMPILER="$clang" > "$build.log" 2>&1 || { cat "$build.log"; exit 1; }
 cmake --build "$build" --parallel 2
 "$here/make_seeds.sh" "$build/seeds"
-for format in cboe_csv cboe_json occ_json table profile gzip zip config rate_curve history ranking corrections; do
+if [[ $seconds -eq 0 ]]; then exit 0; fi
+for format in cboe_csv cboe_json occ_json table profile gzip zip config rate_curve history ranking corrections symbol greeks \
+  open_interest answer; do
   corpus=$build/corpus/$format
-  mkdir -p "$corpus"
+  mkdir -p "$corpus" "$build/seeds/$format" "$here/corpus/$format"
   echo "== $format, $seconds s"
   (cd "$build" && ./fuzz_$format -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=16384 \
-    -print_final_stats=1 -artifact_prefix="$build/$format-" "$corpus" "$build/seeds/$format" 2>&1 | tail -n 12)
+    -close_fd_mask=1 -print_final_stats=1 -artifact_prefix="$build/$format-" "$corpus" "$build/seeds/$format" "$here/corpus/$format" 2>&1 | tail -n 12)
 done

@@ -10,6 +10,7 @@
 #include <deque>
 #include <limits>
 #include <numeric>
+#include <span>
 #include <vector>
 
 #include "handle.hpp"
@@ -136,6 +137,30 @@ TEST(ChunkCodec, EncodesTheSameBytesAtAnyAddress) {
       for (ChunkEncoder& encoder : encoders) ASSERT_EQ(encoder.encode(bytes, 1), expected) << length << ' ' << text;
     }
   }
+}
+
+TEST(ChunkCodec, KnowsWhetherAStreamHoldsExactlySoManyBytes) {
+  constexpr std::size_t kPiece = std::size_t{1} << 18;  // of which it is unpacked
+  ChunkEncoder encoder;
+  for (const std::size_t size :
+       {std::size_t{0}, std::size_t{1}, std::size_t{1000}, kPiece, kPiece + 1, 4 * kPiece + 7}) {
+    std::vector<std::uint8_t> bytes(size);
+    for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::uint8_t>(i * i >> 7U);
+    std::vector<std::uint8_t> packed = encoder.encode(bytes, 1);
+    packed.resize(packed.size() - 4);
+    EXPECT_TRUE(unpacks_to(packed, size)) << size;
+    EXPECT_FALSE(unpacks_to(packed, size + 1)) << size;
+    EXPECT_FALSE(unpacks_to(packed, size + 4 * kPiece)) << size;
+    if (size > 0) {
+      EXPECT_FALSE(unpacks_to(packed, size - 1)) << size;
+    }
+    for (std::size_t cut = 1; cut < packed.size(); cut += 1 + cut / 2) {
+      EXPECT_FALSE(unpacks_to(std::span(packed).first(packed.size() - cut), size)) << size << " without " << cut;
+    }
+    packed[packed.size() - 1] ^= 1U;
+    EXPECT_FALSE(unpacks_to(packed, size)) << size << ", another checksum";
+  }
+  EXPECT_FALSE(unpacks_to({}, 0));
 }
 
 TEST(ChunkCodec, NamesItsLibrary) {
