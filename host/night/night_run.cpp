@@ -45,6 +45,7 @@ struct PartClock {
 
 constexpr int kLadderSessions = 5;
 constexpr std::size_t kMostTickers = 256;  // of a block
+constexpr double kMostCost = 2.0;          // of a block, seconds of a core: what a kill loses, and a stop waits for
 constexpr std::size_t kBlocksUnderWay = 3;
 
 // Call gamma over put gamma of the market, NaN where puts have none.
@@ -547,9 +548,12 @@ void run_night(const NightInputs& inputs, const NightPlan& plan, std::span<const
     stopped = limits.stop != nullptr && *limits.stop && next < order.size();
     if (stopped || next == order.size()) return nullptr;
     std::vector<std::size_t> own;
-    for (std::size_t bytes = 0; next < order.size() && own.size() < kMostTickers; ++next) {
+    std::size_t bytes = 0;
+    double cost = 0.0;
+    for (; next < order.size() && own.size() < kMostTickers; ++next) {
       bytes += stream.bytes(order[next]);
-      if (!own.empty() && bytes > room) break;
+      cost += plan.cost[order[next]];
+      if (!own.empty() && (bytes > room || cost > kMostCost)) break;
       own.push_back(order[next]);
     }
     std::sort(own.begin(), own.end());

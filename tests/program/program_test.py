@@ -2118,6 +2118,215 @@ def case_info_page(folder):
     assert "no regular file" in run("info", night)[0]
 
 
+def state_of(target):
+    return target.parent / f".{target.name}.resume"
+
+
+def only(folder, *names):
+    """Nothing hidden is left but these."""
+    found = sorted(p.name for p in folder.iterdir() if p.name.startswith("."))
+    assert found == sorted(names), found
+
+
+def case_shards(folder):
+    chains, store = folder / "c.h5", folder / "h.h5"
+    run("synth", "--tickers", 9, "--contracts", 3000, "--seed", 3, "--history", store, "-o", chains)
+    config = folder / "run.toml"
+    config.write_text('[scenarios]\nspots = 21\nsessions = 3\niv_rules = ["sticky_strike", "sticky_moneyness"]\n'
+                      '[positions]\nmodels = ["naive", "all_short"]\n')
+    whole = folder / "whole.h5"
+    before = store.read_bytes()
+    run("run", chains, "-o", whole, "--config", config, "--history", store, "--tickers", "ZZZZ," + ",".join(tickers_of(chains)))
+    extended = sha(store)
+    for count in (1, 2, 5, 12):  # more shards than tickers: some are empty
+        store.write_bytes(before)
+        shards = [folder / f"{i}of{count}.shard" for i in range(1, count + 1)]
+        for i, shard in enumerate(shards, 1):
+            run("run", chains, "-o", shard, "--shard", f"{i}/{count}", "--config", config, "--history", store,
+                "--tickers", "ZZZZ," + ",".join(tickers_of(chains)))
+        assert count == 1 or store.read_bytes() == before, "a shard extends no history"
+        merged = folder / "whole.h5"
+        golden = sha(merged)
+        if count == 1:
+            assert sha(shards[0]) == golden, "1/1 is the whole"
+            store.write_bytes(before)
+            continue
+        random.Random(count).shuffle(shards)
+        run("merge", *shards, "-o", merged, "--history", store)
+        assert sha(merged) == golden, count
+        assert sha(store) == extended, count
+        if count == 5:
+            old = sha(merged)
+            _, err = run("merge", *shards[1:], "-o", merged, code=3)
+            assert "is missing" in err, err
+            _, err = run("merge", *shards, shards[0], "-o", merged, code=3)
+            assert "as is" in err, err
+            torn = folder / "torn.shard"
+            torn.write_bytes(shards[0].read_bytes()[:-7])
+            _, err = run("merge", torn, *shards[1:], "-o", merged, code=3)
+            assert "torn.shard" in err and "truncated" in err, err
+            other = folder / "other.shard"
+            run("run", chains, "-o", other, "--shard", "1/5", "--config", config)
+            first = next(s for s in shards if s.name == "1of5.shard")
+            _, err = run("merge", other, *[s for s in shards if s != first], "-o", merged, code=3)
+            assert "another night" in err, err
+            assert sha(merged) == old
+    only(folder)
+    for wrong in ("0/2", "3/2", "1", "1/2/3", "a/b", "-1/2", "1/0"):
+        run("run", chains, "-o", folder / "x", "--shard=" + wrong, code=2)
+
+
+def tickers_of(chains):
+    import h5py
+    with h5py.File(chains) as f:
+        return [t.decode() if isinstance(t, bytes) else t for t in f["ticker"][:]]
+
+
+def case_resume(folder):
+    need_modules("h5py")
+    chains, store = folder / "c.h5", folder / "h.h5"
+    run("synth", "--tickers", 60, "--contracts", 12000, "--seed", 5, "--history", store, "-o", chains)
+    before = store.read_bytes()
+    golden = folder / "golden.h5"
+    start = time.time()
+    run("run", chains, "-o", golden, "--history", store, "--memory", "400MiB")
+    whole = time.time() - start
+    complete, extended = sha(golden), read_rows(store)
+    target = folder / "n.h5"
+    generator = random.Random(2)
+    went_on = 0
+    for attempt in range(6):
+        store.write_bytes(before)
+        target.write_bytes(b"the old result")
+        arguments = [PROGRAM, "run", chains, "-o", target, "--history", store, "--memory", "400MiB"]
+        for _ in range(2):
+            process = subprocess.Popen([*arguments, "--resume"], stderr=subprocess.PIPE, text=True)
+            time.sleep(generator.uniform(0.2, 0.8) * whole)
+            process.send_signal(generator.choice([signal.SIGKILL, signal.SIGTERM]))
+            process.communicate(timeout=60)
+            assert target.read_bytes() == b"the old result" or sha(target) == complete
+        _, err = run(*arguments[1:], "--resume")
+        went_on += "goes on, " in err
+        assert sha(target) == complete, attempt
+        assert read_rows(store) == extended, attempt
+        only(folder)
+    assert went_on > 1, went_on
+    # A state of another run is refused by name, and left alone.
+    process = subprocess.Popen([PROGRAM, "run", chains, "-o", target, "--memory", "400MiB"], stderr=subprocess.DEVNULL)
+    while not (state_of(target) / "part").exists() or (state_of(target) / "part").stat().st_size < 100000:
+        if process.poll() is not None:
+            break
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    if state_of(target).exists():
+        state = sha(state_of(target) / "part")
+        config = small_config(folder)
+        for more, word in ((["--config", config], "configuration"), (["--history", store], "history"), (["--shard", "1/2"], "shard")):
+            _, err = run("run", chains, "-o", target, "--resume", *more, code=3)
+            assert word in err and "another run" in err, err
+            assert sha(state_of(target) / "part") == state
+        other = folder / "other.h5"
+        run("synth", "--tickers", 60, "--contracts", 12000, "--seed", 6, "-o", other)
+        _, err = run("run", other, "-o", target, "--resume", code=3)
+        assert "its chain is" in err or "its source" in err or "tickers" in err, err
+        run("run", chains, "-o", target)  # anew: the state is dropped
+        only(folder)
+    # Two runs to one target.
+    first = subprocess.Popen([PROGRAM, "run", chains, "-o", target, "--backend", "reference"], stderr=subprocess.DEVNULL)
+    while not (folder / ".n.h5.lock").exists():
+        time.sleep(0.01)
+    time.sleep(0.05)
+    content = sha(target)
+    _, err = run("run", chains, "-o", target, code=1)
+    assert "another process" in err and "n.h5" in err, err
+    first.kill()
+    first.wait()
+    assert sha(target) == content
+    run("run", chains, "-o", target)  # the lock died with its owner
+    only(folder)
+
+
+def read_rows(store):
+    """What a store says, but for where it is from: a night's name is another in another folder."""
+    import h5py
+    import numpy
+    with h5py.File(store) as f:
+        return {name: (f[name][:].tobytes() if f[name].dtype.kind != "O" else [str(x) for x in f[name][:]])
+                for name in f if isinstance(f[name], h5py.Dataset) and numpy.ndim(f[name]) > 0}
+
+
+def case_memory(folder):
+    chains = synth(folder, tickers=60, contracts=20000)
+    _, err = run("run", chains, "-o", folder / "n.h5", "--memory", "100MiB", code=2)
+    assert "too little" in err, err
+    only(folder)
+    peaks = {}
+    for memory in ("300MiB", "600MiB"):
+        run("run", chains, "-o", folder / f"{memory}.h5", "--memory", memory)
+        record = json.loads((folder / f"{memory}.h5.run.json").read_text())
+        peaks[memory] = record["peak_memory_bytes"]
+        assert record["peak_memory_bytes"] < record["memory_budget_bytes"], record
+    assert sha(folder / "300MiB.h5") == sha(folder / "600MiB.h5")
+    run("run", chains, "-o", folder / "x.h5", "--memory", "many", code=2)
+
+
+def case_backfill(folder):
+    need_modules("h5py")
+    sessions = folder / "sessions"
+    sessions.mkdir()
+    dates = [d for d in weekdays('2026-02-02', 20)]
+    for k, date in enumerate(dates):
+        if str(date) == "2026-02-16":  # Presidents' Day
+            continue
+        priced_chain(sessions / f"chain_{date}.csv", str(date), 100.0 + 0.3 * k, 0.1)
+    stores = {}
+    results = {}
+    config = folder / "run.toml"
+    config.write_text('[scenarios]\nspots = 21\nsessions = 2\niv_shifts = [0.0]\n[intraday]\nstored = false\n')
+    generator = random.Random(7)
+
+    def backfill(name, *more, kills=0, code=0):
+        out, store = folder / name, folder / f"{name}.history.h5"
+        arguments = ["backfill", sessions, "-o", out, "--history", store, "--config", config, *more]
+        for _ in range(kills):
+            process = subprocess.Popen([PROGRAM, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            time.sleep(generator.uniform(0.3, 1.0))
+            process.kill()
+            process.communicate()
+        text, _ = run(*arguments, code=code)
+        return text, {p.name: sha(p) for p in out.glob("night_*.h5")}, sha(store)
+
+    text, whole, store = backfill("whole")
+    assert len(whole) == 19 and "19 computed, 0 kept, 0 failed" in text, text
+    text, killed, killed_store = backfill("killed", kills=2)
+    assert killed == whole and killed_store == store, text
+    assert " kept" in text
+    text, again, again_store = backfill("whole")
+    assert "0 computed, 19 kept" in text and again == whole and again_store == store, text
+    # Point in time: a night of the middle is the same whatever came later.
+    first = folder / "first"
+    run("backfill", sessions, "-o", first, "--history", folder / "first.history.h5", "--config", config, "--to", str(dates[7]))
+    for path in first.glob("night_*.h5"):
+        assert sha(path) == whole[path.name], path
+    # A session whose data are no good is told, the others are not its victims.
+    bad = sessions / f"chain_{dates[5]}.csv"
+    good = bad.read_bytes()
+    bad.write_bytes(b"not a chain")
+    text, rest, _ = backfill("whole", code=3)
+    assert "1 failed" in text and "5 kept" in text, text
+    bad.write_bytes(good)
+    text, healed, _ = backfill("whole")
+    assert healed == whole, text
+    # Another method is another history.
+    config.write_text(config.read_text().replace("21", "11"))
+    text, other, _ = backfill("whole")
+    assert "19 computed" in text and not set(other.values()) & set(whole.values()), text
+    (sessions / "nameless.csv").write_bytes(good)
+    _, err = run("backfill", sessions, "-o", folder / "x", "--history", folder / "x.h5", code=3)
+    assert "nameless.csv" in err and "date" in err, err
+
+
 CASES = {name[5:]: value for name, value in globals().items() if name.startswith("case_")}
 
 

@@ -57,7 +57,7 @@ struct Stopped {};
 /// What a run may use and how it is watched.
 struct NightLimits {
   /// Of the blocks under way, bytes: what a ticker takes is estimated from its contracts and the grid, and a block
-  /// holds as many as fit into a third of it, one at least.
+  /// holds as many as fit into a third of it, one at least and no more than two seconds' work of a core.
   std::size_t memory = std::size_t{1} << 30;
   const std::atomic<bool>* stop = nullptr;
   std::function<void(const NightProgress&)> progress;
