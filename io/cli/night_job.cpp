@@ -560,9 +560,8 @@ int run_night_job(const NightOptions& options) {
         spdlog::warn("{} (is the history adjusted, or of another symbol?)", warning);
       }
     }
-    if (!part.is_published()) {
-      written = write_night_file(parts, options.target);
-    }
+    // Also where an earlier run had come this far: the bytes are the same, and what is there may no longer be.
+    written = write_night_file(parts, options.target);
   }
   seconds["finish"] = lap();
   const double total = std::chrono::duration<double>(Clock::now() - start).count();

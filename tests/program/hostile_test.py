@@ -370,9 +370,9 @@ def case_limits(folder):
     (folder / "deep.json").write_text("[" * 65 + "]" * 65)
     refused(["ingest", "deep.json", "-o", "c.h5"], "deep.json")
     shutil.copy(sound / "night.h5", folder / "n.h5")
-    for depth, word in ((40, b"n.h5.run.json\n["), (100000, b"is not JSON")):
+    for depth in (40, 100000):
         (folder / "n.h5.run.json").write_text("[" * depth + "]" * depth)
-        assert word in run("info", "n.h5", cwd=folder).out, depth
+        assert b"is no run record of this program" in run("info", "n.h5", cwd=folder).out, depth
     # Groups: 8 deep, 1000 of them; 5000 names in one.
     def night(change):
         shutil.copy(sound / "night.h5", folder / "n.h5")
