@@ -345,6 +345,7 @@ std::string method_of(const NightOptions& options) {
 }
 
 int run_night_job(const NightOptions& options) {
+  stop_requested();  // from here on a signal ends the run by itself, so that nothing is left of its locks
   const bool is_shard = options.shards > 1;
   const std::string record_target = options.target + ".run.json";
   std::vector<Target> targets = {{"-o", options.target}, {"the run record", record_target}};
@@ -547,11 +548,11 @@ int run_night_job(const NightOptions& options) {
   }
   const NightStatistics streamed = part.statistics();
   NightStatistics written;
+  if (stop_requested()) throw Stopped{};
   if (is_shard) {
     part.complete();
     publish_part(folder.part(), options.target);
   } else {
-    if (stop_requested()) throw Stopped{};
     const std::vector<std::string> warnings = night_warnings(digest);
     for (const std::string& warning : warnings) {
       if (warning.find("options that saw") != std::string::npos)

@@ -24,7 +24,8 @@ namespace greekgrid::h5 {
 /// There is no room for what is handed over.
 class NoRoom : public Error {
  public:
-  using Error::Error;
+  explicit NoRoom(int error) : Error("hand over what was read failed"), code(error) {}
+  int code;  ///< errno
 };
 
 /// Writes values to a descriptor, or behind a string.
@@ -88,7 +89,7 @@ class ArchiveWriter {
       if (wrote < 0 && errno == EINTR) continue;
       // The limit of a child, whose answer is kept in memory.
       if (wrote < 0 && errno == EFBIG) throw std::bad_alloc();
-      if (wrote <= 0) throw NoRoom("hand over what was read failed");
+      if (wrote <= 0) throw NoRoom(wrote < 0 ? errno : ENOSPC);
       data += wrote;
       size -= static_cast<std::size_t>(wrote);
     }

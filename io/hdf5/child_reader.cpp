@@ -92,7 +92,8 @@ bool is_hdf5_file(const std::filesystem::path& path) {
 namespace h5 {
 namespace {
 
-constexpr int kRead = 0, kRefused = 3, kOutOfMemory = 4, kNoRoom = 5;
+constexpr int kRead = 0, kRefused = 3, kOutOfMemory = 4;
+constexpr int kNoRoom = 100;  // and errno
 constexpr std::uint64_t kMiB = 1 << 20;
 
 // An address sanitizer reserves terabytes of address space and stops a runaway allocation itself.
@@ -176,8 +177,8 @@ void lower_limit(int resource, rlim_t most) {
     ::_exit(kRead);
   } catch (const std::bad_alloc&) {
     ::_exit(kOutOfMemory);
-  } catch (const NoRoom&) {
-    ::_exit(kNoRoom);
+  } catch (const NoRoom& full) {
+    ::_exit(kNoRoom + full.code);
   } catch (const std::exception& error) {
     try {
       if (::ftruncate(out, 0) == 0 && ::lseek(out, 0, SEEK_SET) == 0) {
@@ -193,7 +194,7 @@ void lower_limit(int resource, rlim_t most) {
 }
 
 /// How a child ended.
-enum class End : std::uint8_t { kExited, kUnknown, kCrashed, kTimedOut };
+enum class End : std::uint8_t { kExited, kUnknown, kCrashed, kKilled, kTimedOut };
 
 /// Waits for the child and kills it when its time is over. `code` is its exit code if it exited.
 End wait_for(pid_t child, std::chrono::seconds wall, int& code) {
@@ -207,7 +208,8 @@ End wait_for(pid_t child, std::chrono::seconds wall, int& code) {
     if (done == child) {
       code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
       if (WIFEXITED(status)) return End::kExited;
-      return killed || WTERMSIG(status) == SIGXCPU ? End::kTimedOut : End::kCrashed;
+      if (killed || WTERMSIG(status) == SIGXCPU) return End::kTimedOut;
+      return WTERMSIG(status) == SIGKILL ? End::kKilled : End::kCrashed;
     }
     // With SIGCHLD ignored by whoever started this program the kernel forgets how children end.
     if (done < 0 && errno != EINTR) return killed ? End::kTimedOut : End::kUnknown;
@@ -271,8 +273,12 @@ void read_in_child(const std::filesystem::path& path, Spool& out, const ReadFunc
   const int last = handed_over.empty() ? -1 : handed_over.back();
   if (!handed_over.empty()) handed_over = handed_over.first(handed_over.size() - 1);
   if (end == End::kUnknown) code = last;
-  if (code == kNoRoom) {
-    throw OutputError(path.string() + ": cannot be read (no room for its columns beside the target) make room");
+  if (end == End::kKilled) {
+    refuse(path, "cannot be read (the process that read it was killed from outside) is there too little memory?");
+  }
+  if (code > kNoRoom) {
+    throw OutputError(out.named() + ": no room for what " + path.string() + " holds (" + std::strerror(code - kNoRoom) +
+                      ")");
   }
   const std::string damaged = "the file is damaged: make it again";
   if (end == End::kTimedOut) refuse(path, "cannot be read (it takes longer than any sound file) " + damaged);

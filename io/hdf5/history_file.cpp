@@ -390,7 +390,7 @@ HistoryExtension extend_history(const std::filesystem::path& store, const DailyH
   const DailyHistory& old = before.index();
   DailyHistory index;  // of the result
   std::vector<h5::Spool> column;
-  for (std::size_t k = 0; k < kColumns; ++k) column.emplace_back(room);
+  for (std::size_t k = 0; k < kColumns; ++k) column.emplace_back(room, store.string());
   HistorySource source;
   source.first = std::numeric_limits<Instant>::max();
   source.last = std::numeric_limits<Instant>::min();

@@ -15,8 +15,7 @@
 namespace greekgrid::h5 {
 namespace {
 
-[[noreturn]] void fail(const std::filesystem::path& directory, const std::string& problem, int error) {
-  const std::string where = directory.empty() ? "memory" : directory.string();
+[[noreturn]] void fail(const std::string& where, const std::string& problem, int error) {
   throw OutputError(where + ": " + problem + " (" + std::strerror(error) + ")");
 }
 
@@ -33,8 +32,10 @@ int open_nameless(const std::filesystem::path& directory) {
 
 }  // namespace
 
-Spool::Spool(const std::filesystem::path& directory) : descriptor_(open_nameless(directory)), directory_(directory) {
-  if (descriptor_ < 0) fail(directory_, "no room for what is read", errno);
+Spool::Spool(const std::filesystem::path& directory, const std::string& named)
+    : descriptor_(open_nameless(directory)), named_(!named.empty() ? named : directory.string()) {
+  if (named_.empty()) named_ = "memory";
+  if (descriptor_ < 0) fail(named_, "no room for what is read", errno);
 }
 
 Spool::~Spool() {
@@ -42,12 +43,12 @@ Spool::~Spool() {
 }
 
 Spool::Spool(Spool&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)), size_(other.size_), directory_(std::move(other.directory_)) {}
+    : descriptor_(std::exchange(other.descriptor_, -1)), size_(other.size_), named_(std::move(other.named_)) {}
 
 Spool& Spool::operator=(Spool&& other) noexcept {
   std::swap(descriptor_, other.descriptor_);
   std::swap(size_, other.size_);
-  std::swap(directory_, other.directory_);
+  std::swap(named_, other.named_);
   return *this;
 }
 
@@ -56,7 +57,7 @@ void Spool::append(const void* data, std::size_t size) {
   while (size > 0) {
     const ssize_t wrote = ::pwrite(descriptor_, from, size, static_cast<off_t>(size_));
     if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) fail(directory_, "what is read cannot be kept", wrote < 0 ? errno : ENOSPC);
+    if (wrote <= 0) fail(named_, "what is read cannot be kept", wrote < 0 ? errno : ENOSPC);
     from += wrote;
     size -= static_cast<std::size_t>(wrote);
     size_ += static_cast<std::uint64_t>(wrote);
@@ -68,7 +69,7 @@ void Spool::read(std::uint64_t offset, void* data, std::size_t size) const {
   while (size > 0) {
     const ssize_t got = ::pread(descriptor_, to, size, static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) fail(directory_, "what was read is lost", got < 0 ? errno : EIO);
+    if (got <= 0) fail(named_, "what was read is lost", got < 0 ? errno : EIO);
     to += got;
     size -= static_cast<std::size_t>(got);
     offset += static_cast<std::uint64_t>(got);
@@ -77,7 +78,7 @@ void Spool::read(std::uint64_t offset, void* data, std::size_t size) const {
 
 void Spool::measure() {
   struct stat found {};
-  if (::fstat(descriptor_, &found) != 0) fail(directory_, "what was read is lost", errno);
+  if (::fstat(descriptor_, &found) != 0) fail(named_, "what was read is lost", errno);
   size_ = static_cast<std::uint64_t>(found.st_size);
 }
 

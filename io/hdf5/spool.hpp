@@ -13,12 +13,14 @@ namespace greekgrid::h5 {
 
 class Spool {
  public:
-  /// @param directory where the space is taken; empty: memory. @throws OutputError
-  explicit Spool(const std::filesystem::path& directory);
+  /// @param directory where the space is taken; empty: memory. @param named what messages call it; empty: the directory
+  /// @throws OutputError
+  explicit Spool(const std::filesystem::path& directory, const std::string& named = {});
   ~Spool();
   Spool(Spool&& other) noexcept;
   Spool& operator=(Spool&& other) noexcept;
 
+  const std::string& named() const { return named_; }
   int descriptor() const { return descriptor_; }
   /// Appends. @throws OutputError
   void append(const void* data, std::size_t size);
@@ -31,7 +33,7 @@ class Spool {
  private:
   int descriptor_ = -1;
   std::uint64_t size_ = 0;
-  std::filesystem::path directory_;
+  std::string named_;
 };
 
 }  // namespace greekgrid::h5
