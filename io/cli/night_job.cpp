@@ -394,6 +394,7 @@ int run_night_job(const NightOptions& options) {
   const fs::path room = folder.part().parent_path();
 
   nlohmann::ordered_json seconds;
+  Progress("read").begin();
   const ChainStore chain = open_chain(options.source, calendar, room);
   const OptionChain& index = chain.index();
   log_rejects(index.rejects, "rows");
@@ -436,6 +437,7 @@ int run_night_job(const NightOptions& options) {
   log_rejects(ranking_rejects, "rows of the ranking");
   seconds["history"] = lap();
 
+  Progress("plan").begin();
   NightPlan plan = make_night_plan(night, config, calendar, *backend, stop_requested());
   if (!ranking_rejects.empty()) {
     selection_warnings.push_back(fmt::format("{} rows of the ranking refused", ranking_rejects.size()));
@@ -502,7 +504,7 @@ int run_night_job(const NightOptions& options) {
   NightTimings timings;
   seconds["prepare"] = lap();
   {
-    Progress progress("run");
+    Progress progress("evaluate");
     limits.progress = [&](const NightProgress& p) {
       progress.update(p.tickers_done, p.tickers, p.cost > 0.0 ? p.cost_done / p.cost : 1.0, p.evaluations);
     };
@@ -562,6 +564,8 @@ int run_night_job(const NightOptions& options) {
       }
     }
     // Also where an earlier run had come this far: the bytes are the same, and what is there may no longer be.
+    Progress progress("assemble");
+    progress.begin();
     written = write_night_file(parts, options.target);
   }
   seconds["finish"] = lap();
@@ -609,6 +613,7 @@ int run_night_job(const NightOptions& options) {
   publish_text(record_target, record.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
 
   if (appends) {
+    Progress("append").begin();
     part.mark_published();
     history.reset();  // the store is read anew under its lock
     append_night(options.history, options.target, identity, std::move(digest), options.replace);

@@ -24,6 +24,16 @@ Progress::~Progress() {
   if (shown_) std::fputc('\n', stderr);
 }
 
+void Progress::begin() {
+  if (!terminal_) {
+    spdlog::info("stage={} memory_mb={:.0f}", what_, static_cast<double>(resident_memory_bytes()) * 1e-6);
+    return;
+  }
+  std::fprintf(stderr, "\r%s ...\033[K", what_.c_str());
+  std::fflush(stderr);
+  shown_ = true;
+}
+
 void Progress::update(std::size_t tickers_done, std::size_t tickers, double share, double evaluations) {
   const auto now = std::chrono::steady_clock::now();
   const bool last = tickers_done == tickers;

@@ -17,6 +17,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
+  /// Tells at once that a stage has begun whose steps are not counted.
+  void begin();
   /// @param share of the work, decides the time left @param evaluations done so far
   void update(std::size_t tickers_done, std::size_t tickers, double share, double evaluations);
 

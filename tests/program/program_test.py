@@ -2284,7 +2284,7 @@ def case_backfill(folder):
     need_modules("h5py")
     sessions = folder / "sessions"
     sessions.mkdir()
-    dates = [d for d in weekdays('2026-02-02', 20)]
+    dates = [d for d in weekdays('2026-02-02', 21)]
     for k, date in enumerate(dates):
         if str(date) == "2026-02-16":  # Presidents' Day
             continue
@@ -2307,12 +2307,12 @@ def case_backfill(folder):
         return text, {p.name: sha(p) for p in out.glob("night_*.h5")}, sha(store)
 
     text, whole, store = backfill("whole")
-    assert len(whole) == 19 and "19 computed, 0 kept, 0 failed" in text, text
+    assert len(whole) == 20 and "20 computed, 0 kept, 0 failed" in text, text
     text, killed, killed_store = backfill("killed", kills=2)
     assert killed == whole and killed_store == store, text
     assert " kept" in text
     text, again, again_store = backfill("whole")
-    assert "0 computed, 19 kept" in text and again == whole and again_store == store, text
+    assert "0 computed, 20 kept" in text and again == whole and again_store == store, text
     # Point in time: a night of the middle is the same whatever came later.
     first = folder / "first"
     run("backfill", sessions, "-o", first, "--history", folder / "first.history.h5", "--config", config, "--to", str(dates[7]))
@@ -2330,7 +2330,7 @@ def case_backfill(folder):
     # Another method is another history.
     config.write_text(config.read_text().replace("21", "11"))
     text, other, _ = backfill("whole")
-    assert "19 computed" in text and not set(other.values()) & set(whole.values()), text
+    assert "20 computed" in text and not set(other.values()) & set(whole.values()), text
     (sessions / "nameless.csv").write_bytes(good)
     _, err = run("backfill", sessions, "-o", folder / "x", "--history", folder / "x.h5", code=3)
     assert "nameless.csv" in err and "date" in err, err

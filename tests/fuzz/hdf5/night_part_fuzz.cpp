@@ -1,6 +1,6 @@
 /// @file
-/// Fuzzes NightPart::open, resume and the night that is made of what they take: whatever the bytes, the outcome is a file
-/// or an InputError or OutputError. A shard comes from another machine.
+/// Fuzzes NightPart::open, resume and the night that is made of what they take: whatever the bytes, the outcome is a
+/// file or an InputError or OutputError. A shard comes from another machine.
 
 #include <cstddef>
 #include <cstdint>

@@ -35,8 +35,8 @@ class PendingFile {
   bool published_ = false;
 };
 
-/// Removes the temporary files of this process that are not published, and the locks that it holds: for a process that is
-/// about to be cut short.
+/// Removes the temporary files of this process that are not published, and the locks that it holds: for a process that
+/// is about to be cut short.
 void remove_pending_files();
 
 /// Writes a small text file atomically. @throws OutputError
