@@ -164,7 +164,6 @@ std::string archived(const Value& value) {
 struct NightPart::Impl {
   fs::path path;
   std::string named;
-  bool writes = false;
   int descriptor = -1;
   std::uint64_t size = 0;  // of the whole records
   NightIdentity identity;
@@ -485,7 +484,6 @@ NightPart NightPart::create(const fs::path& path, const NightIdentity& identity,
   auto impl = std::make_unique<Impl>();
   impl->path = path;
   impl->named = named;
-  impl->writes = true;
   try {
     h5::validate_axes(identity.axes);
   } catch (const h5::Error& error) {
@@ -502,7 +500,6 @@ NightPart NightPart::resume(const fs::path& path, const NightIdentity& identity,
   auto impl = std::make_unique<Impl>();
   impl->path = path;
   impl->named = named;
-  impl->writes = true;
   impl->descriptor = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
   if (impl->descriptor < 0) {
     impl->refuse(std::string("cannot go on (") + std::strerror(errno) + " for " + path.string() +
