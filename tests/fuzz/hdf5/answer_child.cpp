@@ -15,7 +15,14 @@ bool is_hdf5_file(const std::filesystem::path& /*path*/) {
 
 namespace h5 {
 
-void read_in_child(const std::filesystem::path& path, const ReadFunction& read, const TakeFunction& take) {
+void read_in_child(const std::filesystem::path& path, const ReadFunction& read, const TakeFunction& take,
+                   std::uint64_t work) {
+  Spool memory({});
+  read_in_child(path, memory, read, take, work);
+}
+
+void read_in_child(const std::filesystem::path& path, Spool& out, const ReadFunction& read, const TakeFunction& take,
+                   std::uint64_t /*work*/) {
   try {
     if (fuzz::recorded >= 0) {
       const LibraryLock lock;
@@ -25,6 +32,9 @@ void read_in_child(const std::filesystem::path& path, const ReadFunction& read, 
       archive.flush();
       throw Error("recorded");
     }
+    // A child's farewell is the last byte of the spool.
+    out.append(fuzz::answer.data(), fuzz::answer.size());
+    out.append("", 1);
     ArchiveReader in(std::span(reinterpret_cast<const char*>(fuzz::answer.data()), fuzz::answer.size()));
     take(in);
   } catch (const Error& error) {
