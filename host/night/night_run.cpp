@@ -76,13 +76,6 @@ double live_evaluations(const BookView& book, const GridView& grid, std::size_t 
   return live * static_cast<double>(grid.iv_shift.size() * grid.spots);
 }
 
-// The last session that is over at the quotes: what later prices and volumes say is not known yet.
-Date last_session(const Calendar& calendar, Instant quote_time) {
-  const Session session = calendar.session_begun_by(quote_time);
-  if (quote_time >= session.close) return session.date;
-  return calendar.session_on_or_before(Date{std::chrono::sys_days{session.date} - std::chrono::days{1}}).date;
-}
-
 // Tickers on their way through the stages.
 struct Block {
   std::vector<std::size_t> place;  // in the plan, ascending
@@ -457,6 +450,12 @@ void NightStream::evaluate(Block& block) {
 }
 
 }  // namespace
+
+Date last_session(const Calendar& calendar, Instant quote_time) {
+  const Session session = calendar.session_begun_by(quote_time);
+  if (quote_time >= session.close) return session.date;
+  return calendar.session_on_or_before(Date{std::chrono::sys_days{session.date} - std::chrono::days{1}}).date;
+}
 
 std::vector<Instant> make_times(const ScenarioConfig& config, const Calendar& calendar, Instant quote_time) {
   std::vector<Instant> times = {quote_time};

@@ -58,13 +58,6 @@ std::unique_ptr<Backend> choose_backend(const std::string& wanted, Precision pre
   return cpu;
 }
 
-// The last session that is over at the quotes: what later prices and volumes say is not known yet.
-Date last_session(const Calendar& calendar, Instant quote_time) {
-  const Session session = calendar.session_begun_by(quote_time);
-  if (quote_time >= session.close) return session.date;
-  return calendar.session_on_or_before(Date{std::chrono::sys_days{session.date} - std::chrono::days{1}}).date;
-}
-
 // Symbols of a store by their dollar volumes, a few symbols at a time.
 std::vector<std::string> rank_store(const HistoryStore& store, const Calendar& calendar, Date date) {
   constexpr std::size_t kSymbols = 64;
@@ -487,14 +480,16 @@ int run_night_job(const NightOptions& options) {
   NightLimits limits;
   limits.stop = &stop_requested();
   std::size_t largest = 0;
+  std::size_t rows = 0;  // of the longest history
+  for (const std::int64_t count : night.history != nullptr ? night.history->row_count : std::vector<std::int64_t>()) {
+    rows = std::max(rows, static_cast<std::size_t>(count));
+  }
   for (const std::size_t place : places) {
-    const std::size_t rows = history == nullptr ? 0 : static_cast<std::size_t>(4000);
     largest = std::max(largest, ticker_bytes(index.contract_count[plan.ticker[place]], identity.axes, rows));
   }
   constexpr std::uint64_t kReserve = std::uint64_t{192} << 20U;  // buffers of the file, thread caches, code
   const std::uint64_t used = resident_memory_bytes() + kReserve;
   if (options.memory < used + 2 * largest) {
-    folder.drop();
     throw UsageError(fmt::format("--memory {}: too little (this run needs {}: {} for its inputs and {} a ticker)",
                                  bytes_text(static_cast<double>(options.memory)),
                                  bytes_text(static_cast<double>(used + 2 * largest)),

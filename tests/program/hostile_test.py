@@ -192,13 +192,13 @@ class Campaign:
             shutil.rmtree(place, ignore_errors=True)
 
     def essence(self, done, files):
-        """What a command gave, but for what tells one run or one input from another: times, memory, digests of inputs."""
+        """What a command gave, but for what tells one run or one input from another: times, memory, sizes and digests of inputs."""
         kept = {}
         for name, data in files.items():
             if not name.endswith((".run.json", ".rejects.csv")) and name != "attack.h5":
                 kept[name] = re.sub(rb"[0-9a-f]{64}", b"digest", data)
         out = re.sub(rb"[0-9a-f]{64}", b"digest", done.out)
-        return re.sub(rb"[0-9.]+ s\b|peak memory [0-9.]+ [kMG]?B", b"", out), kept
+        return re.sub(rb"[0-9.]+ s\b|peak memory [0-9.]+ [kMG]?B|(?m:^size .*$)", b"", out), kept
 
     def same(self, name, done, files):
         """Whether a command gave what it gives of the sound file. A list of variables may be any, and a table may have fewer

@@ -2227,6 +2227,12 @@ def case_resume(folder):
             _, err = run("run", chains, "-o", target, "--resume", *more, code=3)
             assert word in err and "another run" in err, err
             assert sha(state_of(target) / "part") == state
+        # Its own is kept by a run that has not the memory to go on, but for a record that was cut short.
+        records = (state_of(target) / "part").read_bytes()
+        _, err = run("run", chains, "-o", target, "--resume", "--memory", "100MiB", code=2)
+        assert "too little" in err, err
+        kept = (state_of(target) / "part").read_bytes()
+        assert records.startswith(kept) and len(kept) > 0.5 * len(records), (len(kept), len(records))
         other = folder / "other.h5"
         run("synth", "--tickers", 60, "--contracts", 12000, "--seed", 6, "-o", other)
         _, err = run("run", other, "-o", target, "--resume", code=3)

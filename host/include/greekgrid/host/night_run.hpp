@@ -69,6 +69,9 @@ NightHeader make_axes(const OptionChain& chain, const RunConfig& config, const C
 /// Instants of the time axis: quote_time, then session closes or intraday steps.
 std::vector<Instant> make_times(const ScenarioConfig& config, const Calendar& calendar, Instant quote_time);
 
+/// The last session that is over at the quotes: what later prices and volumes say is not known yet.
+Date last_session(const Calendar& calendar, Instant quote_time);
+
 /// Bytes that a ticker takes while its block is under way: an estimate from above.
 std::size_t ticker_bytes(std::int64_t contracts, const NightHeader& axes, std::size_t history_rows);
 
