@@ -33,6 +33,15 @@ StepAxis whole_chunks(const StepAxis& axis) {
   return {floor_to(axis.first, kChunkCloses), floor_to(axis.last, kChunkCloses) + kChunkCloses - 1};
 }
 
+void SurfaceErrors::add(const SurfaceErrors& other) {
+  spectral += other.spectral;
+  brute += other.brute;
+  bound = std::max(bound, other.bound);
+  cells += other.cells;
+  sampled = std::max(sampled, other.sampled);
+  sampled_of_gross = std::max(sampled_of_gross, other.sampled_of_gross);
+}
+
 void TickerNight::refuse(const std::string& why) {
   Snapshot refused;
   refused.quote_time = snapshot.quote_time;
@@ -50,6 +59,7 @@ void TickerNight::refuse(const std::string& why) {
   cells.clear();
   session.clear();
   evaluations = 0.0;
+  errors = {};
 }
 
 TickerDigest digest_of(const TickerNight& night) {
@@ -62,6 +72,7 @@ TickerDigest digest_of(const TickerNight& night) {
   digest.contracts = quality.contracts;
   digest.evaluations = night.evaluations;
   digest.symbol = night.symbol;
+  digest.errors = night.errors;
   std::map<std::string, std::int64_t> refused;
   for (const Diagnostic& diagnostic : night.snapshot.diagnostics) {
     // Refusals of whole tickers have been told by their status.

@@ -16,6 +16,7 @@
 #include <numeric>
 #include <unordered_map>
 
+#include "greekgrid/host/cell_check.hpp"
 #include "greekgrid/host/levels.hpp"
 
 namespace greekgrid {
@@ -115,6 +116,7 @@ class NightStream {
         backend_(backend),
         timings_(timings),
         sampler_(make_cpu_backend(Precision::kFp64)),
+        reference_(make_reference_backend()),
         closes_(calendar.closes_after(axes.quote_time, kLadderSessions)),
         adv_date_(last_session(calendar, axes.quote_time)) {
     std::vector<std::string> tickers;
@@ -136,6 +138,7 @@ class NightStream {
   void price(Block& block);
   void evaluate(Block& block);
   void finish() {
+    timings_.sample_thread_seconds = sample_clock_.seconds();
     timings_.levels_thread_seconds = levels_clock_.seconds();
     timings_.profile_thread_seconds = profile_clock_.seconds();
     timings_.attribution_thread_seconds = attribution_clock_.seconds();
@@ -150,6 +153,7 @@ class NightStream {
   void describe(Block& block, std::size_t k) const;
   void make_books(Block& block);
   void make_surfaces(Block& block);
+  void sample_errors(TickerNight& night, const BookView& book) const;
   void analyse(Block& block, std::size_t k);
   void make_tables(Block& block);
 
@@ -160,12 +164,12 @@ class NightStream {
   const Calendar& calendar_;
   Backend& backend_;
   NightTimings& timings_;
-  const std::unique_ptr<Backend> sampler_;
+  const std::unique_ptr<Backend> sampler_, reference_;
   const std::vector<Instant> closes_;
   const Date adv_date_;
   std::vector<std::ptrdiff_t> symbol_;  // by place of the plan, in the whole history
   std::unordered_map<std::string, std::pair<std::vector<LevelRow>, std::vector<EarlierSkew>>> previous_;
-  PartClock levels_clock_, profile_clock_, attribution_clock_, session_clock_, outlook_clock_;
+  PartClock sample_clock_, levels_clock_, profile_clock_, attribution_clock_, session_clock_, outlook_clock_;
 };
 
 // Runs a stage for the accepted tickers of a block; one that throws is refused, the others go on.
@@ -280,10 +284,21 @@ void NightStream::make_surfaces(Block& block) {
         ruled[k * rules + r].resize(rule_cells);
         target = ruled[k * rules + r];
       }
-      jobs.push_back({block.book[k].view, grid(night, r), positions, target});
+      jobs.push_back({block.book[k].view, grid(night, r), positions, target, nullptr});
     }
   }
+  std::vector<EvaluationReport> reports(jobs.size());
+  for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i].report = &reports[i];
   backend_.evaluate(config_.greeks, jobs);
+  std::size_t next = 0;
+  for (TickerNight& night : block.night) {
+    if (!night.accepted()) continue;
+    for (std::size_t r = 0; r < rules; ++r) {
+      const EvaluationReport& report = reports[next++];
+      ++(report.spectral ? night.errors.spectral : night.errors.brute);
+      night.errors.bound = std::max(night.errors.bound, report.bound);
+    }
+  }
   for_each_accepted(block, [&](std::size_t k) {
     std::vector<double>& out = block.night[k].cells;
     for (std::size_t r = 0; rules > 1 && r < rules; ++r) {
@@ -304,6 +319,49 @@ void NightStream::make_surfaces(Block& block) {
   });
 }
 
+// Recomputes a few scenarios of the surfaces contract by contract, about kSampledCells over all tickers of the night.
+void NightStream::sample_errors(TickerNight& night, const BookView& book) const {
+  constexpr std::size_t kSampledCells = 1024, kMostOfTicker = 16;
+  const std::size_t tickers = std::max<std::size_t>(plan_.ticker.size(), 1);
+  const std::size_t count = std::clamp<std::size_t>(kSampledCells / tickers, 1, kMostOfTicker);
+  const std::size_t positions = config_.positions.size(), rules = config_.scenarios.iv_rules.size();
+  const std::size_t cells = axes_.chunk_cells(), spots = axes_.spot_step.size();
+  std::uint64_t seed = 0xcbf29ce484222325ULL;
+  for (const char c : night.snapshot.ticker[0]) seed = (seed ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  const auto surface = [&](std::size_t g, std::size_t w, std::size_t r) {
+    return std::span(night.cells).subspan(((g * positions + w) * rules + r) * cells, cells);
+  };
+  SurfaceErrors& errors = night.errors;
+  for (std::size_t r = 0; r < rules; ++r) {
+    const GridView whole = grid(night, r);
+    std::vector<double> largest;
+    for (std::size_t g = 0; g < config_.greeks.size(); ++g) {
+      for (std::size_t w = 0; w < positions; ++w) {
+        double most = 0.0;
+        for (const double value : surface(g, w, r)) most = std::max(most, std::abs(value));
+        largest.push_back(most);
+      }
+    }
+    for (const CellPlace& place : draw_cells(axes_.time.size(), axes_.iv_shift.size(), spots, count, seed + r)) {
+      GridView cell = whole;
+      cell.time = whole.time.subspan(place.time, 1);
+      cell.iv_shift = whole.iv_shift.subspan(place.iv_shift, 1);
+      cell.log_spot_begin += static_cast<double>(place.spot) * whole.log_spot_step;
+      cell.spots = 1;
+      const std::vector<CellSum> sums = recompute_cell(*reference_, config_.greeks, book, cell, positions);
+      const std::size_t at = (place.time * axes_.iv_shift.size() + place.iv_shift) * spots + place.spot;
+      ++errors.cells;
+      for (std::size_t gw = 0; gw < sums.size(); ++gw) {
+        const double error = std::abs(surface(gw / positions, gw % positions, r)[at] - sums[gw].net);
+        // At its strike at settlement either side of a jump is right.
+        if (sums[gw].at_strike > 0.0 || error == 0.0) continue;
+        errors.sampled = std::max(errors.sampled, error / largest[gw]);
+        errors.sampled_of_gross = std::max(errors.sampled_of_gross, error / sums[gw].gross);
+      }
+    }
+  }
+}
+
 void NightStream::analyse(Block& block, std::size_t k) {
   TickerNight& night = block.night[k];
   const NightHeader& header = night.header;
@@ -312,6 +370,10 @@ void NightStream::analyse(Block& block, std::size_t k) {
   const std::size_t positions = config_.positions.size();
   const BookView& book = block.book[k].view;
   auto started = Clock::now();
+  sample_errors(night, book);
+  sample_clock_.add(started);
+
+  started = Clock::now();
   out.greeks = base_greeks(book, header.quote_time, header.iv_floor);
   LevelInputs levels;
   levels.book = book;

@@ -86,6 +86,15 @@ std::vector<CellPlace> sample_cells(std::span<const std::int64_t> time, std::spa
   return {places.begin(), places.end()};
 }
 
+std::vector<CellPlace> draw_cells(std::size_t times, std::size_t iv_shifts, std::size_t spots, std::size_t count,
+                                  std::uint64_t seed) {
+  std::set<CellPlace> places;
+  Draws draws(seed);
+  count = std::min(count, times * iv_shifts * spots);
+  while (places.size() < count) places.insert({draws.below(times), draws.below(iv_shifts), draws.below(spots)});
+  return {places.begin(), places.end()};
+}
+
 std::vector<CellSum> recompute_cell(Backend& reference, GreekSet greeks, const BookView& book, const GridView& cell,
                                     std::size_t positions) {
   std::vector<CellSum> sums(greeks.size() * positions);

@@ -46,14 +46,15 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-std::unique_ptr<Backend> choose_backend(const std::string& wanted, Precision precision) {
+std::unique_ptr<Backend> choose_backend(const std::string& wanted, Precision precision,
+                                        const EvaluatorOptions& evaluator) {
   if (wanted == "reference") return make_reference_backend();
-  if (wanted == "cpu") return make_cpu_backend(precision);
+  if (wanted == "cpu") return make_cpu_backend(precision, evaluator);
   auto cuda = make_cuda_backend(precision);
   const BackendStatus status = cuda->status();
   if (status.usable) return cuda;
   if (wanted == "cuda") throw BackendError("--backend cuda: cannot run (" + status.detail + ") choose cpu or auto");
-  auto cpu = make_cpu_backend(precision);
+  auto cpu = make_cpu_backend(precision, evaluator);
   spdlog::info("backend cpu, {} (cuda: {})", cpu->status().detail, status.detail);
   return cpu;
 }
@@ -326,10 +327,10 @@ void append_night(const std::string& store, const std::string& night, const Nigh
 std::string method_of(const NightOptions& options) {
   RunConfig config = options.config.empty() ? RunConfig() : read_config(options.config);
   std::string text = to_toml(config) + GREEKGRID_VERSION + "\n" + GREEKGRID_BUILD + "\n";
-  const auto backend = choose_backend(options.backend, config.precision);
+  const auto backend = choose_backend(options.backend, config.precision, config.evaluator);
   text += std::string(backend->status().name) + " " + std::string(backend->status().detail) + "\n";
-  text += fmt::format("{} {} {} {}\n", fmt::join(options.tickers, ","), options.top, fmt::join(options.always, ","),
-                      options.source.format);
+  text += fmt::format("{} {} {} {} {} {}\n", fmt::join(options.tickers, ","), options.top,
+                      fmt::join(options.always, ","), options.source.format, options.evaluator, options.tolerance);
   for (const std::string& file : {options.ranking, options.corrections, options.source.profile,
                                   config.market.rate_curve_file, config.ranking.file}) {
     text += (file.empty() ? std::string("-") : file_sha256(file)) + "\n";
@@ -366,13 +367,15 @@ int run_night_job(const NightOptions& options) {
   if (!options.tickers.empty()) config.selection.tickers = options.tickers;
   if (options.top > 0) config.selection.top = options.top;
   if (!options.always.empty()) config.selection.always = options.always;
+  if (!options.evaluator.empty()) config.evaluator.evaluator = *evaluator_from_name(options.evaluator);
+  if (options.tolerance > 0.0) config.evaluator.tolerance = options.tolerance;
   if (!config.ranking.file.empty() && options.ranking.empty()) {
     inputs.push_back(config.ranking.file);
     check_targets(targets, inputs);
   }
   Calendar calendar;
   for (const CalendarOverride& day : config.calendar) calendar.set_day(day.date, day.kind);
-  const auto backend = choose_backend(options.backend, config.precision);
+  const auto backend = choose_backend(options.backend, config.precision, config.evaluator);
   // Refuse a hopeless one before the work.
   for (const Target& target : targets) const PendingFile probe(target.path);
   const bool appends = !options.history.empty() && !options.no_append && !is_shard;
@@ -452,6 +455,8 @@ int run_night_job(const NightOptions& options) {
   identity.texts.build = GREEKGRID_BUILD;
   identity.texts.backend = backend->status().name;
   identity.texts.precision = options.backend == "reference" || config.precision == Precision::kFp64 ? "fp64" : "fp32";
+  identity.texts.evaluator = name(config.evaluator.evaluator);
+  identity.texts.tolerance = config.evaluator.tolerance;
   identity.texts.warnings = selection_warnings;
   identity.fact =
       facts_of(options, chain, history.get(), config, identity.texts, std::string(backend->status().detail));
@@ -517,11 +522,10 @@ int run_night_job(const NightOptions& options) {
   seconds["smiles"] = timings.snapshot.smile_seconds;
   seconds["evaluate"] = timings.evaluate_seconds;
   seconds["levels"] = timings.levels_seconds;
-  seconds["levels_threads"] = {{"levels", timings.levels_thread_seconds},
-                               {"profiles", timings.profile_thread_seconds},
-                               {"attribution", timings.attribution_thread_seconds},
-                               {"intraday", timings.intraday_thread_seconds},
-                               {"forecasts", timings.outlook_thread_seconds}};
+  seconds["levels_threads"] = {
+      {"sampled_errors", timings.sample_thread_seconds}, {"levels", timings.levels_thread_seconds},
+      {"profiles", timings.profile_thread_seconds},      {"attribution", timings.attribution_thread_seconds},
+      {"intraday", timings.intraday_thread_seconds},     {"forecasts", timings.outlook_thread_seconds}};
   seconds["step_tables"] = timings.steps_seconds;
   seconds["sink"] = timings.sink_seconds;
 
@@ -638,6 +642,12 @@ void add_night_options(CLI::App& command, NightOptions& options) {
   command.add_option("--backend", options.backend, "auto, cpu, cuda, reference")
       ->check(CLI::IsMember({"auto", "cpu", "cuda", "reference"}))
       ->capture_default_str();
+  command.add_option("--evaluator", options.evaluator, "auto, brute, spectral; over the configuration's")
+      ->check(CLI::IsMember({"auto", "brute", "spectral"}));
+  command
+      .add_option("--tolerance", options.tolerance,
+                  "Error that surfaces may have, over their largest magnitude; over the configuration's")
+      ->check(CLI::Range(kLeastTolerance, kMostTolerance));
   command.add_option("--threads", options.threads, "Threads (default: one a core)")->check(CLI::Range(1, 4096));
   command.add_option("--memory", options.memory, "Memory that the run keeps within, such as 4GiB")
       ->transform(CLI::AsSizeValue(false))

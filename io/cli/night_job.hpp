@@ -16,6 +16,8 @@ namespace greekgrid::cli {
 struct NightOptions {
   SourceOptions source;
   std::string target, config, backend = "auto", rejects, ranking, history, previous, corrections;
+  std::string evaluator;   ///< empty: the configuration's
+  double tolerance = 0.0;  ///< 0: the configuration's
   std::vector<std::string> tickers, always;
   std::size_t top = 0;
   int threads = 0;

@@ -405,6 +405,13 @@ RunConfig parse_config(std::string_view text, std::string_view file) {
       surfaces.fail(precision, "precision", "is unknown (choose fp32, fp64)");
     config.precision = *given == "fp32" ? Precision::kFp32 : Precision::kFp64;
   }
+  if (const toml::node* evaluator = surfaces.find("evaluator")) {
+    const auto given = evaluator->value<std::string>();
+    const auto found = given ? evaluator_from_name(*given) : std::nullopt;
+    if (!found) surfaces.fail(evaluator, "evaluator", "is unknown (choose auto, brute, spectral)");
+    config.evaluator.evaluator = *found;
+  }
+  surfaces.number("tolerance", config.evaluator.tolerance, kLeastTolerance, kMostTolerance);
   surfaces.refuse_unknown();
 
   Section positions = section(root, "positions", file);
@@ -546,6 +553,8 @@ std::string to_toml(const RunConfig& config) {
   surfaces.insert("delta_change", config.delta_change);
   surfaces.insert("keep_bits", static_cast<std::int64_t>(config.keep_bits));
   surfaces.insert("precision", config.precision == Precision::kFp32 ? "fp32" : "fp64");
+  surfaces.insert("evaluator", std::string(name(config.evaluator.evaluator)));
+  surfaces.insert("tolerance", config.evaluator.tolerance);
 
   toml::table levels;
   levels.insert("flip_rule", rule_table(config.levels.flip_rule));

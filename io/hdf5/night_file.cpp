@@ -172,13 +172,21 @@ h5::Handle create_session_surface(hid_t group, h5::TableWriter& table, std::size
   return dataset;
 }
 
-void write_run(hid_t root, const NightRunTexts& texts) {
+void write_run(hid_t root, const NightRunTexts& texts, const SurfaceErrors& errors) {
   const h5::Handle group = h5::create_group(root, "run");
   h5::write_attribute(group.get(), "configuration", texts.configuration);
   h5::write_attribute(group.get(), "tool_version", texts.tool_version);
   h5::write_attribute(group.get(), "build", texts.build);
   h5::write_attribute(group.get(), "backend", texts.backend);
   h5::write_attribute(group.get(), "precision", texts.precision);
+  h5::write_attribute(group.get(), "evaluator", texts.evaluator);
+  h5::write_attribute(group.get(), "tolerance", texts.tolerance);
+  h5::write_attribute(group.get(), "grids_spectral", errors.spectral);
+  h5::write_attribute(group.get(), "grids_brute", errors.brute);
+  h5::write_attribute(group.get(), "error_bound", errors.bound);
+  h5::write_attribute(group.get(), "cells_sampled", errors.cells);
+  h5::write_attribute(group.get(), "error_sampled", errors.sampled);
+  h5::write_attribute(group.get(), "error_sampled_of_gross", errors.sampled_of_gross);
   h5::write_attribute(group.get(), "compressor", h5::compressor_name());
   if (!texts.previous.name.empty()) {
     h5::write_attribute(group.get(), "previous_name", texts.previous.name);
@@ -422,10 +430,14 @@ class NightFile {
       write_tickers();
       NightRunTexts texts = identity_.texts;
       std::vector<TickerDigest> digests;
-      for (const Entry& entry : entries_) digests.push_back(*entry.digest);
+      SurfaceErrors errors;
+      for (const Entry& entry : entries_) {
+        digests.push_back(*entry.digest);
+        errors.add(entry.digest->errors);
+      }
       for (std::string& warning : night_warnings(digests)) texts.warnings.push_back(std::move(warning));
       h5::write_attribute(root_.get(), "tool_version", texts.tool_version);
-      write_run(root_.get(), texts);
+      write_run(root_.get(), texts, errors);
       close_datasets();
       root_ = {};
       file_.close("close the file");

@@ -75,7 +75,8 @@ auto fields_of(Value& v) {
 }
 template <Either<NightRunTexts> Value>
 auto fields_of(Value& v) {
-  return std::tie(v.previous, v.configuration, v.tool_version, v.build, v.backend, v.precision, v.warnings);
+  return std::tie(v.previous, v.configuration, v.tool_version, v.build, v.backend, v.precision, v.evaluator,
+                  v.tolerance, v.warnings);
 }
 template <Either<TickerQuality> Value>
 auto fields_of(Value& v) {
@@ -87,12 +88,16 @@ template <Either<Diagnostic> Value>
 auto fields_of(Value& v) {
   return std::tie(v.file, v.row, v.field, v.rule, v.value, v.ticker);
 }
+template <Either<SurfaceErrors> Value>
+auto fields_of(Value& v) {
+  return std::tie(v.spectral, v.brute, v.bound, v.cells, v.sampled, v.sampled_of_gross);
+}
 template <Either<TickerDigest> Value>
 auto fields_of(Value& v) {
   return std::tie(v.ticker, v.status, v.index, v.spot_reference, v.spot_basis, v.spot_scale, v.expected_move,
                   v.average_daily_volume, v.gamma_move, v.contracts, v.evaluations, v.basis_bp, v.stepped,
-                  v.closes.first, v.closes.last, v.symbol, v.close, v.g, v.g_old, v.iv30, v.gamma_index, v.rule,
-                  v.refused);
+                  v.closes.first, v.closes.last, v.symbol, v.errors, v.close, v.g, v.g_old, v.iv30, v.gamma_index,
+                  v.rule, v.refused);
 }
 template <Either<NightIdentity> Value>
 auto fields_of(Value& v) {

@@ -334,6 +334,10 @@ NightAxes read_axes(const FileReader& reader, const Structure& structure) {
     a.iv_shift_term_cap = reader.number_attribute("/iv_shift", "iv_shift_term_cap");
   }
   a.precision = reader.text_attribute("/run", "precision");
+  // A file that does not say was evaluated by brute force.
+  if (reader.has_attribute("/run", "evaluator") && reader.text_attribute("/run", "evaluator") != "brute") {
+    a.tolerance = reader.number_attribute("/run", "tolerance");
+  }
   const auto add = [&](const std::string& name) {
     const std::string path = "/" + name;
     const auto found = std::find_if(structure.variables.begin(), structure.variables.end(),

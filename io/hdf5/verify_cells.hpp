@@ -24,6 +24,7 @@ struct NightAxes {
   std::vector<std::int64_t> time, contract_begin, contract_count, expiry_ticker, settlement;
   std::string iv_shift_term, precision;
   double iv_floor = 0.0, iv_shift_term_cap = 0.0;
+  double tolerance = 0.0;                  ///< of the spectral evaluator, 0 where it may not have been used
   std::vector<std::int64_t> session_time;  ///< of /intraday; empty where it is not stored
   std::vector<std::int64_t> close_time;    ///< (M) when the book is taken at a hypothetical close; empty without closes
 
@@ -40,7 +41,8 @@ template <class Archive, class Axes>
 void transfer_axes(Archive& archive, Axes& a) {
   archive(a.ticker, a.position, a.iv_rule, a.surface, a.kept_bits, a.spot_reference, a.spot_basis, a.spot_scale,
           a.iv_rule_parameter, a.iv_shift, a.spot_step, a.time, a.contract_begin, a.contract_count, a.expiry_ticker,
-          a.settlement, a.iv_shift_term, a.precision, a.iv_floor, a.iv_shift_term_cap, a.close_time, a.session_time);
+          a.settlement, a.iv_shift_term, a.precision, a.iv_floor, a.iv_shift_term_cap, a.tolerance, a.close_time,
+          a.session_time);
 }
 
 /// A ticker's book and the cells that were asked for, as stored.

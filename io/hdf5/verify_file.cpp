@@ -132,6 +132,7 @@ VerifyReport verify_file(const std::filesystem::path& path, const VerifyOptions&
     if (axes.precision != "fp64" && axes.precision != "fp32") {
       findings.note("/run: precision \"" + axes.precision + "\" is unknown, taken as fp32");
     }
+    if (axes.tolerance > 0.0) bound.of_largest = std::max(bound.of_largest, axes.tolerance);
     if (options.tolerance) bound = {*options.tolerance, std::min(*options.tolerance, bound.of_gross)};
     const std::vector<std::vector<CellPlace>> places = choose(axes, options);
     for (std::size_t first = 0; first < places.size();) {

@@ -480,13 +480,13 @@ class CpuBackend final : public Backend {
 
   // Share of the tolerance that a contract's own error may take in the first attempt: sums of magnitudes exceed the
   // largest of a surface by so much where strikes are spread and calls and puts cancel.
-  static constexpr double kErrorShare = 2e-3;
+  static constexpr double kErrorShare = 5e-4;
   // Tolerances below which single precision is not tried.
   static constexpr double kFp32Tolerance = 2e-6;
   static constexpr double kFp32ProductTolerance = 2e-5;
   static constexpr double kLeastError = 1e-14;
   static constexpr int kMostAttempts = 3;
-  static constexpr double kProbeMargin = 2.0;
+  static constexpr double kProbeMargin = 1.2;
   static constexpr double kWidestInterval = 4.0;  // of ln S: e^{L t} has few coefficients
 
   Precision precision_;
@@ -503,6 +503,13 @@ class CpuBackend final : public Backend {
 
 std::string_view name(Evaluator evaluator) {
   return evaluator == Evaluator::kAuto ? "auto" : evaluator == Evaluator::kBrute ? "brute" : "spectral";
+}
+
+std::optional<Evaluator> evaluator_from_name(std::string_view text) {
+  for (const Evaluator evaluator : {Evaluator::kAuto, Evaluator::kBrute, Evaluator::kSpectral}) {
+    if (name(evaluator) == text) return evaluator;
+  }
+  return std::nullopt;
 }
 
 std::unique_ptr<Backend> make_cpu_backend(Precision precision, EvaluatorOptions options) {

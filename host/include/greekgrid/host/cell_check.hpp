@@ -36,6 +36,10 @@ std::vector<CellPlace> sample_cells(std::span<const std::int64_t> time, std::spa
                                     std::size_t iv_shifts, std::size_t zero_shift, std::size_t spots, std::size_t count,
                                     std::uint64_t seed);
 
+/// Draws distinct scenarios at random, fewer where there are not so many. The same arguments give the same ones.
+std::vector<CellPlace> draw_cells(std::size_t times, std::size_t iv_shifts, std::size_t spots, std::size_t count,
+                                  std::uint64_t seed);
+
 /// What a cell should hold, in units of its surface.
 struct CellSum {
   double net = 0.0;        ///< sum of weight times Greek

@@ -93,6 +93,18 @@ struct NightTables {
   std::vector<double> greeks;  // (kGreekCount, N) raw per share at time[0], S0, shift 0, with the floor applied
 };
 
+/// How a ticker's surfaces were evaluated and how far they are from the plain double sums, in fp64 before they are
+/// stored. Errors are relative to the largest magnitude of their surface, the worst of all surfaces.
+struct SurfaceErrors {
+  std::int64_t spectral = 0, brute = 0;  ///< grids (one a rule) by evaluator
+  double bound = 0.0;                    ///< of the spectral evaluator
+  std::int64_t cells = 0;                ///< scenarios that were recomputed contract by contract
+  double sampled = 0.0;                  ///< the worst of them
+  double sampled_of_gross = 0.0;         ///< likewise, relative to the cell's sum of magnitudes
+
+  void add(const SurfaceErrors& other);
+};
+
 /// Everything that a night stores of one ticker, or why it stores nothing.
 struct TickerNight {
   std::size_t index = 0;        ///< of the whole chain
@@ -103,7 +115,8 @@ struct TickerNight {
   std::vector<double> cells;    ///< (surface, position, iv_rule, time, iv_shift, spot_step)
   std::vector<double> session;  ///< (kIntradaySurfaces, position, kScopes, time, spot_step) or empty
   double evaluations = 0.0;     ///< live contract-scenarios
-  std::string symbol;           ///< name of the ticker in the history, or its own
+  SurfaceErrors errors;
+  std::string symbol;  ///< name of the ticker in the history, or its own
 
   bool accepted() const { return !snapshot.ticker.empty(); }
   /// Turns the ticker into a refused one: stage_failed, with the reason as its diagnostic.
@@ -124,15 +137,17 @@ struct TickerDigest {
   StepAxis closes;        ///< of whole chunks, around the ticker's own
   std::string symbol;     ///< in the history
   double close = 0.0, g = 0.0, g_old = 0.0, iv30 = 0.0, gamma_index = 0.0;  ///< the session's row of the history
-  std::vector<std::string> rule;                                            ///< of refused contracts
-  std::vector<std::int64_t> refused;                                        ///< how many, by rule
+  SurfaceErrors errors;
+  std::vector<std::string> rule;      ///< of refused contracts
+  std::vector<std::int64_t> refused;  ///< how many, by rule
 };
 TickerDigest digest_of(const TickerNight& night);
 
 /// What a run says of itself in /run beside its tickers.
 struct NightRunTexts {
   ChainSource previous;  ///< the earlier result that changes of levels are told against; no name: none
-  std::string configuration, tool_version, build, backend, precision;
+  std::string configuration, tool_version, build, backend, precision, evaluator;
+  double tolerance = 0.0;  ///< that the spectral evaluator was asked to keep to
   std::vector<std::string> warnings;
 };
 

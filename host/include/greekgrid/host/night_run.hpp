@@ -42,8 +42,8 @@ struct NightTimings {
   double evaluate_seconds = 0.0;  ///< wall time inside the backend
   double levels_seconds = 0.0;    ///< wall time of everything that is read off the books beside the surfaces
   /// Its parts, summed over threads.
-  double levels_thread_seconds = 0.0, profile_thread_seconds = 0.0, attribution_thread_seconds = 0.0,
-         intraday_thread_seconds = 0.0, outlook_thread_seconds = 0.0;
+  double sample_thread_seconds = 0.0, levels_thread_seconds = 0.0, profile_thread_seconds = 0.0,
+         attribution_thread_seconds = 0.0, intraday_thread_seconds = 0.0, outlook_thread_seconds = 0.0;
   double steps_seconds = 0.0;  ///< wall time of the tables of hypothetical closes
   double sink_seconds = 0.0;   ///< wall time of the sink
   double wall_seconds = 0.0;   ///< of the whole stream

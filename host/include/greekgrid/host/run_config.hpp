@@ -99,6 +99,7 @@ struct RunConfig {
   bool delta_change = false;
   int keep_bits = 0;  ///< significant mantissa bits kept in surfaces, 0 for all
   Precision precision = Precision::kFp32;
+  EvaluatorOptions evaluator = {Evaluator::kAuto, 1e-6};
   LevelConfig levels;
   IntradayConfig intraday;
   std::vector<NamedMove> moves = {{"down", -1.0, 0.02, 1}, {"up", 1.0, -0.02, 1}};  ///< attributed; names are distinct

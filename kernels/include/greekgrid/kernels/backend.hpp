@@ -5,6 +5,7 @@
 /// still in the list and says why; nothing falls back silently.
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,6 +31,8 @@ enum class Evaluator : std::uint8_t {
   kSpectral,  ///< sums at Chebyshev nodes: sticky strike alone, other jobs are evaluated by brute force
 };
 std::string_view name(Evaluator evaluator);
+/// The evaluator of a name, or nothing if there is none of that name.
+std::optional<Evaluator> evaluator_from_name(std::string_view text);
 
 struct EvaluatorOptions {
   Evaluator evaluator = Evaluator::kBrute;
@@ -39,6 +42,9 @@ struct EvaluatorOptions {
   /// Under kFp32 nodes and products are in single precision where this allows.
   double tolerance = 1e-6;
 };
+/// Tolerances that may be asked for.
+inline constexpr double kLeastTolerance = 1e-11;
+inline constexpr double kMostTolerance = 1e-2;
 
 /// What a backend is on this machine.
 struct BackendStatus {
