@@ -6,7 +6,7 @@
 namespace greekgrid {
 
 std::unique_ptr<Backend> make_cuda_backend(Precision precision) {
-  return cuda::make_device_backend(cuda::make_cuda_device(), precision);
+  return cuda::make_device_backend(cuda::make_cuda_devices(), precision);
 }
 
 }  // namespace greekgrid

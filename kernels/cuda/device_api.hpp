@@ -26,6 +26,7 @@ struct DeviceProbe {
   bool usable = false;
   std::string detail;          ///< the device's name, or why there is none
   std::size_t free_bytes = 0;  ///< device memory free now
+  int multiprocessors = 0;     ///< what devices of unlike size are compared by
 };
 
 /// Which instance of the exposure kernel.
@@ -44,6 +45,7 @@ struct OrderTables {
   std::uint32_t count;         ///< S > 0
 };
 
+/// One device. Calls may come from any thread, from one at a time.
 class DeviceApi {
  public:
   virtual ~DeviceApi() = default;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "device_lanes.hpp"
+#include "device_pieces.hpp"
 #include "exposure_body.hpp"
 #include "inversion_body.hpp"
 #include "moments.hpp"
@@ -34,7 +35,7 @@ constexpr std::size_t kMostQuoteBlocks = std::size_t{1} << 22;  // their quotes 
 class ExposureLane : public Lane {
  public:
   using Lane::Lane;
-  std::vector<const ExposureJob*> pending;
+  std::vector<const ExposurePiece*> pending;
   std::vector<const WallJob*> pending_walls;
   std::size_t quote_begin = 0, quote_count = 0;  // pending quotes
 };
@@ -59,7 +60,8 @@ bool follows_spot(const ExposureJob& job) {
   return job.grid.effective_rule() != IvRule::kStickyStrike;
 }
 
-Size size_of(const ExposureJob& job) {
+Size size_of(const ExposurePiece& piece) {
+  const ExposureJob& job = piece.job;
   Size size;
   size.jobs = 1;
   size.expiries = job.book.expiries();
@@ -72,7 +74,7 @@ Size size_of(const ExposureJob& job) {
     size.tiles += (n + kTileContracts - 1) / kTileContracts;
   }
   size.segments = (size.tiles + kSegmentTiles - 1) / kSegmentTiles;
-  size.values = job.exposure.size();
+  size.values = piece.values;
   size.partials = size.segments > 1 ? (size.segments - 1) * size.values : 0;
   size.sum_jobs = size.segments > 1 ? 1 : 0;
   if (job.grid.effective_rule() == IvRule::kSkewStickiness) {
@@ -204,7 +206,7 @@ std::size_t device_bytes(const WallSize& size, Precision) {
   return WallLayout(size).bytes + aligned(size.values * 8);
 }
 
-class DeviceBackend final : public Backend, private DeviceLanes<ExposureLane> {
+class DeviceBackend final : public PieceBackend, private DeviceLanes<ExposureLane> {
  public:
   DeviceBackend(std::unique_ptr<DeviceApi> device, Precision precision, const DeviceBackendOptions& options)
       : DeviceLanes(std::move(device), options), precision_(precision) {}
@@ -215,7 +217,13 @@ class DeviceBackend final : public Backend, private DeviceLanes<ExposureLane> {
   }
 
   void evaluate(GreekSet greeks, std::span<const ExposureJob> jobs) override {
-    with_device([&] { run(greeks, jobs); });
+    std::vector<ExposurePiece> pieces;
+    pieces.reserve(jobs.size());
+    for (const ExposureJob& job : jobs) pieces.push_back(whole(job));
+    evaluate_pieces(greeks, pieces);
+  }
+  void evaluate_pieces(GreekSet greeks, std::span<const ExposurePiece> pieces) override {
+    with_device([&] { run(greeks, pieces); });
   }
   void implied_volatilities(const QuoteView& quotes, std::span<double> sigma,
                             std::span<formulas::IvStatus> status) override {
@@ -237,14 +245,14 @@ class DeviceBackend final : public Backend, private DeviceLanes<ExposureLane> {
   }
 
  private:
-  void run(GreekSet greeks, std::span<const ExposureJob> jobs) {
-    std::vector<const ExposureJob*> with_work;
-    for (const ExposureJob& job : jobs) {
-      const Size own = size_of(job);
+  void run(GreekSet greeks, std::span<const ExposurePiece> pieces) {
+    std::vector<const ExposurePiece*> with_work;
+    for (const ExposurePiece& piece : pieces) {
+      const Size own = size_of(piece);
       if (own.tiles == 0 || own.values == 0) {
-        std::fill(job.exposure.begin(), job.exposure.end(), 0.0);
+        fill_rows(piece, 0.0);
       } else {
-        with_work.push_back(&job);
+        with_work.push_back(&piece);
       }
     }
     in_chunks(with_work, "positions or instants",
@@ -331,14 +339,14 @@ class DeviceBackend final : public Backend, private DeviceLanes<ExposureLane> {
       }
     }
     lane.pending_walls.clear();
-    for (const ExposureJob* job : lane.pending) {
-      std::memcpy(job->exposure.data(), from, job->exposure.size_bytes());
-      from += job->exposure.size_bytes();
+    for (const ExposurePiece* piece : lane.pending) {
+      write_rows(*piece, reinterpret_cast<const double*>(from));
+      from += piece->values * 8;
     }
     lane.pending.clear();
   }
 
-  void issue(ExposureLane& lane, GreekSet greeks, const Size& size, std::vector<const ExposureJob*> chunk) {
+  void issue(ExposureLane& lane, GreekSet greeks, const Size& size, std::vector<const ExposurePiece*> chunk) {
     const Layout layout(size);
     lane.upload.require(layout.upload_bytes);
     lane.result.require(size.values * 8);
@@ -356,7 +364,7 @@ class DeviceBackend final : public Backend, private DeviceLanes<ExposureLane> {
     auto* items = reinterpret_cast<std::uint64_t*>(base + layout.items);
 
     std::size_t widest = 0;
-    for (const ExposureJob* job : chunk) widest = std::max(widest, job->grid.spots);
+    for (const ExposurePiece* piece : chunk) widest = std::max(widest, piece->job.grid.spots);
     std::uint32_t threads[2], block_spots[2];
     for (const int rule : {0, 1}) {
       const std::uint32_t per_thread = spots_per_thread(precision_ == Precision::kFp64, rule == 1);
@@ -367,8 +375,8 @@ class DeviceBackend final : public Backend, private DeviceLanes<ExposureLane> {
 
     // Segments of either IV rule go to their own kernel: sticky strike lies first in the tables.
     std::uint32_t rule_segments[2] = {0, 0};
-    for (const ExposureJob* job : chunk) {
-      rule_segments[follows_spot(*job)] += static_cast<std::uint32_t>(size_of(*job).segments);
+    for (const ExposurePiece* piece : chunk) {
+      rule_segments[follows_spot(piece->job)] += static_cast<std::uint32_t>(size_of(*piece).segments);
     }
     std::uint32_t segment_at[2] = {0, rule_segments[0]};
     std::uint64_t rule_items[2] = {0, 0};
@@ -376,10 +384,11 @@ class DeviceBackend final : public Backend, private DeviceLanes<ExposureLane> {
     const std::size_t partial_begin = aligned(size.values * 8) / 8;
     Size at;
     for (std::uint32_t k = 0; k < chunk.size(); ++k) {
-      const ExposureJob& job = *chunk[k];
-      const Size own = size_of(job);
+      const ExposureJob& job = chunk[k]->job;
+      const Size own = size_of(*chunk[k]);
       const int rule = follows_spot(job);
       jobs[k] = describe(job, at);
+      jobs[k].values = own.values;
       jobs[k].partial = at.partials;
       jobs[k].rule_volatility = own.smiles > 0 ? at.rule_volatilities : kNoTable;
       copy_arrays(job, base, layout, at);
@@ -616,7 +625,6 @@ class DeviceBackend final : public Backend, private DeviceLanes<ExposureLane> {
     d.shift = static_cast<std::uint32_t>(at.shifts);
     d.weight = at.weights;
     d.output = at.values;
-    d.values = job.exposure.size();
     return d;
   }
 
@@ -652,9 +660,14 @@ class DeviceBackend final : public Backend, private DeviceLanes<ExposureLane> {
 
 }  // namespace
 
+std::unique_ptr<PieceBackend> make_piece_backend(std::unique_ptr<DeviceApi> device, Precision precision,
+                                                 const DeviceBackendOptions& options) {
+  return std::make_unique<DeviceBackend>(std::move(device), precision, options);
+}
+
 std::unique_ptr<Backend> make_device_backend(std::unique_ptr<DeviceApi> device, Precision precision,
                                              const DeviceBackendOptions& options) {
-  return std::make_unique<DeviceBackend>(std::move(device), precision, options);
+  return make_piece_backend(std::move(device), precision, options);
 }
 
 }  // namespace greekgrid::cuda

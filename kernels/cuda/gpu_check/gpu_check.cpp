@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "ceilings.hpp"
+#include "cuda_device.hpp"
 #include "device_backend.hpp"
 #include "device_forecast.hpp"
 #include "greekgrid/kernels/backend.hpp"
@@ -117,6 +118,28 @@ Verdict check_values() {
                 kTolerance[p]);
   }
   return verdict;
+}
+
+/// Work dealt to all devices, in pieces as small as they can be, beside the first device alone, to the bit.
+void check_devices(Verdict& verdict) {
+  cuda::DeviceBackendOptions options;
+  options.least_evaluations = 1;
+  auto devices = cuda::make_cuda_devices();
+  const std::size_t count = devices.size();
+  if (count < 2) return;
+  const auto several = cuda::make_device_backend(std::move(devices), Precision::kFp32, options);
+  const auto one = cuda::make_device_backend(cuda::make_cuda_device(), Precision::kFp32);
+  for (const test::SyntheticCase& item : test::synthetic_cases()) {
+    std::vector<double> dealt(item.values(kGreeks11), NAN), expected(dealt.size(), NAN);
+    const ExposureJob job = item.job(dealt), same = item.job(expected);
+    several->evaluate(kGreeks11, {&job, 1});
+    one->evaluate(kGreeks11, {&same, 1});
+    if (!dealt.empty() && std::memcmp(dealt.data(), expected.data(), dealt.size() * 8) != 0) {
+      verdict.passed = false;
+      std::printf("FAILED on %zu devices, %s: other bits than on one\n", count, item.name);
+    }
+  }
+  std::printf("%zu devices: compared with one, to the bit\n", count);
 }
 
 void check_inversions(Verdict& verdict) {
@@ -517,6 +540,7 @@ int main(int argc, char** argv) {
     }
     std::printf("device: %s\n", status.detail.c_str());
     Verdict verdict = check_values();
+    check_devices(verdict);
     check_inversions(verdict);
     check_walls(verdict);
     check_searches(verdict);
