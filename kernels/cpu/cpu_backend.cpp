@@ -1,7 +1,8 @@
 // The CPU backend: splits jobs into scenario rows, spreads the rows over threads and adds the expiries of a row in
 // order, so that the bits of a result depend on its job alone; spreads quotes over threads in pieces. Where volatility
 // follows the smile, a thread takes many rows of a job and forms the volatilities of a block of contracts once for all
-// of them; in the search for walls it takes few spots and all shifts instead.
+// of them; in the search for walls it takes few spots and all shifts instead. Under sticky strike the spectral
+// evaluator may take a job; where its error is too large for what was asked, the job is evaluated again.
 
 #include <oneapi/tbb/enumerable_thread_specific.h>
 #include <oneapi/tbb/global_control.h>
@@ -12,11 +13,16 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <map>
+#include <mutex>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "cpu/implied_volatility.hpp"
 #include "cpu/moments.hpp"
+#include "cpu/spectral.hpp"
 #include "cpu/walls.hpp"
 #include "greekgrid/kernels/backend.hpp"
 #include "greekgrid/kernels/formulas/black_scholes.hpp"
@@ -113,7 +119,7 @@ PreparedWalls prepare(const WallJob& job) {
 
 class CpuBackend final : public Backend {
  public:
-  explicit CpuBackend(Precision precision) : precision_(precision) {}
+  CpuBackend(Precision precision, const EvaluatorOptions& options) : precision_(precision), options_(options) {}
 
   BackendStatus status() const override {
     return {"cpu", true,
@@ -122,23 +128,18 @@ class CpuBackend final : public Backend {
   }
 
   void evaluate(GreekSet greeks, std::span<const ExposureJob> jobs) override {
-    std::vector<PreparedJob> prepared(jobs.size());
-    oneapi::tbb::parallel_for(std::size_t{0}, jobs.size(), [&](std::size_t k) { prepared[k] = prepare(jobs[k]); });
-    std::size_t all_rows = 0;
-    for (const ExposureJob& job : jobs) all_rows += rows(job.grid);
-    std::vector<std::size_t> task_begin(jobs.size() + 1, 0);
-    std::vector<std::size_t> task_rows(jobs.size(), 1);
-    for (std::size_t k = 0; k < jobs.size(); ++k) {
-      if (reads_smile(jobs[k].grid)) task_rows[k] = rows_per_table(jobs[k].grid, all_rows);
-      task_begin[k + 1] = task_begin[k] + (rows(jobs[k].grid) + task_rows[k] - 1) / task_rows[k];
+    std::vector<ExposureJob> brute;
+    std::vector<const ExposureJob*> spectral;
+    for (const ExposureJob& job : jobs) {
+      if (job.report != nullptr) *job.report = {};
+      if (takes_spectral(job)) {
+        spectral.push_back(&job);
+      } else {
+        brute.push_back(job);
+      }
     }
-    oneapi::tbb::parallel_for(std::size_t{0}, task_begin.back(), [&](std::size_t task) {
-      const auto k = static_cast<std::size_t>(std::upper_bound(task_begin.begin(), task_begin.end(), task) -
-                                              task_begin.begin() - 1);
-      const std::size_t first = (task - task_begin[k]) * task_rows[k];
-      const std::size_t count = std::min(task_rows[k], rows(jobs[k].grid) - first);
-      evaluate_rows(greeks, jobs[k], prepared[k], first, count);
-    });
+    evaluate_spectral(greeks, spectral, brute);
+    evaluate_brute(greeks, brute);
   }
 
   void implied_volatilities(const QuoteView& quotes, std::span<double> sigma,
@@ -167,6 +168,155 @@ class CpuBackend final : public Backend {
   }
 
  private:
+  void evaluate_brute(GreekSet greeks, std::span<const ExposureJob> jobs) {
+    std::vector<PreparedJob> prepared(jobs.size());
+    oneapi::tbb::parallel_for(std::size_t{0}, jobs.size(), [&](std::size_t k) { prepared[k] = prepare(jobs[k]); });
+    std::size_t all_rows = 0;
+    for (const ExposureJob& job : jobs) all_rows += rows(job.grid);
+    std::vector<std::size_t> task_begin(jobs.size() + 1, 0);
+    std::vector<std::size_t> task_rows(jobs.size(), 1);
+    for (std::size_t k = 0; k < jobs.size(); ++k) {
+      if (reads_smile(jobs[k].grid)) task_rows[k] = rows_per_table(jobs[k].grid, all_rows);
+      task_begin[k + 1] = task_begin[k] + (rows(jobs[k].grid) + task_rows[k] - 1) / task_rows[k];
+    }
+    oneapi::tbb::parallel_for(std::size_t{0}, task_begin.back(), [&](std::size_t task) {
+      const auto k = static_cast<std::size_t>(std::upper_bound(task_begin.begin(), task_begin.end(), task) -
+                                              task_begin.begin() - 1);
+      const std::size_t first = (task - task_begin[k]) * task_rows[k];
+      const std::size_t count = std::min(task_rows[k], rows(jobs[k].grid) - first);
+      evaluate_rows(greeks, jobs[k], prepared[k], first, count);
+    });
+  }
+
+  // Jobs of so few evaluations cost less by brute force than what the spectral evaluator does once a row.
+  static constexpr std::size_t kFewEvaluations = 12800;  // a row
+
+  bool takes_spectral(const ExposureJob& job) const {
+    if (options_.evaluator == Evaluator::kBrute || job.grid.effective_rule() != IvRule::kStickyStrike) return false;
+    // What the expansions to spots are made for: a grid with a width, and not a vast one.
+    const bool applies = job.grid.spots >= 3 && job.grid.log_spot_step > 0.0 &&
+                         spectral::interval_of(job.grid).half_width <= kWidestInterval;
+    return applies &&
+           (options_.evaluator == Evaluator::kSpectral || job.book.contracts() * job.grid.spots >= kFewEvaluations);
+  }
+
+  // Evaluates jobs until each keeps to the tolerance; those that none of the attempts brings there go to `brute`.
+  void evaluate_spectral(GreekSet greeks, std::span<const ExposureJob* const> jobs, std::vector<ExposureJob>& brute) {
+    struct Attempt {
+      const ExposureJob* job;
+      std::vector<cpu::SpectralPosition> position;
+      cpu::SpectralAccuracy accuracy;
+      cpu::SpectralJob shared;
+      std::vector<double> outcome;  // (rows, W, 3, G): largest, bound, rounding
+      std::vector<cpu::EvaluationCounts> counts;
+      int attempts = 0;
+      std::size_t task_begin = 0;
+    };
+    std::vector<Attempt> open(jobs.size());
+    const bool fp32 = precision_ == Precision::kFp32;
+    oneapi::tbb::parallel_for(std::size_t{0}, jobs.size(), [&](std::size_t k) {
+      open[k].job = jobs[k];
+      open[k].accuracy = {options_.tolerance * kErrorShare, !fp32 || options_.tolerance < kFp32Tolerance,
+                          !fp32 || options_.tolerance < kFp32ProductTolerance};
+      for (std::size_t w = 0; w < jobs[k]->positions; ++w) {
+        open[k].position.push_back(cpu::prepare_position(jobs[k]->book, w));
+      }
+    });
+    for (int attempt = 1; !open.empty(); ++attempt) {
+      oneapi::tbb::parallel_for(std::size_t{0}, open.size(), [&](std::size_t k) {
+        Attempt& a = open[k];
+        const cpu::SpectralTables& tables = shared_tables(a.job->grid.spots, a.accuracy.fp64_nodes);
+        a.shared = cpu::prepare_job(*a.job, greeks, tables, a.accuracy, node_widths(tables, greeks, a.accuracy.error));
+        a.outcome.assign(rows(a.job->grid) * a.job->positions * 3 * greeks.size(), 0.0);
+        a.counts.assign(rows(a.job->grid) * a.job->positions, {});
+      });
+      std::vector<std::size_t> task_begin(open.size() + 1, 0);
+      for (std::size_t k = 0; k < open.size(); ++k) task_begin[k + 1] = task_begin[k] + open[k].counts.size();
+      oneapi::tbb::parallel_for(std::size_t{0}, task_begin.back(), [&](std::size_t task) {
+        const auto k = static_cast<std::size_t>(std::upper_bound(task_begin.begin(), task_begin.end(), task) -
+                                                task_begin.begin() - 1);
+        Attempt& a = open[k];
+        const std::size_t local = task - task_begin[k];
+        const std::size_t w = local % a.job->positions;
+        const std::size_t row = local / a.job->positions;
+        const std::size_t scenarios = a.job->grid.scenarios();
+        cpu::SpectralScratchPointer& scratch = spectral_scratch_.local();
+        if (!scratch) scratch = cpu::make_spectral_scratch();
+        double* outcome = a.outcome.data() + local * 3 * greeks.size();
+        a.counts[local] = cpu::evaluate_spectral_row(
+            a.shared, a.position[w], row, *scratch, a.job->exposure.data() + w * scenarios + row * a.job->grid.spots,
+            a.job->positions * scenarios, {outcome, outcome + greeks.size(), outcome + 2 * greeks.size()});
+      });
+      std::vector<Attempt> again;
+      for (Attempt& a : open) {
+        a.attempts = attempt;
+        if (!settle(greeks, a, brute)) again.push_back(std::move(a));
+      }
+      open = std::move(again);
+    }
+  }
+
+  // Whether a job is done with: it keeps to the tolerance, or goes to `brute`. Else its accuracy is raised.
+  template <class Attempt>
+  bool settle(GreekSet greeks, Attempt& a, std::vector<ExposureJob>& brute) const {
+    const std::size_t g_count = greeks.size();
+    const std::size_t positions = a.job->positions;
+    double truncation = 0.0;
+    double rounding = 0.0;
+    bool holds = true;
+    for (std::size_t w = 0; w < positions; ++w) {
+      for (std::size_t g = 0; g < g_count; ++g) {
+        double worst[3] = {};
+        for (std::size_t row = 0; row < rows(a.job->grid); ++row) {
+          const double* outcome = a.outcome.data() + (row * positions + w) * 3 * g_count;
+          for (std::size_t k = 0; k < 3; ++k) worst[k] = std::max(worst[k], outcome[k * g_count + g]);
+        }
+        if (worst[1] + worst[2] == 0.0) continue;
+        // A surface of zeros with contracts behind it: what cancels is nobody's measure.
+        holds = holds && worst[1] + worst[2] <= options_.tolerance * worst[0];
+        truncation = std::max(truncation, worst[1] / worst[0]);
+        rounding = std::max(rounding, worst[2] / worst[0]);
+      }
+    }
+    if (holds) {
+      if (a.job->report != nullptr) {
+        EvaluationReport& report = *a.job->report;
+        report = {true, a.accuracy.fp64_nodes, a.attempts, truncation + rounding, 0, 0};
+        for (const cpu::EvaluationCounts& counts : a.counts) {
+          report.at_nodes += counts.at_nodes;
+          report.direct += counts.direct;
+        }
+      }
+      return true;
+    }
+    const bool single = !a.accuracy.fp64_nodes || !a.accuracy.fp64_products;
+    const bool rounds = rounding > 0.5 * options_.tolerance;
+    if (single && rounds) a.accuracy.fp64_nodes = a.accuracy.fp64_products = true;
+    // In steps of four, so that jobs share the widths of their errors.
+    for (double worst = truncation; worst > 0.5 * options_.tolerance && a.accuracy.error > 0.0; worst /= 4.0) {
+      a.accuracy.error /= 4.0;
+    }
+    if (a.attempts < kMostAttempts && a.accuracy.error >= kLeastError && (single || !rounds)) return false;
+    if (a.job->report != nullptr) *a.job->report = {false, false, a.attempts, 0.0, 0, 0};
+    brute.push_back(*a.job);
+    return true;
+  }
+
+  // The tables for so many spots, made when they are first asked for.
+  const cpu::SpectralTables& shared_tables(std::size_t spots, bool fp64_nodes) {
+    const std::lock_guard lock(tables_mutex_);
+    std::unique_ptr<cpu::SpectralTables>& found = tables_[{spots, fp64_nodes}];
+    if (!found) found = std::make_unique<cpu::SpectralTables>(cpu::make_spectral_tables(spots, fp64_nodes));
+    return *found;
+  }
+
+  const cpu::NodeWidths& node_widths(const cpu::SpectralTables& tables, GreekSet greeks, double error) {
+    const std::lock_guard lock(tables_mutex_);
+    std::unique_ptr<cpu::NodeWidths>& found = widths_[{&tables, greeks.bits(), error}];
+    if (!found) found = std::make_unique<cpu::NodeWidths>(cpu::make_node_widths(tables, greeks, error));
+    return *found;
+  }
+
   static std::size_t rows(const GridView& grid) { return grid.time.size() * grid.iv_shift.size(); }
   static bool reads_smile(const GridView& grid) { return grid.effective_rule() == IvRule::kSkewStickiness; }
 
@@ -288,15 +438,34 @@ class CpuBackend final : public Backend {
     }
   }
 
+  // Share of the tolerance that a contract's own error may take in the first attempt: sums of magnitudes exceed the
+  // largest of a surface by so much where strikes are spread and calls and puts cancel.
+  static constexpr double kErrorShare = 2e-4;
+  // Tolerances below which single precision is not tried.
+  static constexpr double kFp32Tolerance = 2e-6;
+  static constexpr double kFp32ProductTolerance = 2e-5;
+  static constexpr double kLeastError = 1e-14;
+  static constexpr int kMostAttempts = 3;
+  static constexpr double kWidestInterval = 4.0;  // of ln S: e^{L t} has few coefficients
+
   Precision precision_;
+  EvaluatorOptions options_;
+  std::mutex tables_mutex_;
+  std::map<std::pair<std::size_t, bool>, std::unique_ptr<cpu::SpectralTables>> tables_;
+  std::map<std::tuple<const cpu::SpectralTables*, std::uint32_t, double>, std::unique_ptr<cpu::NodeWidths>> widths_;
+  oneapi::tbb::enumerable_thread_specific<cpu::SpectralScratchPointer> spectral_scratch_;
   oneapi::tbb::enumerable_thread_specific<cpu::ScratchPointer> scratch_;
   oneapi::tbb::enumerable_thread_specific<cpu::WallScratch> wall_scratch_;
 };
 
 }  // namespace
 
-std::unique_ptr<Backend> make_cpu_backend(Precision precision) {
-  return std::make_unique<CpuBackend>(precision);
+std::string_view name(Evaluator evaluator) {
+  return evaluator == Evaluator::kAuto ? "auto" : evaluator == Evaluator::kBrute ? "brute" : "spectral";
+}
+
+std::unique_ptr<Backend> make_cpu_backend(Precision precision, EvaluatorOptions options) {
+  return std::make_unique<CpuBackend>(precision, options);
 }
 
 }  // namespace greekgrid

@@ -5,15 +5,16 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <vector>
-
-#include "cpu/normal_fits.hpp"
 
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/moments.cpp"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+// Behind them, and once per instruction set.
+#include "cpu/normal_vectors.inc"
 
 #ifndef GREEKGRID_CPU_MOMENTS_ONCE
 #define GREEKGRID_CPU_MOMENTS_ONCE
@@ -37,6 +38,8 @@ struct StagedContracts {
   std::vector<Real> table;                                              // (J padded / lanes, n, lanes) volatility
   std::size_t affine = 0;                                               // contracts of the affine loop: the first ones
   std::size_t general_begin = 0, general_end = 0;                       // contracts of the general loop
+  std::vector<float> reach_up, reach_down;                              // (n) see find_windows
+  std::vector<double> asset_before, bond_before;                        // (n + 1) sums of u0 and bond
   std::array<std::vector<Real>*, 12> columns() {
     return {&centre, &step, &d0, &um1, &u0, &u1, &u2, &s, &ratio, &bond, &sigma, &carry_log};
   }
@@ -45,6 +48,49 @@ struct StagedContracts {
     for (auto* column : columns()) column->resize(n);
   }
 };
+
+// Contracts of the affine loop that a run of spots has within its window, in whole steps of the loop.
+struct ContractRange {
+  std::size_t begin, end;
+};
+template <class Real>
+ContractRange within_window(const StagedContracts<Real>& staged, std::size_t first_spot, std::size_t last_spot) {
+  const auto up = staged.reach_up.begin();
+  const auto down = staged.reach_down.begin();
+  const auto n = static_cast<std::ptrdiff_t>(staged.affine);
+  const auto begin = static_cast<std::size_t>(std::lower_bound(up, up + n, static_cast<float>(first_spot)) - up);
+  const auto end = static_cast<std::size_t>(std::upper_bound(down, down + n, static_cast<float>(last_spot)) - down);
+  return {begin / kInterleaved * kInterleaved, (end + kInterleaved - 1) / kInterleaved * kInterleaved};
+}
+
+// Finds how far each contract of the affine loop reaches on the axis of spots: its density and the changing part of its
+// distribution are within |d| <= window. Contracts ascend in strike, so a run of spots meets a run of contracts: those
+// before it lie below all spots (reach_up, the highest so far, is too low) and are fully in or out of the money, those
+// behind it above. Rounded outwards, to a spot.
+template <class Real>
+void find_windows(double window, StagedContracts<Real>& staged) {
+  const std::size_t n = staged.affine;
+  staged.reach_up.resize(n);
+  staged.reach_down.resize(n);
+  staged.asset_before.resize(n + 1);
+  staged.bond_before.resize(n + 1);
+  staged.asset_before[0] = staged.bond_before[0] = 0.0;
+  float up = -1.0F;
+  for (std::size_t i = 0; i < n; ++i) {
+    staged.asset_before[i + 1] = staged.asset_before[i] + static_cast<double>(staged.u0[i]);
+    staged.bond_before[i + 1] = staged.bond_before[i] + static_cast<double>(staged.bond[i]);
+    staged.reach_up[i] = up;
+    staged.reach_down[i] = std::numeric_limits<float>::max();
+    if (!(staged.step[i] > Real(0))) continue;  // it fills the loop up
+    const Real per_spot = Real(1) / staged.step[i];
+    const Real half = (static_cast<Real>(window) + staged.s[i]) * per_spot;
+    const Real zero = staged.centre[i] - staged.d0[i] * per_spot;
+    up = std::max(up, static_cast<float>(zero + half) + 1.0F);
+    staged.reach_up[i] = up;
+    staged.reach_down[i] = static_cast<float>(zero - half) - 1.0F;
+  }
+  for (std::size_t i = n; i-- > 1;) staged.reach_down[i - 1] = std::min(staged.reach_down[i - 1], staged.reach_down[i]);
+}
 
 struct Scratch {
   StagedContracts<float> fp32;
@@ -61,108 +107,6 @@ HWY_BEFORE_NAMESPACE();
 namespace greekgrid::cpu {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
-
-template <class Real>
-struct Constants;
-
-// tail(|d|) = N(-|d|) = exp(-d^2/2) M(|d|); both approximations are weighted minimax fits of M.
-template <>
-struct Constants<float> {
-  static constexpr float kMagic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer in the low bits
-  static constexpr int kExponentShift = 23;
-  static constexpr float kClamp = 12.5f;  // exp(-d^2/2) stays normal
-};
-template <>
-struct Constants<double> {
-  static constexpr double kMagic = 6755399441055744.0;  // 1.5 * 2^52
-  static constexpr int kExponentShift = 52;
-  static constexpr double kClamp = 37.0;
-};
-
-// K values of K contracts, worked on in step: a single one's chain of dependent operations is longer than the window in
-// which a core finds independent ones.
-template <class V, int K>
-struct Several {
-  V at[K];
-};
-
-template <class D, class V, int K>
-HWY_INLINE Several<V, K> Magnitude(D d, const Several<V, K>& deviate) {
-  const V clamp = hn::Set(d, Constants<hn::TFromD<D>>::kClamp);
-  Several<V, K> m;
-  for (int k = 0; k < K; ++k) m.at[k] = hn::Min(hn::Abs(deviate.at[k]), clamp);
-  return m;
-}
-
-// The argument of the polynomial kMills at a magnitude.
-template <class D, class V, int K>
-HWY_INLINE Several<V, K> MillsArgument(D d, const Several<V, K>& magnitude) {
-  Several<V, K> t = magnitude;
-  if constexpr (sizeof(hn::TFromD<D>) == 8) {
-    const V four = hn::Set(d, 4.0);
-    for (int k = 0; k < K; ++k) t.at[k] = hn::Div(hn::Sub(magnitude.at[k], four), hn::Add(magnitude.at[k], four));
-  }
-  return t;
-}
-
-// What a deviate's density and distribution are made of.
-template <class V, int K>
-struct NormalParts {
-  Several<V, K> e;       // exp(-d1^2/2)
-  Several<V, K> mills1;  // N(-|d1|) exp(d1^2/2)
-  Several<V, K> mills2;  // N(-|d2|) exp(d2^2/2)
-};
-
-// Evaluates the parts at magnitudes 0 <= m <= kClamp. The chains of the polynomials do not depend on each other and
-// advance in step, which is what keeps both multiply-add units busy.
-template <bool kFirst, bool kSecond, class D, class V, int K>
-HWY_INLINE NormalParts<V, K> EvaluateNormal(D d, const Several<V, K>& m1, const Several<V, K>& m2) {
-  using Real = hn::TFromD<D>;
-  const hn::RebindToSigned<D> di;
-  const V magic = hn::Set(d, Constants<Real>::kMagic);
-  const V scale = hn::Set(d, Real(-0.72134752044448170368));  // -log2(e)/2
-  Several<V, K> q, shifted, f;
-  for (int k = 0; k < K; ++k) q.at[k] = hn::Mul(m1.at[k], m1.at[k]);
-  for (int k = 0; k < K; ++k) shifted.at[k] = hn::MulAdd(q.at[k], scale, magic);
-  for (int k = 0; k < K; ++k) f.at[k] = hn::MulSub(q.at[k], scale, hn::Sub(shifted.at[k], magic));
-  const Several<V, K> t1 = MillsArgument(d, m1);
-  const Several<V, K> t2 = kSecond ? MillsArgument(d, m2) : t1;
-  NormalParts<V, K> parts;
-  for (int k = 0; k < K; ++k) {
-    parts.e.at[k] = hn::Set(d, kExp2<Real>[0]);
-    parts.mills1.at[k] = hn::Set(d, kMills<Real>[0]);
-    parts.mills2.at[k] = parts.mills1.at[k];
-  }
-  constexpr std::size_t kExpCount = sizeof(kExp2<Real>) / sizeof(Real);
-  constexpr std::size_t kMillsCount = sizeof(kMills<Real>) / sizeof(Real);
-#pragma GCC unroll 16
-  for (std::size_t c = 1; c < (kExpCount > kMillsCount ? kExpCount : kMillsCount); ++c) {
-    if (c < kMillsCount) {
-      const V next = hn::Set(d, kMills<Real>[c]);
-      if constexpr (kFirst) {
-        for (int k = 0; k < K; ++k) parts.mills1.at[k] = hn::MulAdd(parts.mills1.at[k], t1.at[k], next);
-      }
-      if constexpr (kSecond) {
-        for (int k = 0; k < K; ++k) parts.mills2.at[k] = hn::MulAdd(parts.mills2.at[k], t2.at[k], next);
-      }
-    }
-    if (c < kExpCount) {
-      const V next = hn::Set(d, kExp2<Real>[c]);
-      for (int k = 0; k < K; ++k) parts.e.at[k] = hn::MulAdd(parts.e.at[k], f.at[k], next);
-    }
-  }
-  for (int k = 0; k < K; ++k) {
-    const auto exponent = hn::ShiftLeft<Constants<Real>::kExponentShift>(hn::BitCast(di, shifted.at[k]));
-    parts.e.at[k] = hn::BitCast(d, hn::Add(hn::BitCast(di, parts.e.at[k]), exponent));
-  }
-  return parts;
-}
-
-// N(d) - 1/2 from exp(-d^2/2) and the Mills part; the sign is set in the same precision.
-template <class D, class V>
-HWY_INLINE V CentredDistribution(D d, V deviate, V e, V mills) {
-  return hn::CopySign(hn::NegMulAdd(e, mills, hn::Set(d, hn::TFromD<D>(0.5))), deviate);
-}
 
 template <std::uint32_t kMask>
 constexpr bool Has(Moment m) {
@@ -216,10 +160,17 @@ HWY_INLINE void CarryAll(D d, const V* acc, std::size_t padded, double* HWY_REST
   }
 }
 
+// Adds N - 1/2 = 1/2 of the contracts before a range and -1/2 of those behind it.
+inline void AddSaturated(const std::vector<double>& before, ContractRange range, std::size_t lanes,
+                         double* HWY_RESTRICT to) {
+  const double settled = 0.5 * (before[range.begin] - (before.back() - before[range.end]));
+  for (std::size_t k = 0; k < lanes; ++k) to[k] += settled;
+}
+
 // Affine loop: d1 is linear in ln S. Lanes are spots, contracts are broadcast.
 template <std::uint32_t kMask, int K, class Real>
 void AffineMoments(const StagedContracts<Real>& staged, const Real* HWY_RESTRICT growth, std::size_t padded,
-                   double* HWY_RESTRICT moments) {
+                   bool windowed, double* HWY_RESTRICT moments) {
   const hn::ScalableTag<Real> d;
   using V = hn::Vec<decltype(d)>;
   const std::size_t lanes = hn::Lanes(d);
@@ -236,8 +187,14 @@ void AffineMoments(const StagedContracts<Real>& staged, const Real* HWY_RESTRICT
   for (std::size_t j = 0; j < padded; j += lanes) {
     const V index = hn::Iota(d, static_cast<Real>(j));
     const V grown = hn::LoadU(d, growth + j);
-    for (std::size_t begin = 0; begin < staged.affine; begin += kBlock) {
-      const std::size_t end = std::min(begin + kBlock, staged.affine);
+    ContractRange range = {0, staged.affine};
+    if (windowed) {
+      range = within_window(staged, j, j + lanes - 1);
+      if constexpr (Has<kMask>(kAsset)) AddSaturated(staged.asset_before, range, lanes, moments + kAsset * padded + j);
+      if constexpr (Has<kMask>(kBond)) AddSaturated(staged.bond_before, range, lanes, moments + kBond * padded + j);
+    }
+    for (std::size_t begin = range.begin; begin < range.end; begin += kBlock) {
+      const std::size_t end = std::min(begin + kBlock, range.end);
       V acc[kMomentCount];
       for (V& a : acc) a = hn::Zero(d);
       for (std::size_t i = begin; i < end; i += K) {
@@ -340,21 +297,6 @@ void Separate(const ScenarioRow& row, std::size_t n, StagedContracts<Real>& stag
     const bool general = row.volatility != RowVolatility::kFixed || staged.s[i] > static_cast<Real>(kWide);
     const std::size_t k = general ? staged.general_end++ : staged.affine++;
     for (auto* column : staged.columns()) (*column)[k] = (*column)[i];
-  }
-}
-
-template <class Real>
-HWY_INLINE void StoreAs(hn::Vec<hn::ScalableTag<double>> value, Real* HWY_RESTRICT to) {
-  const hn::ScalableTag<double> d64;
-  if constexpr (sizeof(Real) == 8) {
-    hn::StoreU(value, d64, to);
-  } else {
-#if HWY_TARGET == HWY_SCALAR
-    *to = static_cast<float>(hn::GetLane(value));
-#else
-    const hn::Rebind<float, decltype(d64)> d32;
-    hn::StoreU(hn::DemoteTo(d32, value), d32, to);
-#endif
   }
 }
 
@@ -546,6 +488,9 @@ void AddExposures(GreekSet greeks, const ExpiryContracts& contracts, const Scena
   const std::size_t padded = (row.spots + lanes - 1) / lanes * lanes;
   Stage(contracts, row, staged);
   const std::uint32_t mask = needed_moments(greeks);
+  // Under a window all contracts are affine: the caller sees to it.
+  const bool windowed = row.window > 0.0 && staged.general_end == staged.general_begin;
+  if (windowed) find_windows(row.window, staged);
   growth.resize(padded);
   x.resize(padded);
   if (row.volatility == RowVolatility::kRelativeBeta || (mask >> kBond & 1U) != 0) {
@@ -559,7 +504,7 @@ void AddExposures(GreekSet greeks, const ExpiryContracts& contracts, const Scena
     for (std::size_t m = 0; m < kMomentCount; ++m) {
       if ((kMask >> m & 1U) != 0) std::fill_n(&moments[m * padded], padded, 0.0);
     }
-    if (staged.affine > 0) AffineMoments<kMask, kInterleaved>(staged, growth.data(), padded, moments.data());
+    if (staged.affine > 0) AffineMoments<kMask, kInterleaved>(staged, growth.data(), padded, windowed, moments.data());
     if (staged.general_end > staged.general_begin) GeneralMoments<kMask>(staged, row, x.data(), padded, moments.data());
   };
   const auto within = [&](std::uint32_t larger) { return (mask & ~larger) == 0; };

@@ -96,6 +96,8 @@ struct ScenarioRow {
   const double* spot;    ///< (J padded to kRowPad) S_j e^b, USD
   const double* growth;  ///< (J padded to kRowPad) S_j / S0
   double basis_factor;   ///< e^b
+  /// |d1| and |d2| beyond which the affine loop may take a contract for settled, or 0: its contracts ascend in strike.
+  double window = 0.0;
 };
 
 /// Scratch memory of one thread; grows to the largest expiry and row seen.

@@ -23,6 +23,23 @@ namespace greekgrid {
 /// 1e-11.
 enum class Precision : std::uint8_t { kFp32, kFp64 };
 
+/// How exposures are evaluated.
+enum class Evaluator : std::uint8_t {
+  kAuto,      ///< spectral where it applies and pays, else brute
+  kBrute,     ///< every contract at every spot: any IV rule
+  kSpectral,  ///< sums at Chebyshev nodes: sticky strike alone, other jobs are evaluated by brute force
+};
+std::string_view name(Evaluator evaluator);
+
+struct EvaluatorOptions {
+  Evaluator evaluator = Evaluator::kBrute;
+  /// What the spectral evaluator may deviate from the exact sums, relative to the largest magnitude of the surface (of
+  /// one Greek and position model over times, shifts and spots). Truncation is bounded and rounding estimated while a
+  /// job is evaluated; a job that does not keep to it is evaluated again with more nodes, in fp64 or by brute force.
+  /// Under kFp32 nodes and products are in single precision where this allows.
+  double tolerance = 1e-6;
+};
+
 /// What a backend is on this machine.
 struct BackendStatus {
   std::string_view name;  ///< reference, cpu or cuda
@@ -66,7 +83,7 @@ class Backend {
 /// Plain double loops over the closed forms: the truth the other backends are tested against.
 std::unique_ptr<Backend> make_reference_backend();
 /// Vectorised (Highway, dispatched at run time) and threaded (oneTBB, within the caller's arena).
-std::unique_ptr<Backend> make_cpu_backend(Precision precision);
+std::unique_ptr<Backend> make_cpu_backend(Precision precision, EvaluatorOptions options = {});
 /// CUDA; a stub that says why where the program was built without it or no device answers.
 std::unique_ptr<Backend> make_cuda_backend(Precision precision);
 

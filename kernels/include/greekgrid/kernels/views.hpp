@@ -86,6 +86,16 @@ struct GridView {
   }
 };
 
+/// How a job was evaluated, where it asks for it.
+struct EvaluationReport {
+  bool spectral = false;      ///< else brute force
+  bool fp64_nodes = false;    ///< of the spectral evaluator
+  int attempts = 0;           ///< of the spectral evaluator, those refused for their error included
+  double bound = 0.0;         ///< of the error relative to the largest magnitude of a surface: the worst surface
+  std::int64_t at_nodes = 0;  ///< contracts times nodes, over rows; of the last attempt
+  std::int64_t direct = 0;    ///< contracts evaluated directly, over rows
+};
+
 /// One piece of work: a book over a grid. The result is written to exposure, C-ordered
 /// (Greek of the set, position, time, iv_shift, spot), in the units of the Greek times shares, derivatives taken to the
 /// vendor's spot (factor e^(b j), see spot_order).
@@ -94,6 +104,7 @@ struct ExposureJob {
   GridView grid;
   std::size_t positions = 1;   ///< W
   std::span<double> exposure;  ///< (G, W, T, V, J)
+  EvaluationReport* report = nullptr;
 };
 
 /// The strikes that carry the most gamma of a book, its gamma walls, at many hypothetical spots.

@@ -1,0 +1,117 @@
+#pragma once
+
+/// @file
+/// The spectral evaluator's loops on the CPU: sums of contracts at Chebyshev nodes and what is made of them for one
+/// row, an instant and an IV shift. The mathematics is in spectral/plan.hpp.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "greekgrid/kernels/backend.hpp"
+#include "spectral/plan.hpp"
+
+namespace greekgrid::cpu {
+
+/// A level in the precision of the nodes.
+struct NodeLevel {
+  spectral::Level level;
+  std::vector<float> node32;         ///< (n)
+  std::vector<double> node64;        ///< (n)
+  std::vector<float> even32, odd32;  ///< (n/2, n/2 padded) see spectral::Level
+  std::vector<double> even64, odd64;
+  std::size_t padded = 0;  ///< n/2 in whole vectors
+  std::size_t at = 0;      ///< of its first node in the sums of a row
+};
+
+/// What all rows with so many spots share.
+struct SpectralTables {
+  std::vector<NodeLevel> level;  ///< ascending node counts
+  std::size_t nodes = 0;         ///< of all levels together
+  spectral::Expansion expansion;
+  std::size_t half = 0;              ///< spots of a half, padded
+  std::vector<float> even32, odd32;  ///< (kCoefficients / 2, half) padded
+  std::vector<double> even64, odd64;
+};
+SpectralTables make_spectral_tables(std::size_t spots, bool fp64_nodes);
+
+/// One position model of one book, without its zero weights.
+struct SpectralPosition {
+  struct Contracts {
+    std::vector<double> log_moneyness, moneyness, strike, sigma, weight, right;  ///< (n), kRowPad more can be read
+    std::array<std::vector<double>*, 6> columns() {
+      return {&log_moneyness, &moneyness, &strike, &sigma, &weight, &right};
+    }
+    std::array<const std::vector<double>*, 6> columns() const {
+      return {&log_moneyness, &moneyness, &strike, &sigma, &weight, &right};
+    }
+  };
+  Contracts by_sigma;                        ///< ascending within an expiry
+  Contracts by_strike;                       ///< the same contracts
+  std::vector<std::size_t> begin;            ///< (E + 1)
+  std::vector<double> signed_weight;         ///< (n + 1) of by_sigma: sums of right * weight of those before
+  std::vector<double> signed_weight_strike;  ///< (n + 1) and of right * weight * strike
+};
+SpectralPosition prepare_position(const BookView& book, std::size_t position);
+
+/// One attempt at a job: the error of a node count that is accepted, relative to a contract's own magnitude, and where
+/// single precision will do.
+struct SpectralAccuracy {
+  double error = 1e-9;
+  bool fp64_nodes = true;
+  bool fp64_products = true;
+};
+
+/// The widths that node counts take at an error, for a set of Greeks.
+struct NodeWidths {
+  std::vector<double> widest;                              ///< (levels) the largest A that a level takes
+  std::array<double, spectral::kTopCount> top_error = {};  ///< of each top relative to a contract's magnitude
+};
+NodeWidths make_node_widths(const SpectralTables& tables, GreekSet greeks, double error);
+
+/// What the rows of a job share in one attempt.
+struct SpectralJob {
+  const ExposureJob* job = nullptr;
+  const SpectralTables* tables = nullptr;
+  SpectralAccuracy accuracy;
+  spectral::Interval interval;
+  spectral::CombinePlan plan;
+  double basis = 1.0, centre_spot = 0.0;    ///< e^b, S0 e^b e^centre
+  std::vector<double> growth_coefficients;  ///< of e^{L t}
+  std::vector<double> widest;               ///< see NodeWidths
+  std::array<double, spectral::kTopCount> top_error = {};
+  double window = 0.0;                         ///< |d| beyond which direct evaluation takes a contract for settled
+  std::vector<double> growth, spot, per_spot;  ///< (J padded)
+};
+SpectralJob prepare_job(const ExposureJob& job, GreekSet greeks, const SpectralTables& tables,
+                        const SpectralAccuracy& accuracy, const NodeWidths& widths);
+
+/// What a row came to, by Greek.
+struct RowOutcome {
+  double* largest;   ///< (G) the largest magnitude
+  double* bound;     ///< (G) bound of the error of truncation
+  double* rounding;  ///< (G) estimate of the error of rounding
+};
+
+/// Contracts of rows by what evaluated them.
+struct EvaluationCounts {
+  std::int64_t at_nodes = 0;  ///< contracts times nodes
+  std::int64_t direct = 0;    ///< contracts evaluated at spots
+};
+
+struct SpectralScratch;
+struct SpectralScratchDeleter {
+  void operator()(SpectralScratch* scratch) const;
+};
+using SpectralScratchPointer = std::unique_ptr<SpectralScratch, SpectralScratchDeleter>;
+/// Scratch memory of one thread.
+SpectralScratchPointer make_spectral_scratch();
+
+/// Writes one row, an instant and an IV shift, of one position model to out[g * out_stride + j].
+EvaluationCounts evaluate_spectral_row(const SpectralJob& shared, const SpectralPosition& position, std::size_t row,
+                                       SpectralScratch& scratch, double* out, std::size_t out_stride,
+                                       const RowOutcome& outcome);
+
+}  // namespace greekgrid::cpu
