@@ -15,6 +15,7 @@
 #include "inversion_launch.hpp"
 #include "launch.cuh"
 #include "segment_order.hpp"
+#include "spectral_launch.hpp"
 #include "wall_launch.hpp"
 
 namespace greekgrid::cuda {
@@ -158,6 +159,23 @@ class CudaDevice final : public DeviceApi {
     (kind.fp64 ? launch_exposure_fp64 : launch_exposure_fp32)(kind, tables, queue, blocks, threads,
                                                               static_cast<cudaStream_t>(stream));
     check(cudaGetLastError(), "launch of the exposure kernel");
+  }
+  void launch_sigma_order(const SpectralTables& tables, std::uint32_t blocks, Stream stream) override {
+    select();
+    cuda::launch_sigma_order(tables, blocks, static_cast<cudaStream_t>(stream));
+    check(cudaGetLastError(), "launch of the ordering of volatilities");
+  }
+  void launch_node_sums(KernelKind kind, const SpectralTables& tables, const Queue& queue, std::uint32_t blocks,
+                        Stream stream) override {
+    select();
+    (kind.fp64 ? launch_node_sums_fp64 : launch_node_sums_fp32)(kind.greeks, tables, queue, blocks,
+                                                                static_cast<cudaStream_t>(stream));
+    check(cudaGetLastError(), "launch of the sums at nodes");
+  }
+  void launch_expansion(KernelKind kind, const SpectralTables& tables, std::uint32_t blocks, Stream stream) override {
+    select();
+    cuda::launch_expansion(kind.greeks, tables, blocks, static_cast<cudaStream_t>(stream));
+    check(cudaGetLastError(), "launch of the expansion to spots");
   }
   void launch_sum(const SumBody& body, std::uint32_t blocks, std::uint32_t threads, Stream stream) override {
     select();

@@ -18,6 +18,7 @@ struct DeviceBackendOptions {
   std::size_t streams = 3;
   std::size_t chunk_bytes = std::size_t{96} << 20;  ///< device memory of one chunk, unless a single job needs more
   std::size_t device_bytes = 0;  ///< of a device, all chunks together; 0: 60 % of what is free at the first call
+  EvaluatorOptions evaluator = {};
   /// With several devices: live evaluations that are worth a device or a piece of their own, a quarter of a
   /// millisecond.
   std::uint64_t least_evaluations = std::uint64_t{1} << 28;

@@ -48,12 +48,12 @@ ExposurePiece whole(const ExposureJob& job) {
   return piece;
 }
 
-std::vector<ExposurePiece> cut(std::span<const ExposureJob> jobs, std::uint64_t most) {
+std::vector<ExposurePiece> cut(std::span<const ExposureJob> jobs, std::uint64_t most, const EvaluatorOptions& options) {
   most = std::max<std::uint64_t>(1, most);
   std::vector<ExposurePiece> pieces;
   for (const ExposureJob& job : jobs) {
     const ExposurePiece all = whole(job);
-    if (all.evaluations <= most || all.values == 0) {
+    if (all.evaluations <= most || all.values == 0 || takes_spectral(options, job)) {
       pieces.push_back(all);
       continue;
     }

@@ -30,9 +30,14 @@ std::uint64_t row_evaluations(const ExposureJob& job, std::size_t instant);
 /// A job in one piece.
 ExposurePiece whole(const ExposureJob& job);
 
+/// Whether the spectral evaluator takes a job: under sticky strike, on a grid with a width, and where it may pay.
+bool takes_spectral(const EvaluatorOptions& options, const ExposureJob& job);
+
 /// Jobs in pieces of about `most` evaluations at most, in their order: a job of more is cut between instants, and an
-/// instant of more between shifts; a row is never cut. Jobs without evaluations or results stay whole.
-std::vector<ExposurePiece> cut(std::span<const ExposureJob> jobs, std::uint64_t most);
+/// instant of more between shifts; a row is never cut. Jobs without evaluations or results stay whole, and so do those
+/// of the spectral evaluator, whose rows are held to an error of the whole surface.
+std::vector<ExposurePiece> cut(std::span<const ExposureJob> jobs, std::uint64_t most,
+                               const EvaluatorOptions& options = {});
 
 /// Deals work to devices, the costliest first, each to the device that would be done with it soonest; of equal ones the
 /// first.

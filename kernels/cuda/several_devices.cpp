@@ -24,7 +24,7 @@ class SeveralDevices final : public Backend {
  public:
   SeveralDevices(std::vector<std::unique_ptr<DeviceApi>> devices, Precision precision,
                  const DeviceBackendOptions& options)
-      : least_(std::max<std::uint64_t>(1, options.least_evaluations)) {
+      : least_(std::max<std::uint64_t>(1, options.least_evaluations)), evaluator_(options.evaluator) {
     for (auto& device : devices) {
       api_.push_back(device.get());
       backend_.push_back(make_piece_backend(std::move(device), precision, options));
@@ -66,7 +66,7 @@ class SeveralDevices final : public Backend {
     for (const ExposureJob& job : jobs) evaluations += whole(job).evaluations;
     const std::size_t devices = devices_for(evaluations);
     const std::uint64_t most = devices == 1 ? evaluations : evaluations / (kPiecesPerDevice * devices);
-    const std::vector<ExposurePiece> pieces = cut(jobs, std::max(most, least_));
+    const std::vector<ExposurePiece> pieces = cut(jobs, std::max(most, least_), evaluator_);
     std::vector<std::uint64_t> cost;
     for (const ExposurePiece& piece : pieces) cost.push_back(piece.evaluations);
     on_devices(deal(cost, first_speeds(devices)), [&](PieceBackend& backend, const std::vector<std::size_t>& own) {
@@ -174,6 +174,7 @@ class SeveralDevices final : public Backend {
   }
 
   std::uint64_t least_;
+  EvaluatorOptions evaluator_;
   std::vector<DeviceApi*> api_;  // owned by the backends
   std::vector<std::unique_ptr<PieceBackend>> backend_;
   std::vector<std::size_t> usable_;  // found at the first call, with speed_ and name_

@@ -19,6 +19,8 @@
 #include "exposure_body.hpp"
 #include "greekgrid/kernels/error.hpp"
 #include "greekgrid_test/device_emulator.hpp"
+#include "spectral_body.hpp"
+#include "spectral_expansion_body.hpp"
 
 namespace greekgrid::test {
 
@@ -176,6 +178,50 @@ class FakeDevice final : public cuda::DeviceApi {
         dispatch<double>(kind, tables, queue, blocks, threads);
       } else {
         dispatch<float>(kind, tables, queue, blocks, threads);
+      }
+    });
+  }
+
+  void launch_sigma_order(const cuda::SpectralTables& tables, std::uint32_t blocks, cuda::Stream stream) override {
+    may_fail("launch_sigma_order");
+    issue("launch_sigma_order", stream, [=, this] {
+      if (!require(tables.ranges, blocks * sizeof(cuda::ExpiryRange), "launch_sigma_order")) return;
+      for (std::uint32_t k = 0; k < blocks; ++k) {
+        const cuda::ExpiryRange& range = tables.ranges[k];
+        if (!require(tables.tables.sorted + range.contract, range.count * sizeof(cuda::SortedContract),
+                     "launch_sigma_order")) {
+          return;
+        }
+      }
+      emulate<cuda::SigmaOrderBody, cuda::ThreadCoord>({tables}, blocks, 128, log_.thread_order);
+    });
+  }
+  void launch_node_sums(cuda::KernelKind kind, const cuda::SpectralTables& tables, const cuda::Queue& queue,
+                        std::uint32_t blocks, cuda::Stream stream) override {
+    may_fail("launch_node_sums");
+    issue("launch_node_sums", stream, [=, this] {
+      if (!require(queue.item_end, queue.segments * 8, "launch_node_sums") || !require_slots(kind, tables)) return;
+      if (kind.fp64) {
+        node_sums<double>(kind, tables, queue, blocks);
+      } else {
+        node_sums<float>(kind, tables, queue, blocks);
+      }
+    });
+  }
+  void launch_expansion(cuda::KernelKind kind, const cuda::SpectralTables& tables, std::uint32_t blocks,
+                        cuda::Stream stream) override {
+    may_fail("launch_expansion");
+    issue("launch_expansion", stream, [=, this] {
+      if (!require_slots(kind, tables) || !require(tables.node, cuda::kAllNodes * 8, "launch_expansion") ||
+          !require(tables.matrix, cuda::kMatrixValues * 8, "launch_expansion")) {
+        return;
+      }
+      if (kind.greeks == cuda::kThreeGreeks) {
+        expand<cuda::kThreeGreeks>(tables, blocks);
+      } else if (kind.greeks == cuda::kElevenGreeks) {
+        expand<cuda::kElevenGreeks>(tables, blocks);
+      } else {
+        expand<cuda::kTwelveGreeks>(tables, blocks);
       }
     });
   }
@@ -372,6 +418,29 @@ class FakeDevice final : public cuda::DeviceApi {
       emulate<cuda::ExposureBody<Real, Greeks, false>, cuda::ThreadCoord>({tables, queue}, blocks, threads,
                                                                           log_.thread_order);
     }
+  }
+
+  template <class Real>
+  void node_sums(cuda::KernelKind kind, const cuda::SpectralTables& tables, const cuda::Queue& queue,
+                 std::uint32_t blocks) {
+    const auto run = [&]<class Body>(const Body& body) {
+      emulate<Body, cuda::ThreadCoord>(body, blocks, Body::kThreads, log_.thread_order);
+    };
+    if (kind.greeks == cuda::kThreeGreeks) return run(cuda::NodeSumsBody<Real, cuda::kThreeGreeks>{tables, queue});
+    if (kind.greeks == cuda::kElevenGreeks) return run(cuda::NodeSumsBody<Real, cuda::kElevenGreeks>{tables, queue});
+    run(cuda::NodeSumsBody<Real, cuda::kTwelveGreeks>{tables, queue});
+  }
+  template <int Greeks>
+  void expand(const cuda::SpectralTables& tables, std::uint32_t blocks) {
+    using Body = cuda::ExpansionBody<Greeks>;
+    emulate<Body, cuda::ThreadCoord>(Body{tables}, blocks, Body::kThreads, log_.thread_order);
+  }
+  bool require_slots(cuda::KernelKind kind, const cuda::SpectralTables& tables) {
+    if (!require(tables.jobs, tables.job_count * sizeof(cuda::SpectralJob), "spectral launch")) return false;
+    const cuda::SpectralJob& last = tables.jobs[tables.job_count - 1];
+    const std::uint64_t slots = last.slot + std::uint64_t{last.rows} * last.segments;
+    return require(tables.slots, slots * cuda::slot_values(kind.greeks) * 8, "spectral launch") &&
+           require(tables.used, slots * 4, "spectral launch");
   }
 
   void may_fail(const char* what) {
