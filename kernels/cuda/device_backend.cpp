@@ -103,7 +103,7 @@ constexpr int kMostAttempts = 3;
 /// Standard deviations of a sum of independent rounding errors that its estimate stands for, and the rounding error of
 /// one contract's term in units of half an ulp of its magnitude.
 constexpr double kDeviations = 4.0;
-constexpr double kRounding = 1.0;
+constexpr double kRounding = 0.6;
 constexpr double kWidestInterval = 4.0;  // of ln S: e^{L t} has few coefficients
 /// sigma sqrt(tau) from which the anchors may take their density from an exp that has underflowed.
 constexpr double kWide = 5.0;

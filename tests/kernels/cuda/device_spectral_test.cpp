@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <cmath>
 #include <random>
+#include <tuple>
 
 #include "device_backend.hpp"
 #include "equivalence.hpp"
 #include "fake_device.hpp"
+#include "greekgrid_test/books.hpp"
 #include "synthetic_book.hpp"
 
 namespace greekgrid {
@@ -129,6 +131,101 @@ INSTANTIATE_TEST_SUITE_P(Modes, DeviceSpectralTest,
                                          Mode{"fp32_11", Precision::kFp32, kGreeks11, 5e-6},
                                          Mode{"fp32_12", Precision::kFp32, GreekSet::all(), 5e-6}),
                          [](const auto& tested) { return std::string(tested.param.name); });
+
+/// Books of a session: 0DTE to two years, q != 0, deep wings, positions that all but cancel, one contract, settlement
+/// inside the grid, under the grid of a night.
+struct SessionCase {
+  const char* name;
+  test::Book book;
+  test::Grid grid;
+};
+std::vector<SessionCase> session_cases() {
+  const auto night = [](std::size_t times, double volatility) {
+    test::Grid grid = test::session_grid(times, 1, 201, 10.0 * volatility / std::sqrt(252.0));
+    grid.iv_shift = {-0.1, 0.0, 0.1};
+    grid.view.iv_floor = 0.01;
+    return grid;
+  };
+  std::vector<SessionCase> cases;
+  cases.push_back({"index", test::index_like_book(600), night(2, 0.2)});
+  {
+    SessionCase c{"zero days", {}, night(3, 0.2)};
+    c.grid.time = {test::kQuoteTime, test::kQuoteTime + 3600, test::kQuoteTime + 7200};
+    for (const int minutes : {-5, 3, 60, 90, 121, 390, 1440, 10080}) {
+      c.book.add_expiry(test::kQuoteTime + minutes * 60, 0.05, 0.02);
+      for (int i = -20; i <= 20; ++i) {
+        c.book.add(100.0 + 0.25 * i, i % 2 == 0 ? 1 : -1, 0.2 - 0.003 * i + 0.0004 * i * i,
+                   {i % 5 == 0 ? 0.0 : 100.0 + 13.0 * i});
+      }
+    }
+    cases.push_back(std::move(c));
+  }
+  for (const double highest : {0.9, 11.0}) {
+    // Under the second, sigma sqrt(tau) is beyond what the spectral evaluator takes.
+    SessionCase c{highest < 1.0 ? "deep wings" : "absurd volatilities", {}, night(2, 0.6)};
+    for (const auto& [days, rate, yield] : {std::tuple{30, 0.05, 0.03}, {400, 0.12, -0.02}, {1500, 0.0, 0.15}}) {
+      c.book.add_expiry(test::kQuoteTime + days * test::kDay, rate, yield);
+      for (const double k : {0.01, 1.0, 20.0, 60.0, 90.0, 100.0, 110.0, 180.0, 500.0, 1e5}) {
+        c.book.add(k, 1, 0.2 + 0.01 * std::log(k) * std::log(k), {1000.0});
+        c.book.add(k, -1, highest, {-700.0});
+        c.book.add(k, -1, 0.005, {300.0});
+      }
+    }
+    cases.push_back(std::move(c));
+  }
+  {
+    // Long and short of neighbouring strikes: the surface is a thousandth of what is summed.
+    SessionCase c{"cancelling", {}, night(2, 0.2)};
+    for (const int days : {1, 7, 30, 180}) {
+      c.book.add_expiry(test::kQuoteTime + days * test::kDay, 0.04, 0.01);
+      for (int i = -20; i <= 20; ++i) {
+        const double k = 100.0 + i, sigma = 0.2 + 0.0001 * i;
+        c.book.add(k, 1, sigma, {1000.0});
+        c.book.add(k, -1, sigma, {-1000.0});
+        c.book.add(k + 0.02, 1, sigma, {-1000.0});
+        c.book.add(k + 0.02, -1, sigma, {1000.5});
+      }
+    }
+    cases.push_back(std::move(c));
+  }
+  {
+    SessionCase c{"one contract", {}, night(1, 0.2)};
+    c.book.add_expiry(test::kQuoteTime + 20 * test::kDay, 0.04, 0.01);
+    c.book.add(101.0, -1, 0.2, {100.0});
+    cases.push_back(std::move(c));
+  }
+  return cases;
+}
+
+TEST(DeviceSpectral, BooksOfASessionEquivalentToReference) {
+  const auto reference = make_reference_backend();
+  for (const SessionCase& item : session_cases()) {
+    const auto expected = test::evaluate(*reference, kGreeks11, item.book, item.grid);
+    const std::size_t scenarios = item.grid.get().scenarios();
+    for (const auto& [precision, tolerance] : {std::pair{Precision::kFp64, 2e-8}, {Precision::kFp32, 5e-6}}) {
+      FakeDeviceLog log;
+      const auto backend = make_spectral(log, precision, tolerance);
+      std::vector<double> values(expected.size(), std::nan(""));
+      EvaluationReport report;
+      ExposureJob job{item.book.view(), item.grid.get(), 1, values, &report};
+      backend->evaluate(kGreeks11, {&job, 1});
+      double worst = 0.0;
+      for (std::size_t g = 0; g < kGreeks11.size(); ++g) {
+        const std::span<const double> own = std::span<const double>(values).subspan(g * scenarios, scenarios);
+        const auto deviation =
+            test::compare_surface(own, std::span<const double>(expected).subspan(g * scenarios, scenarios));
+        worst = std::max(worst, deviation.relative_to_maximum);
+      }
+      EXPECT_LE(worst, tolerance) << item.name << ", attempts " << report.attempts;
+      RecordProperty(std::string(item.name) + (precision == Precision::kFp64 ? " fp64" : " fp32"),
+                     testing::PrintToString(worst) + " of " + testing::PrintToString(report.bound) +
+                         (report.spectral ? "" : " by brute force") + (report.fp64_nodes ? " fp64 nodes" : "") + ", " +
+                         testing::PrintToString(report.at_nodes) + " at nodes, " +
+                         testing::PrintToString(report.direct) + " direct");
+      EXPECT_THAT(log.faults, testing::IsEmpty());
+    }
+  }
+}
 
 std::size_t count(const FakeDeviceLog& log, const char* what) {
   return static_cast<std::size_t>(
