@@ -5,8 +5,10 @@
 
 namespace greekgrid {
 
-std::unique_ptr<Backend> make_cuda_backend(Precision precision) {
-  return cuda::make_device_backend(cuda::make_cuda_device(), precision);
+std::unique_ptr<Backend> make_cuda_backend(Precision precision, EvaluatorOptions options) {
+  cuda::DeviceBackendOptions device_options;
+  device_options.evaluator = options;
+  return cuda::make_device_backend(cuda::make_cuda_devices(), precision, device_options);
 }
 
 }  // namespace greekgrid

@@ -28,7 +28,7 @@ class CudaForecastStub final : public ForecastBackend {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_cuda_backend(Precision) {
+std::unique_ptr<Backend> make_cuda_backend(Precision, EvaluatorOptions) {
   return std::make_unique<CudaStub>();
 }
 std::unique_ptr<ForecastBackend> make_cuda_forecast_backend() {

@@ -13,6 +13,7 @@
 #include "nearest_body.hpp"
 #include "pair_sums_body.hpp"
 #include "products.hpp"
+#include "spectral_tables.hpp"
 #include "sum_body.hpp"
 #include "tables.hpp"
 #include "wall_body.hpp"
@@ -26,6 +27,7 @@ struct DeviceProbe {
   bool usable = false;
   std::string detail;          ///< the device's name, or why there is none
   std::size_t free_bytes = 0;  ///< device memory free now
+  int multiprocessors = 0;     ///< what devices of unlike size are compared by
 };
 
 /// Which instance of the exposure kernel.
@@ -44,6 +46,7 @@ struct OrderTables {
   std::uint32_t count;         ///< S > 0
 };
 
+/// One device. Calls may come from any thread, from one at a time.
 class DeviceApi {
  public:
   virtual ~DeviceApi() = default;
@@ -73,6 +76,11 @@ class DeviceApi {
                             Stream stream) = 0;
   virtual void launch_exposure(KernelKind kind, const Tables& tables, const Queue& queue, std::uint32_t blocks,
                                std::uint32_t threads, Stream stream) = 0;
+  /// The passes of the spectral evaluator: `blocks` are expiries, work items, rows.
+  virtual void launch_sigma_order(const SpectralTables& tables, std::uint32_t blocks, Stream stream) = 0;
+  virtual void launch_node_sums(KernelKind kind, const SpectralTables& tables, const Queue& queue, std::uint32_t blocks,
+                                Stream stream) = 0;
+  virtual void launch_expansion(KernelKind kind, const SpectralTables& tables, std::uint32_t blocks, Stream stream) = 0;
   virtual void launch_sum(const SumBody& body, std::uint32_t blocks, std::uint32_t threads, Stream stream) = 0;
   virtual void launch_inversion(const InversionBody& body, std::uint32_t blocks, std::uint32_t threads,
                                 Stream stream) = 0;

@@ -195,7 +195,7 @@ class DeviceForecastBackend final : public ForecastBackend, private DeviceLanes<
 
  private:
   template <class AnyJob, class Issue>
-  void run(const std::vector<const AnyJob*>& jobs, const char* divisible, const Issue& issue_chunk) {
+  void run(const std::vector<AnyJob*>& jobs, const char* divisible, const Issue& issue_chunk) {
     in_chunks(
         jobs, divisible, [](const AnyJob& job) { return size_of(job); },
         [](const auto& size) { return device_bytes(size); }, [this](ForecastLane& lane) { collect(lane); },

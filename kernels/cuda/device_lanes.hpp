@@ -131,14 +131,14 @@ class DeviceLanes {
   /// @param collect_lane collect_lane(lane) waits for a lane's chunk and hands its results out
   /// @param issue_chunk issue_chunk(lane, size, chunk)
   template <class AnyJob, class SizeOf, class BytesOf, class Collect, class Issue>
-  void in_chunks(const std::vector<const AnyJob*>& jobs, const char* divisible, const SizeOf& size_of,
+  void in_chunks(const std::vector<AnyJob*>& jobs, const char* divisible, const SizeOf& size_of,
                  const BytesOf& bytes_of, const Collect& collect_lane, const Issue& issue_chunk) {
     const std::size_t share = budget_ / lanes_.size();
     const std::size_t target = std::min(options_.chunk_bytes, share);
     std::size_t turn = 0;
     for (std::size_t first = 0; first < jobs.size();) {
       auto size = size_of(*jobs[first]);
-      std::vector<const AnyJob*> chunk = {jobs[first]};
+      std::vector<AnyJob*> chunk = {jobs[first]};
       for (++first; first < jobs.size(); ++first) {
         auto with = size;
         with += size_of(*jobs[first]);

@@ -13,8 +13,14 @@
 /// Before a loop of constant length over registers: left rolled it would index them at run time, through local memory.
 #if defined(__CUDA_ARCH__)
 #define GREEKGRID_UNROLL _Pragma("unroll")
+/// Before a loop whose body fills the registers once.
+#define GREEKGRID_ROLLED _Pragma("unroll 1")
+/// Before a loop whose counting would take a good part of it.
+#define GREEKGRID_UNROLL_BY_FOUR _Pragma("unroll 4")
 #else
 #define GREEKGRID_UNROLL
+#define GREEKGRID_ROLLED
+#define GREEKGRID_UNROLL_BY_FOUR
 #endif
 
 namespace greekgrid::cuda {

@@ -75,6 +75,7 @@ struct ExposureBody {
     std::uint32_t shift;
     std::uint32_t spot_tile;
     ExpiryState expiry;
+    std::uint32_t begin;  ///< of the staged contracts: the spectral evaluator has those before
     std::uint32_t count;
     std::uint32_t first;
   };
@@ -146,6 +147,8 @@ struct ExposureBody {
     }
   }
 
+  GREEKGRID_HD static bool leaves_contracts(const Job& job) { return job.least_total < 1e300; }
+
   GREEKGRID_HD void stage(std::uint32_t tile_index, ThreadCoord at, Shared& shared) const {
     const Tile tile = tables.tiles[tile_index];
     const Job& job = shared.job;
@@ -159,6 +162,7 @@ struct ExposureBody {
       shared.expiry = {tau, sqrt_tau, 0.5 / tau, rate, dividend_yield};
       shared.count = tile.count;
       shared.first = tile.contract;
+      if (kSpotRule || !leaves_contracts(job)) shared.begin = 0;
     }
     if (!(tau > 0.0)) return;
     double scale = 1.0;
@@ -171,7 +175,21 @@ struct ExposureBody {
     const double discount_r = math::exp(-rate * tau);
     const double* weights = tables.weight + job.weight + std::uint64_t{shared.position} * job.contracts;
     for (std::uint32_t i = at.thread; i < tile.count; i += at.threads) {
-      const std::uint32_t contract = tile.contract + i;
+      std::uint32_t contract = tile.contract + i;
+      if constexpr (!kSpotRule) {
+        if (leaves_contracts(job)) {
+          // Sorted by descending volatility: those that are left come first, whatever the shift.
+          const SortedContract* sorted = tables.sorted + contract;
+          const auto left = [&](const SortedContract& c) {
+            return math::max(job.iv_floor, c.sigma + shift) * sqrt_tau >= job.least_total;
+          };
+          const bool own_left = left(*sorted);
+          if (!own_left && (i == 0 || left(*(sorted - 1)))) shared.begin = i;
+          if (own_left && i + 1 == tile.count) shared.begin = tile.count;
+          if (own_left) continue;
+          contract = sorted->contract;
+        }
+      }
       const double strike = tables.strike[contract];
       const double weight = weights[contract - job.contract];
       const bool call = tables.right[contract] > 0;
@@ -234,7 +252,7 @@ struct ExposureBody {
       }
     }
     const std::uint32_t count = shared.count;
-    for (std::uint32_t i = 0; i < count; ++i) {
+    for (std::uint32_t i = shared.begin; i < count; ++i) {
       const StagedContract<Real> c = shared.contract[i];
       GREEKGRID_UNROLL
       for (int k = 0; k < kCount; ++k) {

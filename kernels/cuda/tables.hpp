@@ -36,6 +36,15 @@ struct SmileTile {
   std::uint32_t smile;  ///< into the chunk's smiles
 };
 
+/// A contract of a job of the spectral evaluator, by descending volatility within its expiry.
+struct SortedContract {
+  double sigma;
+  double moneyness;  ///< ln(S0 e^b / K)
+  double strike;
+  std::uint32_t contract;  ///< into the chunk's contracts
+  std::int32_t right;
+};
+
 /// Of a job whose volatility does not follow the smile.
 inline constexpr std::uint64_t kNoTable = ~std::uint64_t{0};
 
@@ -62,6 +71,10 @@ struct Job {
   std::uint64_t partial;          ///< first, into the chunk's partial sums: the slots of segment 1
   std::uint64_t values;           ///< (G, W, T, V, J)
   std::uint64_t rule_volatility;  ///< first, into the chunk's volatilities under the rule, or kNoTable
+  /// Contracts of at least this sigma sqrt(tau) are left to the spectral evaluator; infinite where none are. A job that
+  /// leaves any has its contracts sorted.
+  double least_total;
+  std::uint32_t spectral;  ///< into the chunk's spectral jobs, if any are left
 };
 
 /// A job of several segments: its partial sums are added to its exposures in the order of the segments.
@@ -88,7 +101,8 @@ struct Tables {
   const double* iv_shift;
   const formulas::Smile<double>* smiles;
   const SmileTile* smile_tiles;
-  void* rule_volatility;  ///< (contracts, J) of each job that follows the smile, in the kernel's precision
+  void* rule_volatility;   ///< (contracts, J) of each job that follows the smile, in the kernel's precision
+  SortedContract* sorted;  ///< (contracts) of jobs of the spectral evaluator
   double* exposure;
   double* partial;
   std::int32_t greek_slot[12];  ///< place of a Greek in the result, or -1

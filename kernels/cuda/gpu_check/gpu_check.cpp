@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "ceilings.hpp"
+#include "cuda_device.hpp"
 #include "device_backend.hpp"
 #include "device_forecast.hpp"
 #include "greekgrid/kernels/backend.hpp"
@@ -119,6 +120,62 @@ Verdict check_values() {
   return verdict;
 }
 
+/// The spectral evaluator beside the reference at the tolerances of its precisions, and with itself.
+void check_spectral(Verdict& verdict) {
+  const auto reference = make_reference_backend();
+  for (const Precision precision : {Precision::kFp32, Precision::kFp64}) {
+    const bool fp64 = precision == Precision::kFp64;
+    const double tolerance = fp64 ? 2e-8 : 5e-6;
+    const auto backend = make_cuda_backend(precision, {Evaluator::kSpectral, tolerance});
+    double largest = 0.0;
+    for (const GreekSet greeks : {kGreeks3, kGreeks11, GreekSet::all()}) {
+      for (const test::SyntheticCase& item : test::synthetic_cases()) {
+        std::vector<double> values(item.values(greeks), NAN), expected(values.size()), again(values.size(), NAN);
+        const ExposureJob job = item.job(values), reference_job = item.job(expected), same = item.job(again);
+        backend->evaluate(greeks, {&job, 1});
+        reference->evaluate(greeks, {&reference_job, 1});
+        backend->evaluate(greeks, {&same, 1});
+        const double worst = worst_error(values, expected, item.grid.view().scenarios());
+        largest = std::max(largest, worst);
+        if (!(worst <= tolerance)) {
+          verdict.passed = false;
+          std::printf("FAILED spectral %s, %zu Greeks, %s: error %.3g of the maximum\n", kPrecisionName[fp64],
+                      greeks.size(), item.name, worst);
+        }
+        if (!values.empty() && std::memcmp(values.data(), again.data(), values.size() * 8) != 0) {
+          verdict.passed = false;
+          std::printf("FAILED spectral %s, %zu Greeks, %s: other bits in the second run\n", kPrecisionName[fp64],
+                      greeks.size(), item.name);
+        }
+      }
+    }
+    std::printf("spectral %s: largest error %.3g of the maximum (tolerance %.0e)\n", kPrecisionName[fp64], largest,
+                tolerance);
+  }
+}
+
+/// Work dealt to all devices, in pieces as small as they can be, beside the first device alone, to the bit.
+void check_devices(Verdict& verdict) {
+  cuda::DeviceBackendOptions options;
+  options.least_evaluations = 1;
+  auto devices = cuda::make_cuda_devices();
+  const std::size_t count = devices.size();
+  if (count < 2) return;
+  const auto several = cuda::make_device_backend(std::move(devices), Precision::kFp32, options);
+  const auto one = cuda::make_device_backend(cuda::make_cuda_device(), Precision::kFp32);
+  for (const test::SyntheticCase& item : test::synthetic_cases()) {
+    std::vector<double> dealt(item.values(kGreeks11), NAN), expected(dealt.size(), NAN);
+    const ExposureJob job = item.job(dealt), same = item.job(expected);
+    several->evaluate(kGreeks11, {&job, 1});
+    one->evaluate(kGreeks11, {&same, 1});
+    if (!dealt.empty() && std::memcmp(dealt.data(), expected.data(), dealt.size() * 8) != 0) {
+      verdict.passed = false;
+      std::printf("FAILED on %zu devices, %s: other bits than on one\n", count, item.name);
+    }
+  }
+  std::printf("%zu devices: compared with one, to the bit\n", count);
+}
+
 void check_inversions(Verdict& verdict) {
   const auto reference = make_reference_backend();
   const auto backend = make_cuda_backend(Precision::kFp64);
@@ -214,10 +271,9 @@ struct Shape {
   double parameter = 1.0;
 };
 
-std::string measure(const Shape& shape, GreekSet greeks, Precision precision) {
+test::SyntheticCase universe_case(const Shape& shape) {
   std::mt19937 random(99);
-  std::vector<test::SyntheticCase> cases(1);
-  test::SyntheticCase& item = cases[0];
+  test::SyntheticCase item{};
   item.book.spot = 400.0;
   for (int e = 0; e < shape.expiries; ++e) {
     item.book.add_expiry((3 * e + 1) * test::kDay + 3600, shape.per_expiry, 0.1 + 0.02 * e, 0.05, 0.013, random);
@@ -231,15 +287,104 @@ std::string measure(const Shape& shape, GreekSet greeks, Precision precision) {
   for (int t = 0; t < 9; ++t) item.grid.time.push_back(test::kQuoteTime + t * 3600);
   item.grid.iv_shift.clear();
   for (int v = 0; v < 11; ++v) item.grid.iv_shift.push_back(0.01 * (v - 5));
+  return item;
+}
 
+double live_evaluations(const Shape& shape, const test::SyntheticCase& item) {
   double live = 0.0;
   for (const std::int64_t time : item.grid.time) {
     for (std::size_t e = 0; e < item.book.settlement.size(); ++e) {
       if (item.book.settlement[e] > time) live += static_cast<double>(shape.per_expiry);
     }
   }
-  live *= 201.0 * 11.0 * shape.tickers;
+  return live * 201.0 * 11.0 * shape.tickers;
+}
 
+/// Instructions of the innermost loops (scripts/gpu_instructions), for 3 and 11 Greeks: what bounds them where the
+/// measured ceiling of multiply-adds stands for the rate of issue.
+constexpr double kSpotInstructions[2] = {28.8, 62.0};  // fp32, sticky strike
+constexpr double kNodeInstructions[2][2] = {{12.2, 15.2}, {31.0, 33.2}};
+constexpr double kNodeFp64Operations[2] = {23.0, 26.0};
+
+/// The universe by the spectral evaluator: its kernels, and which part of the time of the sums at nodes the device's
+/// ceilings account for.
+std::string measure_spectral(const Shape& shape, GreekSet greeks, Precision precision, const cuda::Ceilings& ceilings) {
+  const test::SyntheticCase item = universe_case(shape);
+  const double live = live_evaluations(shape, item);
+  const std::size_t values = item.values(greeks);
+  std::vector<double> exposure(values * static_cast<std::size_t>(shape.tickers));
+  std::vector<EvaluationReport> reports(static_cast<std::size_t>(shape.tickers));
+  std::vector<ExposureJob> jobs;
+  for (std::size_t i = 0; i < reports.size(); ++i) {
+    jobs.push_back(
+        {item.book.view(), item.grid.view(), 1, std::span<double>(exposure).subspan(i * values, values), &reports[i]});
+  }
+  const bool fp64 = precision == Precision::kFp64;
+  const double tolerance = fp64 ? 2e-8 : 5e-6;
+  cuda::KernelSeconds kernels;
+  std::vector<cuda::KernelSeconds> measured;
+  std::vector<double> whole_seconds;
+  {
+    cuda::DeviceBackendOptions options{1, std::size_t{2} << 30, 0};
+    options.evaluator = {Evaluator::kSpectral, tolerance};
+    const auto timed = cuda::make_device_backend(cuda::make_timed_device(kernels), precision, options);
+    for (int i = 0; i < 6; ++i) {
+      kernels = {};
+      timed->evaluate(greeks, jobs);
+      if (i > 0) measured.push_back(kernels);  // the first loads the module and allocates
+    }
+  }
+  {
+    const auto backend = make_cuda_backend(precision, {Evaluator::kSpectral, tolerance});
+    for (int i = 0; i < 4; ++i) {
+      const auto from = Clock::now();
+      backend->evaluate(greeks, jobs);
+      if (i > 0) whole_seconds.push_back(seconds_since(from));
+    }
+  }
+  const auto all_of = [](const cuda::KernelSeconds& k) {
+    return k.sigma_order + k.node_sums + k.expansion + k.exposure + k.other;
+  };
+  std::sort(measured.begin(), measured.end(), [&](const auto& a, const auto& b) { return all_of(a) < all_of(b); });
+  const cuda::KernelSeconds& k = measured[measured.size() / 2];
+  double at_nodes = 0.0, direct = 0.0, bound = 0.0, attempts = 0.0;
+  std::size_t spectral = 0;
+  for (const EvaluationReport& report : reports) {
+    spectral += report.spectral ? 1 : 0;
+    at_nodes += static_cast<double>(report.at_nodes);
+    direct += static_cast<double>(report.direct);
+    bound = std::max(bound, report.bound);
+    attempts = std::max(attempts, static_cast<double>(report.attempts));
+  }
+  const std::size_t set = greeks.size() > 3 ? 1 : 0;
+  double floor = at_nodes * kNodeInstructions[fp64][set] / ceilings.fp32_fma_per_second;
+  if (fp64) floor = std::max(floor, at_nodes * kNodeFp64Operations[set] / ceilings.fp64_fma_per_second);
+  const double whole = median(whole_seconds);
+  std::printf(
+      "%-16s spectral        %2zuG %s: %.4g evaluations/s in the kernels (%.4g s: nodes %.4g, expansion %.4g, direct "
+      "%.4g), "
+      "%.0f %% of the floor at the nodes, %.4g end to end (%.4g s)\n",
+      shape.name, greeks.size(), kPrecisionName[fp64], live / all_of(k), all_of(k), k.node_sums, k.expansion,
+      k.exposure, 1e2 * floor / k.node_sums, live / whole, whole);
+  std::ostringstream json;
+  json.precision(6);
+  json << "    {\"shape\": " << quoted(shape.name) << ", \"contracts\": " << shape.expiries * shape.per_expiry
+       << ", \"tickers\": " << shape.tickers << ", \"evaluator\": \"spectral\", \"tolerance\": " << tolerance
+       << ", \"greeks\": " << greeks.size() << ", \"precision\": " << quoted(kPrecisionName[fp64])
+       << ", \"live_evaluations\": " << live << ", \"contract_nodes\": " << at_nodes
+       << ", \"contracts_evaluated_directly\": " << direct << ", \"tickers_spectral\": " << spectral
+       << ", \"attempts\": " << attempts << ", \"bound\": " << bound << ", \"kernel_seconds\": " << all_of(k)
+       << ", \"node_seconds\": " << k.node_sums << ", \"node_floor_seconds\": " << floor
+       << ", \"node_share_of_floor\": " << floor / k.node_sums << ", \"expansion_seconds\": " << k.expansion
+       << ", \"direct_seconds\": " << k.exposure << ", \"end_to_end_seconds\": " << whole
+       << ", \"evaluations_per_second\": " << live / all_of(k)
+       << ", \"evaluations_per_second_end_to_end\": " << live / whole << "}";
+  return json.str();
+}
+
+std::string measure(const Shape& shape, GreekSet greeks, Precision precision, const cuda::Ceilings& ceilings) {
+  const test::SyntheticCase item = universe_case(shape);
+  const double live = live_evaluations(shape, item);
   const std::size_t values = item.values(greeks);
   std::vector<double> exposure(values * static_cast<std::size_t>(shape.tickers));
   std::vector<ExposureJob> jobs;
@@ -286,7 +431,13 @@ std::string measure(const Shape& shape, GreekSet greeks, Precision precision) {
        << ", \"kernel_seconds_max\": " << *std::max_element(exposure_seconds.begin(), exposure_seconds.end())
        << ", \"order_smile_and_sum_seconds\": " << other << ", \"end_to_end_seconds\": " << whole
        << ", \"evaluations_per_second\": " << live / kernel
-       << ", \"evaluations_per_second_end_to_end\": " << live / whole << "}";
+       << ", \"evaluations_per_second_end_to_end\": " << live / whole;
+  if (precision == Precision::kFp32 && shape.iv_rule == IvRule::kStickyStrike) {
+    const double floor = live * kSpotInstructions[greeks.size() > 3] / ceilings.fp32_fma_per_second;
+    std::printf("%-16s %.0f %% of the floor\n", "", 1e2 * floor / kernel);
+    json << ", \"floor_seconds\": " << floor << ", \"share_of_floor\": " << floor / kernel;
+  }
+  json << "}";
   return json.str();
 }
 
@@ -517,6 +668,8 @@ int main(int argc, char** argv) {
     }
     std::printf("device: %s\n", status.detail.c_str());
     Verdict verdict = check_values();
+    check_spectral(verdict);
+    check_devices(verdict);
     check_inversions(verdict);
     check_walls(verdict);
     check_searches(verdict);
@@ -535,7 +688,16 @@ int main(int argc, char** argv) {
           Shape{"1500 contracts", 15, 100, 200, "skew_stickiness", IvRule::kSkewStickiness, 0.0}}) {
       for (const GreekSet greeks : {kGreeks3, kGreeks11}) {
         for (const Precision precision : {Precision::kFp32, Precision::kFp64}) {
-          rows += (rows.empty() ? "" : ",\n") + measure(shape, greeks, precision);
+          rows += (rows.empty() ? "" : ",\n") + measure(shape, greeks, precision, ceilings);
+        }
+      }
+    }
+
+    for (const Shape& shape : {Shape{"240 contracts", 8, 30, 400}, Shape{"1500 contracts", 15, 100, 200},
+                               Shape{"20000 contracts", 40, 500, 12}}) {
+      for (const GreekSet greeks : {kGreeks3, kGreeks11}) {
+        for (const Precision precision : {Precision::kFp32, Precision::kFp64}) {
+          rows += ",\n" + measure_spectral(shape, greeks, precision, ceilings);
         }
       }
     }

@@ -56,6 +56,16 @@ class TimedDevice final : public DeviceApi {
                        std::uint32_t threads, Stream stream) override {
     timed(seconds_.exposure, stream, [&] { device_->launch_exposure(kind, tables, queue, blocks, threads, stream); });
   }
+  void launch_sigma_order(const SpectralTables& tables, std::uint32_t blocks, Stream stream) override {
+    timed(seconds_.sigma_order, stream, [&] { device_->launch_sigma_order(tables, blocks, stream); });
+  }
+  void launch_node_sums(KernelKind kind, const SpectralTables& tables, const Queue& queue, std::uint32_t blocks,
+                        Stream stream) override {
+    timed(seconds_.node_sums, stream, [&] { device_->launch_node_sums(kind, tables, queue, blocks, stream); });
+  }
+  void launch_expansion(KernelKind kind, const SpectralTables& tables, std::uint32_t blocks, Stream stream) override {
+    timed(seconds_.expansion, stream, [&] { device_->launch_expansion(kind, tables, blocks, stream); });
+  }
   void launch_sum(const SumBody& body, std::uint32_t blocks, std::uint32_t threads, Stream stream) override {
     timed(seconds_.other, stream, [&] { device_->launch_sum(body, blocks, threads, stream); });
   }

@@ -14,6 +14,9 @@ namespace greekgrid::cuda {
 struct KernelSeconds {
   double exposure = 0;
   double other = 0;  ///< ordering and second pass
+  double sigma_order = 0;  ///< of the spectral evaluator, as the next two
+  double node_sums = 0;
+  double expansion = 0;
   double inversion = 0;
   double walls = 0;
   double nearest = 0;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <random>
 
 #include "equivalence.hpp"
@@ -123,6 +124,43 @@ TEST(DeviceBackend, ReusesItsBuffers) {
   const std::size_t once = log.device_allocations;
   for (int i = 0; i < 9; ++i) evaluate_alone(*backend, cases[0], kGreeks3);
   EXPECT_LE(log.device_allocations, once + 4);
+}
+
+/// A lane's chunk is waited for only when every other lane has its next one issued, copies and kernels, so that the
+/// copies of one run beside the kernels of another; within a lane the order is upload, kernels, download, record.
+TEST(DeviceBackend, CopiesOverlapWithTheKernelsOfOtherLanes) {
+  const auto cases = test::synthetic_cases();
+  std::vector<std::vector<double>> exposure(7);
+  std::vector<ExposureJob> jobs;
+  for (auto& e : exposure) {
+    e.assign(cases[0].values(kGreeks3), std::nan(""));
+    jobs.push_back(cases[0].job(e));
+  }
+  for (const std::size_t lanes : {1U, 2U, 3U}) {
+    FakeDeviceLog log;
+    const auto backend = make_device_backend(std::make_unique<FakeDevice>(log), Precision::kFp32, {lanes, 1, 0});
+    backend->evaluate(kGreeks3, jobs);
+    EXPECT_THAT(log.faults, testing::IsEmpty());
+    std::map<const void*, std::vector<std::string>> of_stream;
+    std::size_t issued = 0, waited = 0;
+    for (const auto& [what, stream] : log.issues) {
+      of_stream[stream].push_back(what);
+      if (what == "record") ++issued;
+      if (what == "wait") {
+        ++waited;
+        EXPECT_EQ(issued, std::min(jobs.size(), waited + lanes - 1)) << lanes << " lanes, wait " << waited;
+      }
+    }
+    EXPECT_EQ(issued, jobs.size());
+    EXPECT_EQ(waited, jobs.size());
+    EXPECT_EQ(of_stream.size(), lanes);
+    const std::vector<std::string> chunk = {"copy_to_device", "order_segments", "launch_exposure",
+                                            "copy_to_host",   "record",         "wait"};
+    for (const auto& [stream, calls] : of_stream) {
+      ASSERT_EQ(calls.size() % chunk.size(), 0U);
+      for (std::size_t k = 0; k < calls.size(); ++k) EXPECT_EQ(calls[k], chunk[k % chunk.size()]);
+    }
+  }
 }
 
 TEST(DeviceBackend, KeepsWithinItsMemoryAndSaysWhenAJobDoesNotFit) {

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <numeric>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,16 +19,25 @@
 #include "exposure_body.hpp"
 #include "greekgrid/kernels/error.hpp"
 #include "greekgrid_test/device_emulator.hpp"
+#include "spectral_body.hpp"
+#include "spectral_expansion_body.hpp"
 
 namespace greekgrid::test {
 
 /// What a fake device saw and how it behaves; outlives the backend that owns the device.
 struct FakeDeviceLog {
+  /// A copy, a launch, a record or a wait, in the order of the calls.
+  struct Issue {
+    std::string what;
+    const void* on;  ///< its stream; of a wait that of the event
+  };
+
   // How to behave.
   int fail_at_call = -1;  ///< the call of this number (from 0) that can fail does
   bool usable = true;
   std::string detail = "fake device";
   std::size_t free_bytes = std::size_t{1} << 30;
+  int multiprocessors = 0;
   ThreadOrder thread_order = ThreadOrder::kAscending;
   bool reverse_queue = false;  ///< launch smallest first
 
@@ -38,7 +48,9 @@ struct FakeDeviceLog {
   int streams = 0, events = 0;  ///< alive now
   std::size_t device_allocations = 0;
   std::size_t bytes_alive = 0, bytes_peak = 0;
-  std::vector<std::string> faults;  ///< uses of memory that was not alive
+  std::vector<Issue> issues;
+  std::vector<std::string> faults;  ///< uses of memory that was not alive, copies from or to memory that is not pinned
+  std::set<const unsigned char*> pinned;
   std::map<const unsigned char*, std::pair<std::unique_ptr<unsigned char[]>, std::size_t>> alive;
   std::vector<std::unique_ptr<unsigned char[]>> released;
 
@@ -55,7 +67,7 @@ class FakeDevice final : public cuda::DeviceApi {
  public:
   explicit FakeDevice(FakeDeviceLog& log) : log_(log) {}
 
-  cuda::DeviceProbe probe() override { return {log_.usable, log_.detail, log_.free_bytes}; }
+  cuda::DeviceProbe probe() override { return {log_.usable, log_.detail, log_.free_bytes, log_.multiprocessors}; }
 
   void* allocate(std::size_t bytes) override {
     may_fail("allocate");
@@ -65,9 +77,14 @@ class FakeDevice final : public cuda::DeviceApi {
   void release(void* memory) noexcept override { give(memory); }
   void* allocate_pinned(std::size_t bytes) override {
     may_fail("allocate_pinned");
-    return take(bytes);
+    void* memory = take(bytes);
+    log_.pinned.insert(static_cast<unsigned char*>(memory));
+    return memory;
   }
-  void release_pinned(void* memory) noexcept override { give(memory); }
+  void release_pinned(void* memory) noexcept override {
+    log_.pinned.erase(static_cast<unsigned char*>(memory));
+    give(memory);
+  }
 
   cuda::Stream create_stream() override {
     may_fail("create_stream");
@@ -93,26 +110,30 @@ class FakeDevice final : public cuda::DeviceApi {
     auto* e = static_cast<FakeEvent*>(event);
     e->stream = static_cast<FakeStream*>(stream);
     e->position = e->stream->issued;
+    log_.issues.push_back({"record", e->stream});
   }
   void wait(cuda::Event event) override {
     may_fail("wait");
     auto* e = static_cast<FakeEvent*>(event);
+    log_.issues.push_back({"wait", e->stream});
     drain(e->stream, e->position);
   }
 
   void copy_to_device(void* to, const void* from, std::size_t bytes, cuda::Stream stream) override {
     may_fail("copy_to_device");
     ++log_.chunks;
-    issue(stream, [=, this] { copy(to, from, bytes); });
+    require_pinned(from, "copy_to_device");
+    issue("copy_to_device", stream, [=, this] { copy(to, from, bytes); });
   }
   void copy_to_host(void* to, const void* from, std::size_t bytes, cuda::Stream stream) override {
     may_fail("copy_to_host");
-    issue(stream, [=, this] { copy(to, from, bytes); });
+    require_pinned(to, "copy_to_host");
+    issue("copy_to_host", stream, [=, this] { copy(to, from, bytes); });
   }
 
   void order_segments(const cuda::OrderTables& o, cuda::Stream stream) override {
     may_fail("order_segments");
-    issue(stream, [=, this] {
+    issue("order_segments", stream, [=, this] {
       if (!require(o.key, o.count * 4, "order_segments") || !require(o.item_end, o.count * 8, "order_segments")) return;
       std::vector<std::uint32_t> rank(o.count), segment(o.segment, o.segment + o.count), key(o.key, o.key + o.count);
       std::iota(rank.begin(), rank.end(), 0U);
@@ -131,7 +152,7 @@ class FakeDevice final : public cuda::DeviceApi {
   void launch_smile(cuda::KernelKind kind, const cuda::Tables& tables, std::uint32_t blocks, std::uint32_t threads,
                     cuda::Stream stream) override {
     may_fail("launch_smile");
-    issue(stream, [=, this] {
+    issue("launch_smile", stream, [=, this] {
       if (!require(tables.smile_tiles, blocks * sizeof(cuda::SmileTile), "launch_smile") ||
           !require(tables.smiles, sizeof(formulas::Smile<double>), "launch_smile") ||
           !require(tables.rule_volatility, kind.fp64 ? 8 : 4, "launch_smile")) {
@@ -147,7 +168,7 @@ class FakeDevice final : public cuda::DeviceApi {
   void launch_exposure(cuda::KernelKind kind, const cuda::Tables& tables, const cuda::Queue& queue,
                        std::uint32_t blocks, std::uint32_t threads, cuda::Stream stream) override {
     may_fail("launch_exposure");
-    issue(stream, [=, this] {
+    issue("launch_exposure", stream, [=, this] {
       if (!require(queue.item_end, queue.segments * 8, "launch_exposure") ||
           !require(tables.jobs, sizeof(cuda::Job), "launch_exposure") ||
           !require(tables.exposure, 8, "launch_exposure")) {
@@ -161,10 +182,54 @@ class FakeDevice final : public cuda::DeviceApi {
     });
   }
 
+  void launch_sigma_order(const cuda::SpectralTables& tables, std::uint32_t blocks, cuda::Stream stream) override {
+    may_fail("launch_sigma_order");
+    issue("launch_sigma_order", stream, [=, this] {
+      if (!require(tables.ranges, blocks * sizeof(cuda::ExpiryRange), "launch_sigma_order")) return;
+      for (std::uint32_t k = 0; k < blocks; ++k) {
+        const cuda::ExpiryRange& range = tables.ranges[k];
+        if (!require(tables.tables.sorted + range.contract, range.count * sizeof(cuda::SortedContract),
+                     "launch_sigma_order")) {
+          return;
+        }
+      }
+      emulate<cuda::SigmaOrderBody, cuda::ThreadCoord>({tables}, blocks, 128, log_.thread_order);
+    });
+  }
+  void launch_node_sums(cuda::KernelKind kind, const cuda::SpectralTables& tables, const cuda::Queue& queue,
+                        std::uint32_t blocks, cuda::Stream stream) override {
+    may_fail("launch_node_sums");
+    issue("launch_node_sums", stream, [=, this] {
+      if (!require(queue.item_end, queue.segments * 8, "launch_node_sums") || !require_slots(kind, tables)) return;
+      if (kind.fp64) {
+        node_sums<double>(kind, tables, queue, blocks);
+      } else {
+        node_sums<float>(kind, tables, queue, blocks);
+      }
+    });
+  }
+  void launch_expansion(cuda::KernelKind kind, const cuda::SpectralTables& tables, std::uint32_t blocks,
+                        cuda::Stream stream) override {
+    may_fail("launch_expansion");
+    issue("launch_expansion", stream, [=, this] {
+      if (!require_slots(kind, tables) || !require(tables.node, cuda::kAllNodes * 8, "launch_expansion") ||
+          !require(tables.matrix, cuda::kMatrixValues * 8, "launch_expansion")) {
+        return;
+      }
+      if (kind.greeks == cuda::kThreeGreeks) {
+        expand<cuda::kThreeGreeks>(tables, blocks);
+      } else if (kind.greeks == cuda::kElevenGreeks) {
+        expand<cuda::kElevenGreeks>(tables, blocks);
+      } else {
+        expand<cuda::kTwelveGreeks>(tables, blocks);
+      }
+    });
+  }
+
   void launch_sum(const cuda::SumBody& body, std::uint32_t blocks, std::uint32_t threads,
                   cuda::Stream stream) override {
     may_fail("launch_sum");
-    issue(stream, [=, this] {
+    issue("launch_sum", stream, [=, this] {
       if (!require(body.jobs, body.job_count * sizeof(cuda::SumJob), "launch_sum")) return;
       emulate<cuda::SumBody, cuda::ThreadCoord>(body, blocks, threads, log_.thread_order);
     });
@@ -173,7 +238,7 @@ class FakeDevice final : public cuda::DeviceApi {
   void launch_inversion(const cuda::InversionBody& body, std::uint32_t blocks, std::uint32_t threads,
                         cuda::Stream stream) override {
     may_fail("launch_inversion");
-    issue(stream, [=, this] {
+    issue("launch_inversion", stream, [=, this] {
       for (const double* column : {body.price, body.forward, body.strike, body.discount, body.tau}) {
         if (!require(column, body.count * 8, "launch_inversion")) return;
       }
@@ -189,7 +254,7 @@ class FakeDevice final : public cuda::DeviceApi {
   void launch_walls(cuda::WallRule rule, const cuda::WallTables& tables, std::uint32_t blocks, std::uint32_t threads,
                     cuda::Stream stream) override {
     may_fail("launch_walls");
-    issue(stream, [=, this] {
+    issue("launch_walls", stream, [=, this] {
       if (!require(tables.sides, tables.side_count * sizeof(cuda::WallSideJob), "launch_walls")) return;
       for (std::uint32_t k = 0; k < tables.side_count; ++k) {
         const cuda::WallSideJob& side = tables.sides[k];
@@ -228,7 +293,7 @@ class FakeDevice final : public cuda::DeviceApi {
   void launch_nearest(const cuda::NearestBody& body, std::uint32_t blocks, std::uint32_t threads,
                       cuda::Stream stream) override {
     may_fail("launch_nearest");
-    issue(stream, [=, this] {
+    issue("launch_nearest", stream, [=, this] {
       const cuda::NearestTables& tables = body.tables;
       if (!require(tables.jobs, tables.job_count * sizeof(cuda::NearestPoints), "launch_nearest") ||
           !require(tables.last, blocks * 4, "launch_nearest") ||
@@ -262,7 +327,7 @@ class FakeDevice final : public cuda::DeviceApi {
   void launch_kernel_fill(const cuda::KernelFillBody& body, std::uint32_t blocks, std::uint32_t threads,
                           cuda::Stream stream) override {
     may_fail("launch_kernel_fill");
-    issue(stream, [=, this] {
+    issue("launch_kernel_fill", stream, [=, this] {
       const cuda::PairSumsTables& tables = body.tables;
       if (!require(tables.jobs, tables.job_count * sizeof(cuda::PairSumsPoints), "launch_kernel_fill")) return;
       for (std::uint32_t k = 0; k < tables.job_count; ++k) {
@@ -281,7 +346,7 @@ class FakeDevice final : public cuda::DeviceApi {
   void multiply(const cuda::StridedProducts& p, cuda::Stream stream) override {
     may_fail("multiply");
     ++log_.products;
-    issue(stream, [=, this] {
+    issue("multiply", stream, [=, this] {
       const auto extent = [&](std::int64_t stride, std::int32_t leading, std::int32_t rows, std::int32_t columns) {
         if (leading < rows) log_.faults.push_back("multiply has a leading dimension below its rows");
         return static_cast<std::size_t>(stride * (p.batch - 1) + std::int64_t{leading} * (columns - 1) + rows) * 8;
@@ -310,7 +375,7 @@ class FakeDevice final : public cuda::DeviceApi {
   void launch_slice_sum(const cuda::SliceSumBody& body, std::uint32_t blocks, std::uint32_t threads,
                         cuda::Stream stream) override {
     may_fail("launch_slice_sum");
-    issue(stream, [=, this] {
+    issue("launch_slice_sum", stream, [=, this] {
       const cuda::PairSumsTables& tables = body.tables;
       if (!require(tables.jobs, tables.job_count * sizeof(cuda::PairSumsPoints), "launch_slice_sum") ||
           !require(tables.sums, tables.jobs[tables.job_count - 1].sum_end * 4, "launch_slice_sum")) {
@@ -355,6 +420,29 @@ class FakeDevice final : public cuda::DeviceApi {
     }
   }
 
+  template <class Real>
+  void node_sums(cuda::KernelKind kind, const cuda::SpectralTables& tables, const cuda::Queue& queue,
+                 std::uint32_t blocks) {
+    const auto run = [&]<class Body>(const Body& body) {
+      emulate<Body, cuda::ThreadCoord>(body, blocks, Body::kThreads, log_.thread_order);
+    };
+    if (kind.greeks == cuda::kThreeGreeks) return run(cuda::NodeSumsBody<Real, cuda::kThreeGreeks>{tables, queue});
+    if (kind.greeks == cuda::kElevenGreeks) return run(cuda::NodeSumsBody<Real, cuda::kElevenGreeks>{tables, queue});
+    run(cuda::NodeSumsBody<Real, cuda::kTwelveGreeks>{tables, queue});
+  }
+  template <int Greeks>
+  void expand(const cuda::SpectralTables& tables, std::uint32_t blocks) {
+    using Body = cuda::ExpansionBody<Greeks>;
+    emulate<Body, cuda::ThreadCoord>(Body{tables}, blocks, Body::kThreads, log_.thread_order);
+  }
+  bool require_slots(cuda::KernelKind kind, const cuda::SpectralTables& tables) {
+    if (!require(tables.jobs, tables.job_count * sizeof(cuda::SpectralJob), "spectral launch")) return false;
+    const cuda::SpectralJob& last = tables.jobs[tables.job_count - 1];
+    const std::uint64_t slots = last.slot + std::uint64_t{last.rows} * last.segments;
+    return require(tables.slots, slots * cuda::slot_values(kind.greeks) * 8, "spectral launch") &&
+           require(tables.used, slots * 4, "spectral launch");
+  }
+
   void may_fail(const char* what) {
     if (log_.calls++ == log_.fail_at_call) throw BackendError(std::string(what) + " failed (fault put in by the test)");
   }
@@ -383,11 +471,19 @@ class FakeDevice final : public cuda::DeviceApi {
     log_.faults.push_back(std::string(what) + " used memory that is not alive");
     return false;
   }
+  /// A copy of memory that is not pinned waits for the device: nothing would overlap.
+  void require_pinned(const void* memory, const char* what) {
+    const auto it = log_.alive.upper_bound(static_cast<const unsigned char*>(memory));
+    if (it == log_.alive.begin() || log_.pinned.count(std::prev(it)->first) == 0) {
+      log_.faults.push_back(std::string(what) + " used memory that is not pinned");
+    }
+  }
   void copy(void* to, const void* from, std::size_t bytes) {
     if (require(to, bytes, "copy") && require(from, bytes, "copy")) std::memcpy(to, from, bytes);
   }
-  void issue(cuda::Stream stream, std::function<void()> work) {
+  void issue(const char* what, cuda::Stream stream, std::function<void()> work) {
     auto* s = static_cast<FakeStream*>(stream);
+    log_.issues.push_back({what, s});
     s->work.push_back(std::move(work));
     ++s->issued;
   }

@@ -36,6 +36,22 @@ TEST(Gpu, Fp32EquivalentToReference) {
   expect_all_equivalent(Precision::kFp32, 5e-6);
 }
 
+TEST(Gpu, SpectralEquivalentToReference) {
+  for (const Precision precision : {Precision::kFp64, Precision::kFp32}) {
+    const double tolerance = precision == Precision::kFp64 ? 2e-8 : 5e-6;
+    const auto backend = make_cuda_backend(precision, {Evaluator::kSpectral, tolerance});
+    GREEKGRID_REQUIRE_DEVICE(*backend);
+    const auto reference = make_reference_backend();
+    double worst = 0.0;
+    for (const test::SyntheticCase& item : test::synthetic_cases()) {
+      for (const GreekSet greeks : {kGreeks3, kGreeks11, GreekSet::all()}) {
+        test::expect_equivalent(test::evaluate_alone(*backend, item, greeks),
+                                test::evaluate_alone(*reference, item, greeks), item, greeks, tolerance, worst);
+      }
+    }
+  }
+}
+
 TEST(Gpu, StickinessOfOneGivesTheBitsOfStickyStrike) {
   const auto backend = make_cuda_backend(Precision::kFp32);
   GREEKGRID_REQUIRE_DEVICE(*backend);

@@ -33,6 +33,23 @@ TEST(HostPass, Fp32EquivalentToReference) {
   expect_all_equivalent(Precision::kFp32, kGreeks11, 5e-6);
 }
 
+TEST(HostPass, SpectralEquivalentToReference) {
+  const auto reference = make_reference_backend();
+  for (const Precision precision : {Precision::kFp64, Precision::kFp32}) {
+    const double tolerance = precision == Precision::kFp64 ? 1e-8 : 5e-6;
+    test::FakeDeviceLog log;
+    cuda::DeviceBackendOptions options;
+    options.evaluator = {Evaluator::kSpectral, tolerance};
+    const auto backend = cuda::make_device_backend(std::make_unique<test::FakeDevice>(log), precision, options);
+    double worst = 0.0;
+    for (const test::SyntheticCase& item : test::synthetic_cases()) {
+      test::expect_equivalent(test::evaluate_alone(*backend, item, kGreeks11),
+                              test::evaluate_alone(*reference, item, kGreeks11), item, kGreeks11, tolerance, worst);
+    }
+    EXPECT_TRUE(log.faults.empty());
+  }
+}
+
 TEST(HostPass, InversionEquivalentToReference) {
   const auto reference = make_reference_backend();
   test::FakeDeviceLog log;

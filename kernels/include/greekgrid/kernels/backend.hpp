@@ -91,6 +91,6 @@ std::unique_ptr<Backend> make_reference_backend();
 /// Vectorised (Highway, dispatched at run time) and threaded (oneTBB, within the caller's arena).
 std::unique_ptr<Backend> make_cpu_backend(Precision precision, EvaluatorOptions options = {});
 /// CUDA; a stub that says why where the program was built without it or no device answers.
-std::unique_ptr<Backend> make_cuda_backend(Precision precision);
+std::unique_ptr<Backend> make_cuda_backend(Precision precision, EvaluatorOptions options = {});
 
 }  // namespace greekgrid
