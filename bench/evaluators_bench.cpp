@@ -338,7 +338,7 @@ void measure_scaling(const Sizes& size, const ScenarioConfig& scenarios, Json& r
   for (const UniverseSize& one : size.universes) {
     SyntheticUniverse universe(one.tickers, one.contracts, scenarios);
     touch(universe, kGreeks11);
-    measure_universe(universe, kGreeks11, 1, {3, 15, 1.0, size.chain_rounds.turn_seconds}, record["over_contracts"]);
+    measure_universe(universe, kGreeks11, 1, {2, 15, 1.0, size.chain_rounds.turn_seconds}, record["over_contracts"]);
   }
   for (const ScenarioCount& count : size.scenarios) {
     ScenarioConfig config = scenarios;
