@@ -77,6 +77,21 @@ class Evaluators(unittest.TestCase):
             self.assertLessEqual(row["error"], 1e-9)
             self.assertTrue(row["evaluations_per_s"] > 0)
 
+    def test_a_peer_that_computes_something_else_is_refused(self):
+        subprocess.run([Path(sys.argv[1]) / "bench/evaluators_bench", "--quick", "--parts", "peers", "--json", self.out / "peers.json",
+                        "--books", self.out], check=True, capture_output=True)
+        book = self.out / "book_60.json"
+        record = json.loads(book.read_text())
+        record["sigma"][7] += 1e-6
+        book.write_text(json.dumps(record))
+        done = subprocess.run([sys.executable, ROOT / "bench/numpy_baseline.py", book], capture_output=True, text=True)
+        if done.returncode == 77:
+            self.skipTest("no scipy")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for row in json.loads(done.stdout):
+            self.assertIn("refused", row)
+            self.assertNotIn("evaluations_per_s", row)
+
     def test_fits_cover_all_axes(self):
         self.assertEqual({(fit["axis"], *case(fit)) for fit in self.record["fits"]},
                          {(axis, *each) for axis in ("contracts", "scenarios", "threads") for each in EVERYONE})
