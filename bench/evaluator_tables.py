@@ -124,13 +124,14 @@ def peers(record):
 
 def universe(record):
     rows = record.get("universe", [])
-    body = [[row["greeks"], name_of(row), row["threads"], f"{row['seconds']:.3g}", f"{row['first_seconds']:.3g}", number(row["evaluations_per_s"]),
+    body = [[row["greeks"], name_of(row), row["threads"], f"{row['wall_seconds']:.3g}", f"{row['first_wall_seconds']:.3g}",
+             f"{row['processor_seconds']:.3g}", number(row["evaluations_per_s"]),
              times_brute(rows, row), times_brute(rows, row, "fp32"), f"{row['cores']:.2f}"] for row in rows]
     if not body:
         return []
     return ["### The universe, compute only", "",
             f"{rows[0]['tickers']} tickers, {rows[0]['contracts']} priced contracts, {number(rows[0]['evaluations'])} live evaluations.", "",
-            *table(["Greeks", "evaluator", "threads", "seconds", "first call", "evaluations/s", "x brute force", "x brute fp32", "cores had"], body)]
+            *table(["Greeks", "evaluator", "threads", "wall s", "first call", "processor s", "evaluations/s", "x brute force", "x brute fp32", "cores had"], body)]
 
 
 def scaling(record):
@@ -142,7 +143,7 @@ def scaling(record):
         names = {case_of(row): name_of(row) for row in rows}
         seconds = {(case_of(row), row[size]): row["seconds"] for row in rows}
         sizes = sorted({row[size] for row in rows})
-        lines += [f"### Seconds over {axis}, one core", "",
+        lines += [f"### Processor seconds over {axis}, one core", "",
                   *table([axis, *(names[case] for case in cases)],
                          [[x, *(number(seconds.get((case, x))) for case in cases)] for x in sizes])]
     body = [[fit["axis"], name_of(fit), f"{fit['exponent']:.3f}", f"{fit['residual_ln_seconds']:.3f}" if fit["points"] > 2 else "-", fit["points"]]

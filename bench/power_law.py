@@ -34,8 +34,9 @@ def fits(record):
     """One row for every axis and evaluator with two sizes or more."""
     rows = []
     for axis, (size, measured) in axes(record).items():
+        clock = "wall_seconds" if axis == "threads" else "seconds"
         for case in dict.fromkeys(case_of(row) for row in measured):
-            points = [(row[size], row["seconds"]) for row in measured if case_of(row) == case]
+            points = [(row[size], row[clock]) for row in measured if case_of(row) == case]
             if len({x for x, _ in points}) < 2:
                 continue
             exponent, residual = power_law(points)
