@@ -2,8 +2,8 @@
 // sums: speed and observed error by chain, the synthetic universe, scaling over contracts, scenarios and threads.
 // Everything is measured in turn. scripts/bench_evaluators runs it and prints what it found.
 //
-//   evaluators_bench --json FILE [--quick] [--parts chains,peers,universe,scaling] [--books DIR] [--evaluators
-//   NAME,...]
+//   evaluators_bench --json FILE [--quick] [--parts chains,peers,universe,scaling] [--books DIR]
+//                    [--evaluators brute,spectral]
 //
 // --books writes the peers' contracts and the reference's answers as DIR/book_<contracts>.json, for baselines in other
 // languages. --quick is a trial on tiny inputs, never a figure to quote.
