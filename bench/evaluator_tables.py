@@ -48,6 +48,17 @@ def worst(row, key):
     return f"{found[key]:.1e} {found['greek']}"
 
 
+def says(row):
+    """What an evaluator reports of its own work."""
+    report = row.get("report")
+    if not report:
+        return "-"
+    if not report["spectral"]:
+        return "by brute force"
+    return (f"{'fp64' if report['fp64_nodes'] else 'fp32'} nodes, bound {report['bound']:.1e}"
+            f"{', attempts ' + str(report['attempts']) if report['attempts'] > 1 else ''}")
+
+
 def peaks(record):
     p = record["peaks"]
     return ["### Peaks of one core", "",
@@ -81,9 +92,10 @@ def chains(record):
         body.append([row["contracts"], row["greeks"], name_of(row), number(row["evaluations_per_s"]), number(row["median_seconds"] / row["seconds"]),
                      times_brute(rows, row), times_brute(rows, row, "fp32"), number(row["evaluations_per_s"] / engine) if engine else "-",
                      f"{100 * row['evaluations_per_s'] / floor:.0f} %" if floor else "-",
-                     worst(row, "relative_to_maximum"), worst(row, "relative_to_gross")])
+                     worst(row, "relative_to_maximum"), worst(row, "relative_to_gross"), says(row)])
     lines += table(["contracts", "Greeks", "evaluator", "evaluations/s", "median / best time", "x brute force", "x brute fp32",
-                    "x QuantLib's engine", "share of the issue floor of brute force", "worst error / surface maximum", "worst error / gross sum of the cell"], body)
+                    "x QuantLib's engine", "share of the issue floor of brute force", "worst error / surface maximum", "worst error / gross sum of the cell",
+                    "says of itself"], body)
     return lines
 
 

@@ -162,6 +162,12 @@ struct ChainJob {
   ChainJob& operator=(const ChainJob&) = delete;
 };
 
+// What the evaluator says of itself: whether it did what it was asked for, and what it makes of its own error.
+Json report_of(const EvaluationReport& report) {
+  return {{"spectral", report.spectral}, {"fp64_nodes", report.fp64_nodes}, {"attempts", report.attempts},
+          {"bound", report.bound},       {"at_nodes", report.at_nodes},     {"direct", report.direct}};
+}
+
 // Rows of every case over one chain, one thread, and the surfaces that they left.
 struct Measured {
   std::vector<Json> rows;
@@ -170,19 +176,22 @@ struct Measured {
 Measured measure_chain(const BookView& book, const GridView& grid, GreekSet greeks, const Rounds& rounds) {
   const Threads one(1);
   Measured measured;
+  std::vector<EvaluationReport> reports(g_cases.size());
   std::vector<std::unique_ptr<Backend>> backends;
   std::vector<std::function<void()>> jobs;
   measured.surfaces.assign(g_cases.size(), std::vector<double>(greeks.size() * grid.scenarios()));
   for (std::size_t k = 0; k < g_cases.size(); ++k) {
     backends.push_back(make_cpu_backend(g_cases[k].precision, g_cases[k].options));
     jobs.emplace_back([&, k] {
-      const ExposureJob job = {book, grid, 1, measured.surfaces[k]};
+      const ExposureJob job = {book, grid, 1, measured.surfaces[k], &reports[k]};
       backends[k]->evaluate(greeks, {&job, 1});
     });
   }
   const auto timings = time_in_turn(jobs, rounds);
   for (std::size_t k = 0; k < g_cases.size(); ++k) {
-    measured.rows.push_back(row_of(g_cases[k], greeks, live_evaluations(book, grid), timings[k]));
+    Json row = row_of(g_cases[k], greeks, live_evaluations(book, grid), timings[k]);
+    if (g_cases[k].options.evaluator != Evaluator::kBrute) row["report"] = report_of(reports[k]);
+    measured.rows.push_back(row);
   }
   return measured;
 }
