@@ -134,16 +134,24 @@ def peers(record):
             *table(["contracts", "what", "Greeks", "evaluations/s", "x QuantLib's engine", "error / largest sum"], body)]
 
 
+def starved(row):
+    """Whether several threads had less than three quarters of the cores that they asked for: wall time is then the machine's."""
+    threads = row.get("threads", 1)
+    return threads > 1 and row.get("cores", threads) < 0.75 * threads
+
+
 def universe(record):
     rows = record.get("universe", [])
-    body = [[row["greeks"], name_of(row), row["threads"], f"{row['wall_seconds']:.3g}", f"{row['first_wall_seconds']:.3g}",
+    body = [[row["greeks"], name_of(row), row["threads"], f"{row['wall_seconds']:.3g}{' *' if starved(row) else ''}", f"{row['first_wall_seconds']:.3g}",
              f"{row['processor_seconds']:.3g}", number(row["evaluations_per_s"]),
              times_brute(rows, row), times_brute(rows, row, "fp32"), f"{row['cores']:.2f}"] for row in rows]
     if not body:
         return []
     return ["### The universe, compute only", "",
             f"{rows[0]['tickers']} tickers, {rows[0]['contracts']} priced contracts, {number(rows[0]['evaluations'])} live evaluations.", "",
-            *table(["Greeks", "evaluator", "threads", "wall s", "first call", "processor s", "evaluations/s", "x brute force", "x brute fp32", "cores had"], body)]
+            *table(["Greeks", "evaluator", "threads", "wall s", "first call", "processor s", "evaluations/s", "x brute force", "x brute fp32", "cores had"], body),
+            *(["\\* Less than three quarters of the cores that it asked for: wall time and ratios of this row are the machine's, not ours; "
+               "processor time stands.", ""] if any(starved(row) for row in rows) else [])]
 
 
 def scaling(record):
@@ -158,7 +166,8 @@ def scaling(record):
         lines += [f"### Processor seconds over {axis}, one core", "",
                   *table([axis, *(names[case] for case in cases)],
                          [[x, *(number(seconds.get((case, x))) for case in cases)] for x in sizes])]
-    body = [[fit["axis"], name_of(fit), f"{fit['exponent']:.3f}", f"{fit['residual_ln_seconds']:.3f}" if fit["points"] > 2 else "-", fit["points"]]
+    starving = {case_of(row) for row in record.get("universe", []) if starved(row)}
+    body = [[fit["axis"], name_of(fit), "machine busy" if fit["axis"] == "threads" and case_of(fit) in starving else f"{fit['exponent']:.3f}", f"{fit['residual_ln_seconds']:.3f}" if fit["points"] > 2 else "-", fit["points"]]
             for fit in record.get("fits", [])]
     return lines + (["### Power laws", "", *table(["over", "evaluator", "exponent", "residual, ln s", "points"], body)] if body else [])
 

@@ -76,6 +76,19 @@ class Compare(unittest.TestCase):
             new["universe"][1]["evaluations_per_s"] *= 0.5
         self.assertIn("universe", self.flagged(slow)[0])
 
+    def test_threads_without_cores_say_nothing(self):
+        def starve(new):
+            new["universe"] += [row("brute", "fp64", 3e8, 0.0, threads=2, cores=1.9), row("spectral", "fp64", 1e9, 0.0, threads=2, cores=0.5)]
+        new = copy.deepcopy(RESULT)
+        starve(new)
+        with tempfile.TemporaryDirectory() as folder:
+            starved, quiet = Path(folder) / "starved.json", Path(folder) / "quiet.json"
+            starved.write_text(json.dumps(new))
+            new["universe"][-1].update(cores=1.9, evaluations_per_s=8e9)
+            quiet.write_text(json.dumps(new))
+            for files in ((starved, quiet), (quiet, starved)):
+                self.assertEqual(subprocess.run([ROOT / "scripts/bench_compare", *files], capture_output=True).returncode, 0)
+
     def test_a_figure_that_is_gone_is_flagged(self):
         self.assertTrue(self.flagged(lambda new: new["evaluators"].pop())[0].endswith("gone"))
 
