@@ -200,18 +200,20 @@ class CpuBackend final : public Backend {
            (options_.evaluator == Evaluator::kSpectral || job.book.contracts() * job.grid.spots >= kFewEvaluations);
   }
 
-  // Evaluates jobs until each keeps to the tolerance; those that none of the attempts brings there go to `brute`.
+  // A job on its way through the spectral evaluator.
+  struct Attempt {
+    const ExposureJob* job = nullptr;
+    std::vector<cpu::SpectralPosition> position;  // (W)
+    cpu::SpectralAccuracy accuracy;
+    cpu::SpectralJob shared;
+    std::vector<double> outcome;  // (rows, W, 3, G): largest, bound, rounding
+    std::vector<cpu::EvaluationCounts> counts;
+    int attempts = 0;
+  };
+
+  // Evaluates jobs until each keeps to the tolerance; those that none of the attempts brings there go to `brute`. A few
+  // rows of a job come first and tell most of the attempts that would fail.
   void evaluate_spectral(GreekSet greeks, std::span<const ExposureJob* const> jobs, std::vector<ExposureJob>& brute) {
-    struct Attempt {
-      const ExposureJob* job;
-      std::vector<cpu::SpectralPosition> position;
-      cpu::SpectralAccuracy accuracy;
-      cpu::SpectralJob shared;
-      std::vector<double> outcome;  // (rows, W, 3, G): largest, bound, rounding
-      std::vector<cpu::EvaluationCounts> counts;
-      int attempts = 0;
-      std::size_t task_begin = 0;
-    };
     std::vector<Attempt> open(jobs.size());
     const bool fp32 = precision_ == Precision::kFp32;
     oneapi::tbb::parallel_for(std::size_t{0}, jobs.size(), [&](std::size_t k) {
@@ -222,84 +224,122 @@ class CpuBackend final : public Backend {
         open[k].position.push_back(cpu::prepare_position(jobs[k]->book, w));
       }
     });
-    for (int attempt = 1; !open.empty(); ++attempt) {
+    while (!open.empty()) {
       oneapi::tbb::parallel_for(std::size_t{0}, open.size(), [&](std::size_t k) {
         Attempt& a = open[k];
         const cpu::SpectralTables& tables = shared_tables(a.job->grid.spots, a.accuracy.fp64_nodes);
         a.shared = cpu::prepare_job(*a.job, greeks, tables, a.accuracy, node_widths(tables, greeks, a.accuracy.error));
         a.outcome.assign(rows(a.job->grid) * a.job->positions * 3 * greeks.size(), 0.0);
         a.counts.assign(rows(a.job->grid) * a.job->positions, {});
+        ++a.attempts;
       });
-      std::vector<std::size_t> task_begin(open.size() + 1, 0);
-      for (std::size_t k = 0; k < open.size(); ++k) task_begin[k + 1] = task_begin[k] + open[k].counts.size();
-      oneapi::tbb::parallel_for(std::size_t{0}, task_begin.back(), [&](std::size_t task) {
-        const auto k = static_cast<std::size_t>(std::upper_bound(task_begin.begin(), task_begin.end(), task) -
-                                                task_begin.begin() - 1);
-        Attempt& a = open[k];
-        const std::size_t local = task - task_begin[k];
-        const std::size_t w = local % a.job->positions;
-        const std::size_t row = local / a.job->positions;
-        const std::size_t scenarios = a.job->grid.scenarios();
-        cpu::SpectralScratchPointer& scratch = spectral_scratch_.local();
-        if (!scratch) scratch = cpu::make_spectral_scratch();
-        double* outcome = a.outcome.data() + local * 3 * greeks.size();
-        a.counts[local] = cpu::evaluate_spectral_row(
-            a.shared, a.position[w], row, *scratch, a.job->exposure.data() + w * scenarios + row * a.job->grid.spots,
-            a.job->positions * scenarios, {outcome, outcome + greeks.size(), outcome + 2 * greeks.size()});
-      });
+      evaluate_rows(greeks, open, true);
       std::vector<Attempt> again;
-      for (Attempt& a : open) {
-        a.attempts = attempt;
-        if (!settle(greeks, a, brute)) again.push_back(std::move(a));
-      }
+      const auto keep = [&](double times_tolerance) {
+        std::vector<Attempt> kept;
+        for (Attempt& a : open) {
+          const Errors errors = errors_of(greeks, a);
+          if (errors.worst <= times_tolerance * options_.tolerance) {
+            kept.push_back(std::move(a));
+          } else if (raise_accuracy(errors, a.accuracy) && a.attempts < kMostAttempts) {
+            again.push_back(std::move(a));
+          } else {
+            if (a.job->report != nullptr) a.job->report->attempts = a.attempts;
+            brute.push_back(*a.job);
+          }
+        }
+        open = std::move(kept);
+      };
+      // The largest of a surface may yet be found in the other rows.
+      keep(kProbeMargin);
+      evaluate_rows(greeks, open, false);
+      keep(1.0);
+      for (const Attempt& a : open) write_report(greeks, a);
       open = std::move(again);
     }
   }
 
-  // Whether a job is done with: it keeps to the tolerance, or goes to `brute`. Else its accuracy is raised.
-  template <class Attempt>
-  bool settle(GreekSet greeks, Attempt& a, std::vector<ExposureJob>& brute) const {
-    const std::size_t g_count = greeks.size();
+  // Rows at the ends of the time axis under the lowest and the middle shift are the probe; it, or all the others.
+  static bool is_probe(const GridView& grid, std::size_t row) {
+    const std::size_t time = row / grid.iv_shift.size();
+    const std::size_t shift = row % grid.iv_shift.size();
+    return (time == 0 || time + 1 == grid.time.size()) && (shift == 0 || shift == grid.iv_shift.size() / 2);
+  }
+
+  void evaluate_rows(GreekSet greeks, std::vector<Attempt>& open, bool probe) {
+    struct Task {
+      std::size_t attempt, row, position;
+    };
+    std::vector<Task> tasks;
+    for (std::size_t k = 0; k < open.size(); ++k) {
+      for (std::size_t row = 0; row < rows(open[k].job->grid); ++row) {
+        if (is_probe(open[k].job->grid, row) != probe) continue;
+        for (std::size_t w = 0; w < open[k].job->positions; ++w) tasks.push_back({k, row, w});
+      }
+    }
+    oneapi::tbb::parallel_for(std::size_t{0}, tasks.size(), [&](std::size_t t) {
+      const Task& task = tasks[t];
+      Attempt& a = open[task.attempt];
+      const ExposureJob& job = *a.job;
+      const std::size_t scenarios = job.grid.scenarios();
+      const std::size_t local = task.row * job.positions + task.position;
+      cpu::SpectralScratchPointer& scratch = spectral_scratch_.local();
+      if (!scratch) scratch = cpu::make_spectral_scratch();
+      double* outcome = a.outcome.data() + local * 3 * greeks.size();
+      a.counts[local] = cpu::evaluate_spectral_row(
+          a.shared, a.position[task.position], task.row, *scratch,
+          job.exposure.data() + task.position * scenarios + task.row * job.grid.spots, job.positions * scenarios,
+          {outcome, outcome + greeks.size(), outcome + 2 * greeks.size()});
+    });
+  }
+
+  // Errors relative to the largest magnitude of their surface, of the surfaces where they are worst.
+  struct Errors {
+    double truncation = 0.0, rounding = 0.0, worst = 0.0;
+  };
+  static Errors errors_of(GreekSet greeks, const Attempt& a) {
+    Errors errors;
     const std::size_t positions = a.job->positions;
-    double truncation = 0.0;
-    double rounding = 0.0;
-    bool holds = true;
     for (std::size_t w = 0; w < positions; ++w) {
-      for (std::size_t g = 0; g < g_count; ++g) {
-        double worst[3] = {};
+      for (std::size_t g = 0; g < greeks.size(); ++g) {
+        double most[3] = {};
         for (std::size_t row = 0; row < rows(a.job->grid); ++row) {
-          const double* outcome = a.outcome.data() + (row * positions + w) * 3 * g_count;
-          for (std::size_t k = 0; k < 3; ++k) worst[k] = std::max(worst[k], outcome[k * g_count + g]);
+          const double* outcome = a.outcome.data() + (row * positions + w) * 3 * greeks.size();
+          for (std::size_t k = 0; k < 3; ++k) most[k] = std::max(most[k], outcome[k * greeks.size() + g]);
         }
-        if (worst[1] + worst[2] == 0.0) continue;
-        // A surface of zeros with contracts behind it: what cancels is nobody's measure.
-        holds = holds && worst[1] + worst[2] <= options_.tolerance * worst[0];
-        truncation = std::max(truncation, worst[1] / worst[0]);
-        rounding = std::max(rounding, worst[2] / worst[0]);
+        // Nothing was summed. Zeros that something was summed to are nobody's measure: the error is infinite.
+        if (most[1] + most[2] == 0.0) continue;
+        errors.truncation = std::max(errors.truncation, most[1] / most[0]);
+        errors.rounding = std::max(errors.rounding, most[2] / most[0]);
+        errors.worst = std::max(errors.worst, (most[1] + most[2]) / most[0]);
       }
     }
-    if (holds) {
-      if (a.job->report != nullptr) {
-        EvaluationReport& report = *a.job->report;
-        report = {true, a.accuracy.fp64_nodes, a.attempts, truncation + rounding, 0, 0};
-        for (const cpu::EvaluationCounts& counts : a.counts) {
-          report.at_nodes += counts.at_nodes;
-          report.direct += counts.direct;
-        }
-      }
-      return true;
+    return errors;
+  }
+
+  // What another attempt takes; false where there is nothing left to raise.
+  bool raise_accuracy(const Errors& errors, cpu::SpectralAccuracy& accuracy) const {
+    bool raised = false;
+    if (errors.rounding > 0.5 * options_.tolerance && !(accuracy.fp64_nodes && accuracy.fp64_products)) {
+      accuracy.fp64_nodes = accuracy.fp64_products = raised = true;
     }
-    const bool single = !a.accuracy.fp64_nodes || !a.accuracy.fp64_products;
-    const bool rounds = rounding > 0.5 * options_.tolerance;
-    if (single && rounds) a.accuracy.fp64_nodes = a.accuracy.fp64_products = true;
     // In steps of four, so that jobs share the widths of their errors.
-    for (double worst = truncation; worst > 0.5 * options_.tolerance && a.accuracy.error > 0.0; worst /= 4.0) {
-      a.accuracy.error /= 4.0;
+    for (double left = errors.truncation; left > 0.5 * options_.tolerance && accuracy.error > kLeastError;
+         left /= 4.0) {
+      accuracy.error /= 4.0;
+      raised = true;
     }
-    if (a.attempts < kMostAttempts && a.accuracy.error >= kLeastError && (single || !rounds)) return false;
-    if (a.job->report != nullptr) *a.job->report = {false, false, a.attempts, 0.0, 0, 0};
-    brute.push_back(*a.job);
-    return true;
+    return raised;
+  }
+
+  static void write_report(GreekSet greeks, const Attempt& a) {
+    if (a.job->report == nullptr) return;
+    EvaluationReport& report = *a.job->report;
+    report = {true, a.accuracy.fp64_nodes, a.attempts, errors_of(greeks, a).worst, 0, 0};
+    for (const cpu::EvaluationCounts& counts : a.counts) {
+      report.at_nodes += counts.at_nodes;
+      report.direct += counts.direct;
+    }
   }
 
   // The tables for so many spots, made when they are first asked for.
@@ -440,12 +480,13 @@ class CpuBackend final : public Backend {
 
   // Share of the tolerance that a contract's own error may take in the first attempt: sums of magnitudes exceed the
   // largest of a surface by so much where strikes are spread and calls and puts cancel.
-  static constexpr double kErrorShare = 2e-4;
+  static constexpr double kErrorShare = 2e-3;
   // Tolerances below which single precision is not tried.
   static constexpr double kFp32Tolerance = 2e-6;
   static constexpr double kFp32ProductTolerance = 2e-5;
   static constexpr double kLeastError = 1e-14;
   static constexpr int kMostAttempts = 3;
+  static constexpr double kProbeMargin = 2.0;
   static constexpr double kWidestInterval = 4.0;  // of ln S: e^{L t} has few coefficients
 
   Precision precision_;

@@ -49,18 +49,22 @@ static_assert(kMostRows % kProductRows == 0 && kMostRows >= spectral::kFunctionC
 // Coefficients of one degree's parity, and those of a function with room for a vector to read behind them.
 inline constexpr std::size_t kHalfNodes = spectral::kMostNodes / 2;
 inline constexpr std::size_t kHalfCoefficients = spectral::kCoefficients / 2;
-inline constexpr std::size_t kSeries = spectral::kCoefficients + 8;
+inline constexpr std::size_t kParity = kHalfCoefficients + 12;
+// A series: its coefficients of even degree, then those of odd one, each with room for a vector to read behind them.
+inline constexpr std::size_t kSeries = 2 * kParity;
 
-// 1/(2k) and T_k(0) but for k = 0, which integrals have no say in.
+// By parity: 1/(2k), and T_k(0) of even degrees but 0, which integrals have no say in.
 struct SeriesConstants {
-  double half_inverse[kSeries] = {};
-  double at_zero[kSeries] = {};
+  double half_inverse_even[kParity] = {};
+  double half_inverse_odd[kParity] = {};
+  double at_zero[kParity] = {};
 };
 inline constexpr SeriesConstants kSeriesConstants = [] {
   SeriesConstants constants;
-  for (std::size_t k = 1; k < kSeries; ++k) {
-    constants.half_inverse[k] = 0.5 / static_cast<double>(k);
-    constants.at_zero[k] = k % 2 != 0 ? 0.0 : k % 4 == 0 ? 1.0 : -1.0;
+  for (std::size_t m = 0; m < kParity; ++m) {
+    if (m > 0) constants.half_inverse_even[m] = 0.25 / static_cast<double>(m);
+    constants.half_inverse_odd[m] = 0.5 / static_cast<double>(2 * m + 1);
+    if (m > 0) constants.at_zero[m] = m % 2 == 0 ? 1.0 : -1.0;
   }
   return constants;
 }();
@@ -99,7 +103,6 @@ struct SpectralScratch {
   std::vector<double> series = std::vector<double>(spectral::kFamilyCount * 4 * kSeries);  // (family, depth, k)
   std::vector<double> functions = std::vector<double>(spectral::kFunctionCount * kSeries);
   std::vector<double> grown = std::vector<double>(kSeries);
-  std::vector<double> value;  // (kFunctionCount, J padded)
   SpectralPosition::Contracts direct;
 };
 
@@ -429,7 +432,7 @@ void Multiply(const Real* a, std::size_t a_stride, const Real* b, std::size_t b_
 template <class Real>
 void Analyse(std::uint32_t families, const SpectralTables& tables, std::uint32_t levels, std::size_t most,
              std::size_t count, ProductScratch<Real>& product, SpectralScratch& scratch) {
-  constexpr std::size_t kParity = kMostRows * kHalfNodes;
+  constexpr std::size_t kOdd = kMostRows * kHalfNodes;
   const std::size_t lanes = hn::Lanes(hn::CappedTag<Real, kRowPad>());
   const auto rows = static_cast<std::size_t>(std::popcount(families));
   const std::size_t padded = (rows + kProductRows - 1) / kProductRows * kProductRows;
@@ -446,7 +449,7 @@ void Analyse(std::uint32_t families, const SpectralTables& tables, std::uint32_t
       const auto f = static_cast<std::size_t>(std::countr_zero(left));
       const double* HWY_RESTRICT v = scratch.at_nodes.data() + f * tables.nodes + level.at;
       Real* HWY_RESTRICT sum = product.folded.data() + row * kHalfNodes;
-      Real* HWY_RESTRICT difference = sum + kParity;
+      Real* HWY_RESTRICT difference = sum + kOdd;
       for (std::size_t k = 0; k < n / 2; ++k) {
         sum[k] = static_cast<Real>(v[k] + v[n - 1 - k]);
         difference[k] = static_cast<Real>(v[k] - v[n - 1 - k]);
@@ -462,53 +465,73 @@ void Analyse(std::uint32_t families, const SpectralTables& tables, std::uint32_t
     const std::size_t columns = (n / 2 + lanes - 1) / lanes * lanes;
     Multiply<true>(product.folded.data(), kHalfNodes, even, level.padded, padded, n / 2, columns, product.parity.data(),
                    kHalfNodes);
-    Multiply<true>(product.folded.data() + kParity, kHalfNodes, odd, level.padded, padded, n / 2, columns,
-                   product.parity.data() + kParity, kHalfNodes);
+    Multiply<true>(product.folded.data() + kOdd, kHalfNodes, odd, level.padded, padded, n / 2, columns,
+                   product.parity.data() + kOdd, kHalfNodes);
   }
   std::size_t row = 0;
   for (std::uint32_t left = families; left != 0; left &= left - 1, ++row) {
     double* HWY_RESTRICT to = scratch.series.data() + static_cast<std::size_t>(std::countr_zero(left)) * 4 * kSeries;
     const Real* HWY_RESTRICT even = product.parity.data() + row * kHalfNodes;
-    const Real* HWY_RESTRICT odd = even + kParity;
-    for (std::size_t k = 0; k < most / 2; ++k) {
-      to[2 * k] = static_cast<double>(even[k]);
-      to[2 * k + 1] = static_cast<double>(odd[k]);
+    const Real* HWY_RESTRICT odd = even + kOdd;
+    for (std::size_t m = 0; m < most / 2; ++m) {
+      to[m] = static_cast<double>(even[m]);
+      to[kParity + m] = static_cast<double>(odd[m]);
     }
-    std::fill(to + most, to + count + 8, 0.0);
+    for (std::size_t m = most / 2; m < count / 2 + 8; ++m) to[m] = to[kParity + m] = 0.0;
   }
 }
 
-// factor times the integral of f, with a given value at t = 0; coefficients in [count, count + 8) of f are zero, and so
-// they are of the result.
+// factor times the integral of f, with a given value at t = 0; f is zero from `count`, an even number, on for a vector
+// of either parity, and so is the result.
 void Integrate(const double* HWY_RESTRICT f, std::size_t count, double factor, double anchor,
                double* HWY_RESTRICT out) {
   const hn::ScalableTag<double> d;
   using V = hn::Vec<decltype(d)>;
   const std::size_t lanes = hn::Lanes(d);
-  V at_zero = hn::Zero(d);
+  const double* HWY_RESTRICT even = f;
+  const double* HWY_RESTRICT odd = f + kParity;
   const V scale = hn::Set(d, factor);
-  // From k = 1 on, so that k - 1 is there to be read.
-  for (std::size_t k = 1; k < count; k += lanes) {
-    const V left = hn::Sub(hn::LoadU(d, f + k - 1), hn::LoadU(d, f + k + 1));
-    const V b = hn::Mul(hn::Mul(scale, hn::LoadU(d, kSeriesConstants.half_inverse + k)), left);
-    at_zero = hn::MulAdd(b, hn::LoadU(d, kSeriesConstants.at_zero + k), at_zero);
-    hn::StoreU(b, d, out + k);
+  V at_zero = hn::Zero(d);
+  // Degree 2m + 1 from the even degrees 2m and 2m + 2.
+  for (std::size_t m = 0; m < count / 2; m += lanes) {
+    const V left = hn::Sub(hn::LoadU(d, even + m), hn::LoadU(d, even + m + 1));
+    const V inverse = hn::LoadU(d, kSeriesConstants.half_inverse_odd + m);
+    hn::StoreU(hn::Mul(hn::Mul(scale, inverse), left), d, out + kParity + m);
   }
-  out[1] += factor * 0.5 * f[0];
+  out[kParity] += factor * 0.5 * even[0];
+  // Degree 2m from the odd degrees 2m - 1 and 2m + 1.
+  for (std::size_t m = 1; m < count / 2; m += lanes) {
+    const V left = hn::Sub(hn::LoadU(d, odd + m - 1), hn::LoadU(d, odd + m));
+    const V inverse = hn::LoadU(d, kSeriesConstants.half_inverse_even + m);
+    const V b = hn::Mul(hn::Mul(scale, inverse), left);
+    at_zero = hn::MulAdd(b, hn::LoadU(d, kSeriesConstants.at_zero + m), at_zero);
+    hn::StoreU(b, d, out + m);
+  }
   out[0] = anchor - hn::GetLane(hn::SumOfLanes(d, at_zero));
-  std::fill(out + count, out + count + 8, 0.0);
+  for (std::size_t m = count / 2; m < count / 2 + 8; ++m) out[m] = out[kParity + m] = 0.0;
 }
 
 // The product with the series of e^{L t}, degrees below count: T_m T_k = (T_{m+k} + T_{|m-k|})/2.
 void Grow(const double* HWY_RESTRICT f, std::size_t count, const std::vector<double>& growth,
           double* HWY_RESTRICT out) {
-  std::fill(out, out + count + 8, 0.0);
+  for (std::size_t m = 0; m < count / 2 + 8; ++m) out[m] = out[kParity + m] = 0.0;
+  const auto half = [](auto* of, std::size_t degree) { return of + (degree % 2 == 0 ? 0 : kParity); };
   for (std::size_t m = 0; m < growth.size(); ++m) {
-    const double half = 0.5 * growth[m];
-    for (std::size_t k = 0; k + m < count; ++k) out[k + m] += half * f[k];
-    for (std::size_t k = m; k < count; ++k) out[k - m] += half * f[k];
-    for (std::size_t k = 0; k < std::min(m, count); ++k) {
-      if (m - k < count) out[m - k] += half * f[k];
+    const double factor = 0.5 * growth[m];
+    // k of one parity at a time: those of the results follow.
+    for (std::size_t parity = 0; parity < 2; ++parity) {
+      const double* HWY_RESTRICT from = half(f, parity);
+      double* HWY_RESTRICT to = half(out, parity + m);
+      const std::size_t up = (parity + m) / 2;  // place of degree parity + m
+      for (std::size_t i = 0; i + up < count / 2; ++i) to[i + up] += factor * from[i];
+      // Degree k - m of those k >= m, m - k of the others.
+      const std::size_t first = m > parity ? (m - parity + 1) / 2 : 0;
+      const std::size_t down = (parity + 2 * first - m) / 2;
+      for (std::size_t i = first; i < count / 2; ++i) to[i - first + down] += factor * from[i];
+      for (std::size_t i = 0; i < std::min(first, count / 2); ++i) {
+        const std::size_t degree = m - parity - 2 * i;
+        if (degree / 2 < count / 2) to[degree / 2] += factor * from[i];
+      }
     }
   }
 }
@@ -535,104 +558,151 @@ void CombineSeries(const SpectralJob& shared, const spectral::Anchors& anchors, 
       Grow(series(spectral::kF21Rate, 1), count, shared.growth_coefficients, scratch.grown.data());
       Integrate(scratch.grown.data(), count, -half_width * shared.centre_spot, -anchors.c2, out);
     } else {
-      for (std::size_t k = 0; k < count; k += lanes) {
-        auto sum = hn::Zero(d);
-        for (std::size_t t = function.begin; t < function.end; ++t) {
-          const auto& term = plan.term[t];
-          sum = hn::MulAdd(hn::Set(d, term.factor), hn::LoadU(d, series(term.family, term.depth) + k), sum);
+      for (double* part : {out, out + kParity}) {
+        const std::size_t at = static_cast<std::size_t>(part - out);
+        for (std::size_t m = 0; m < count / 2; m += lanes) {
+          auto sum = hn::Zero(d);
+          for (std::size_t t = function.begin; t < function.end; ++t) {
+            const auto& term = plan.term[t];
+            sum = hn::MulAdd(hn::Set(d, term.factor), hn::LoadU(d, series(term.family, term.depth) + at + m), sum);
+          }
+          hn::StoreU(sum, d, part + m);
         }
-        hn::StoreU(sum, d, out + k);
       }
     }
     out += kSeries;
   }
 }
 
-// From coefficients of functions to their values at the spots, (F, J padded to kRowPad) in scratch.value.
+// From coefficients of functions to the even and odd parts of their values at the upper half of the spots.
 template <class Real>
 void Expand(const SpectralTables& tables, const std::vector<Real>& even, const std::vector<Real>& odd,
-            std::size_t functions, std::size_t count, ProductScratch<Real>& product, SpectralScratch& scratch) {
-  constexpr std::size_t kSplit = kMostRows * kHalfCoefficients;
-  const std::size_t inner = std::min((count + 1) / 2, kHalfCoefficients);
+            std::size_t functions, std::size_t count, ProductScratch<Real>& product, const SpectralScratch& scratch) {
+  constexpr std::size_t kOdd = kMostRows * kHalfCoefficients;
+  const std::size_t inner = count / 2;
   const std::size_t padded = (functions + kProductRows - 1) / kProductRows * kProductRows;
   product.half.resize(2 * kMostRows * tables.half);
   for (std::size_t f = 0; f < functions; ++f) {
     const double* HWY_RESTRICT from = scratch.functions.data() + f * kSeries;
     Real* HWY_RESTRICT to = product.split.data() + f * kHalfCoefficients;
-    for (std::size_t k = 0; k < inner; ++k) {
-      to[k] = static_cast<Real>(from[2 * k]);
-      to[kSplit + k] = static_cast<Real>(from[2 * k + 1]);
+    for (std::size_t m = 0; m < inner; ++m) {
+      to[m] = static_cast<Real>(from[m]);
+      to[kOdd + m] = static_cast<Real>(from[kParity + m]);
     }
   }
-  Real* half_odd = product.half.data() + kMostRows * tables.half;
   Multiply<false>(product.split.data(), kHalfCoefficients, even.data(), tables.half, padded, inner, tables.half,
                   product.half.data(), tables.half);
-  Multiply<false>(product.split.data() + kSplit, kHalfCoefficients, odd.data(), tables.half, padded, inner, tables.half,
-                  half_odd, tables.half);
-  const std::size_t spots = tables.expansion.spots;
-  const std::size_t stride = (spots + kRowPad - 1) / kRowPad * kRowPad;
-  scratch.value.resize(spectral::kFunctionCount * stride);
-  for (std::size_t f = 0; f < functions; ++f) {
-    const Real* HWY_RESTRICT e = product.half.data() + f * tables.half;
-    const Real* HWY_RESTRICT o = half_odd + f * tables.half;
-    double* HWY_RESTRICT value = scratch.value.data() + f * stride;
-    double* HWY_RESTRICT up = value + spots / 2;
-    double* HWY_RESTRICT down = value + (spots - 1) / 2;
-    for (std::size_t m = 0; m < tables.expansion.half; ++m) {
-      down[-static_cast<std::ptrdiff_t>(m)] = static_cast<double>(e[m]) - static_cast<double>(o[m]);
-    }
-    for (std::size_t m = 0; m < tables.expansion.half; ++m) {
-      up[m] = static_cast<double>(e[m]) + static_cast<double>(o[m]);
-    }
+  Multiply<false>(product.split.data() + kOdd, kHalfCoefficients, odd.data(), tables.half, padded, inner, tables.half,
+                  product.half.data() + kMostRows * tables.half, tables.half);
+}
+
+template <class Real>
+HWY_INLINE hn::Vec<hn::ScalableTag<double>> LoadAs(const Real* from) {
+  const hn::ScalableTag<double> d64;
+  if constexpr (sizeof(Real) == 8) {
+    return hn::LoadU(d64, from);
+  } else {
+#if HWY_TARGET == HWY_SCALAR
+    return hn::Set(d64, static_cast<double>(*from));
+#else
+    const hn::Rebind<float, decltype(d64)> d32;
+    return hn::PromoteTo(d64, hn::LoadU(d32, from));
+#endif
   }
 }
 
-// Adds the expanded functions to the row and finds the largest magnitudes of it.
-void AddExpanded(const SpectralJob& shared, bool any, const SpectralScratch& scratch, double* out,
-                 std::size_t out_stride, double* largest) {
-  const std::size_t spots = shared.job->grid.spots;
-  const std::size_t stride = (spots + kRowPad - 1) / kRowPad * kRowPad;
+// Writes one half of the spots of a Greek, or adds to it, and takes the largest magnitude: `place` gives the first spot
+// of the vector of values at m, ..., m + lanes - 1, which descend there if kDown.
+template <bool kAdd, bool kDown, class Value>
+HWY_INLINE hn::Vec<hn::ScalableTag<double>> WriteHalf(std::size_t begin, std::size_t end, std::size_t middle,
+                                                      const Value& value, double* HWY_RESTRICT to,
+                                                      hn::Vec<hn::ScalableTag<double>> most) {
+  const hn::ScalableTag<double> d;
+  const std::size_t lanes = hn::Lanes(d);
+  std::size_t m = begin;
+  for (; m + lanes <= end; m += lanes) {
+    const std::size_t j = kDown ? middle - m - (lanes - 1) : middle + m;
+    auto sum = value(m, j);
+    if constexpr (kAdd) sum = hn::Add(sum, hn::LoadU(d, to + j));
+    hn::StoreU(sum, d, to + j);
+    most = hn::Max(most, hn::Abs(sum));
+  }
+  if (m == end) return most;
+  // The last values once more, with those before them: a whole vector, of which the new ones are written.
+  HWY_ALIGN double part[HWY_MAX_BYTES / sizeof(double)];
+  const std::size_t back = std::min(m, lanes - (end - m));
+  const std::size_t from = m - back;
+  const std::size_t j = kDown ? middle - from - (lanes - 1) : middle + from;
+  hn::Store(value(from, j), d, part);
+  for (std::size_t k = back; k < back + end - m; ++k) {
+    const std::size_t lane = kDown ? lanes - 1 - k : k;
+    double& cell = to[j + lane];
+    cell = kAdd ? cell + part[lane] : part[lane];
+    most = hn::Max(most, hn::Set(d, std::abs(cell)));
+  }
+  return most;
+}
+
+// From the parts of the functions to the row's exposures, and the largest magnitudes of them.
+template <bool kAdd, class Real>
+void WriteRow(const SpectralJob& shared, const ProductScratch<Real>& product, double* out, std::size_t out_stride,
+              double* largest) {
+  const SpectralTables& tables = *shared.tables;
+  const std::size_t spots = tables.expansion.spots;
+  const std::size_t half = tables.expansion.half;
   const hn::ScalableTag<double> d;
   using V = hn::Vec<decltype(d)>;
-  const std::size_t lanes = hn::Lanes(d);
-  const double* bond = scratch.value.data() + (shared.plan.function.size() - 1) * stride;
+  const double* per_spot = shared.per_spot.data() + kRowPad;
+  const double* spot = shared.spot.data() + kRowPad;
+  const auto part = [&](std::size_t function) { return product.half.data() + function * tables.half; };
   for (std::size_t slot = 0; slot < shared.plan.greeks.size(); ++slot) {
-    double* HWY_RESTRICT to = out + slot * out_stride;
-    const double* HWY_RESTRICT value = scratch.value.data() + slot * stride;
+    const Real* even = part(slot);
+    const Real* odd = part(kMostRows + slot);
+    const Real* bond_even = part(shared.plan.function.size() - 1);
+    const Real* bond_odd = part(kMostRows + shared.plan.function.size() - 1);
     V most = hn::Zero(d);
-    const auto add = [&](const auto& at) {
-      std::size_t j = 0;
-      for (; j + lanes <= spots; j += lanes) {
-        V sum = hn::LoadU(d, to + j);
-        if (any) sum = hn::Add(sum, at(j));
-        hn::StoreU(sum, d, to + j);
-        most = hn::Max(most, hn::Abs(sum));
-      }
-      if (j == spots) return;
-      HWY_ALIGN double part[HWY_MAX_BYTES / sizeof(double)];
-      hn::Store(any ? at(j) : hn::Zero(d), d, part);
-      for (std::size_t k = 0; j + k < spots; ++k) {
-        to[j + k] += part[k];
-        part[k] = to[j + k];
-      }
-      most = hn::Max(most, hn::IfThenElseZero(hn::FirstN(d, spots - j), hn::Abs(hn::Load(d, part))));
+    const auto write = [&](const auto& scaled) {
+      double* to = out + slot * out_stride;
+      most = WriteHalf<kAdd, false>(
+          0, half, spots / 2,
+          [&](std::size_t m, std::size_t j) HWY_ATTR {
+            return scaled(hn::Add(LoadAs(even + m), LoadAs(odd + m)),
+                          hn::Add(LoadAs(bond_even + m), LoadAs(bond_odd + m)), j);
+          },
+          to, most);
+      // The middle of an odd number of spots belongs to the upper half.
+      most = WriteHalf<kAdd, true>(
+          spots % 2, half, (spots - 1) / 2,
+          [&](std::size_t m, std::size_t j) HWY_ATTR {
+            return scaled(hn::Reverse(d, hn::Sub(LoadAs(even + m), LoadAs(odd + m))),
+                          hn::Reverse(d, hn::Sub(LoadAs(bond_even + m), LoadAs(bond_odd + m))), j);
+          },
+          to, most);
     };
-    const auto load = [&](const double* from, std::size_t j) { return hn::LoadU(d, from + j); };
-    const double* per_spot = shared.per_spot.data();
-    const double* spot = shared.spot.data();
     const spectral::Function function = shared.plan.function[slot].function;
     if (function == spectral::kFThetaSpot) {
-      add([&](std::size_t j) { return hn::MulAdd(load(value, j), load(spot, j), load(bond, j)); });
+      write([&](V v, V bond, std::size_t j) HWY_ATTR { return hn::MulAdd(v, hn::LoadU(d, spot + j), bond); });
     } else if (spectral::spot_power(function) == -2) {
-      add([&](std::size_t j) { return hn::Mul(hn::Mul(load(value, j), load(per_spot, j)), load(per_spot, j)); });
+      write([&](V v, V, std::size_t j) HWY_ATTR {
+        const V inverse = hn::LoadU(d, per_spot + j);
+        return hn::Mul(hn::Mul(v, inverse), inverse);
+      });
     } else if (spectral::spot_power(function) == -1) {
-      add([&](std::size_t j) { return hn::Mul(load(value, j), load(per_spot, j)); });
+      write([&](V v, V, std::size_t j) HWY_ATTR { return hn::Mul(v, hn::LoadU(d, per_spot + j)); });
     } else if (spectral::spot_power(function) == 1) {
-      add([&](std::size_t j) { return hn::Mul(load(value, j), load(spot, j)); });
+      write([&](V v, V, std::size_t j) HWY_ATTR { return hn::Mul(v, hn::LoadU(d, spot + j)); });
     } else {
-      add([&](std::size_t j) { return load(value, j); });
+      write([](V v, V, std::size_t) HWY_ATTR { return v; });
     }
     largest[slot] = hn::GetLane(hn::MaxOfLanes(d, most));
+  }
+}
+
+// The largest magnitudes of a row that has no contracts at nodes.
+void FindLargest(std::size_t greeks, std::size_t spots, const double* out, std::size_t out_stride, double* largest) {
+  for (std::size_t g = 0; g < greeks; ++g) {
+    largest[g] = 0.0;
+    for (std::size_t j = 0; j < spots; ++j) largest[g] = std::max(largest[g], std::abs(out[g * out_stride + j]));
   }
 }
 
@@ -777,7 +847,12 @@ void EvaluateRow(const SpectralJob& shared, const SpectralPosition& position, st
   spectral::Anchors anchors;
   std::uint32_t levels = 0;
   scratch.at_nodes.resize(spectral::kFamilyCount * tables.nodes);
-  for (std::size_t g = 0; g < greeks.size(); ++g) std::fill_n(out + g * out_stride, grid.spots, 0.0);
+  // What is evaluated at the spots comes first; where nothing is, the row is written once.
+  bool begun = false;
+  const auto begin_row = [&] {
+    for (std::size_t g = 0; g < greeks.size() && !begun; ++g) std::fill_n(out + g * out_stride, grid.spots, 0.0);
+    begun = true;
+  };
 
   for (std::size_t e = 0; e < book.expiries(); ++e) {
     const std::size_t first = position.begin[e];
@@ -785,11 +860,12 @@ void EvaluateRow(const SpectralJob& shared, const SpectralPosition& position, st
     if (book.settlement[e] < time || first == last) continue;
     if (book.settlement[e] == time) {
       if (!greeks.contains(Greek::kDelta)) continue;
+      begin_row();
       const SpectralPosition::Contracts& contracts = position.by_strike;
       for (std::size_t i = first; i < last; ++i) {
         const double weight = contracts.weight[i] * shared.basis;
         for (std::size_t j = 0; j < grid.spots; ++j) {
-          out[j] += weight * formulas::settled_delta(contracts.right[i], shared.spot[j], contracts.strike[i]);
+          out[j] += weight * formulas::settled_delta(contracts.right[i], shared.spot[kRowPad + j], contracts.strike[i]);
         }
       }
       continue;
@@ -818,8 +894,8 @@ void EvaluateRow(const SpectralJob& shared, const SpectralPosition& position, st
     const auto find = [&](double value) {
       return static_cast<std::size_t>(std::lower_bound(sigma + first, sigma + last, value) - sigma);
     };
-    const std::size_t begin = find(lower_cut);
-    const std::size_t end = find(upper_cut);
+    const std::size_t begin = sigma[first] >= lower_cut ? first : find(lower_cut);
+    const std::size_t end = sigma[last - 1] < upper_cut ? last : find(upper_cut);
     GrossSums at_nodes, directly;
     auto factors = spectral::family_factors(tau, expiry.rate, expiry.dividend_yield);
     auto densities = factors;
@@ -839,6 +915,7 @@ void EvaluateRow(const SpectralJob& shared, const SpectralPosition& position, st
       anchors.add(factors, expiry.rate, anchor);
     }
     const auto evaluate_directly = [&](const auto& takes, double window) {
+      begin_row();
       const Collected collected =
           CollectDirect(position.by_strike, first, last, expiry, takes, scratch.direct, directly);
       counts->direct += static_cast<std::int64_t>(collected.count);
@@ -857,7 +934,7 @@ void EvaluateRow(const SpectralJob& shared, const SpectralPosition& position, st
                                     grid.log_spot_begin,
                                     grid.log_spot_step,
                                     grid.spots,
-                                    shared.spot.data(),
+                                    shared.spot.data() + kRowPad,
                                     shared.growth.data(),
                                     shared.basis,
                                     window};
@@ -868,11 +945,13 @@ void EvaluateRow(const SpectralJob& shared, const SpectralPosition& position, st
     using V = hn::Vec<decltype(d)>;
     if (begin > first) evaluate_directly([&](V value) { return hn::Lt(value, hn::Set(d, lower_cut)); }, shared.window);
     if (last > end) evaluate_directly([&](V value) { return hn::Ge(value, hn::Set(d, upper_cut)); }, 0.0);
-    const double highest = shared.spot[grid.spots - 1];
+    const double highest = shared.spot[kRowPad + grid.spots - 1];
     AddMagnitudes(shared.plan.families, factors.data(), expiry.rate, kRoundingAtNodes, shared.interval.half_width,
                   highest, at_nodes, sums, squares);
-    AddMagnitudes(shared.plan.families, factors.data(), expiry.rate, kRoundingAtSpots, 0.0, highest, directly, sums,
-                  squares);
+    if (begin > first || last > end) {
+      AddMagnitudes(shared.plan.families, factors.data(), expiry.rate, kRoundingAtSpots, 0.0, highest, directly, sums,
+                    squares);
+    }
   }
 
   std::size_t count = 0;
@@ -886,13 +965,23 @@ void EvaluateRow(const SpectralJob& shared, const SpectralPosition& position, st
       Analyse(shared.plan.families, tables, levels, most, count, scratch.product32, scratch);
     }
     CombineSeries(shared, anchors, count, scratch);
+    const auto expand = [&](const auto& even, const auto& odd, auto& product) {
+      Expand(tables, even, odd, functions, count, product, scratch);
+      if (begun) {
+        WriteRow<true>(shared, product, out, out_stride, outcome.largest);
+      } else {
+        WriteRow<false>(shared, product, out, out_stride, outcome.largest);
+      }
+    };
     if (shared.accuracy.fp64_products) {
-      Expand(tables, tables.even64, tables.odd64, functions, count, scratch.product64, scratch);
+      expand(tables.even64, tables.odd64, scratch.product64);
     } else {
-      Expand(tables, tables.even32, tables.odd32, functions, count, scratch.product32, scratch);
+      expand(tables.even32, tables.odd32, scratch.product32);
     }
+  } else {
+    begin_row();
+    FindLargest(greeks.size(), grid.spots, out, out_stride, outcome.largest);
   }
-  AddExpanded(shared, levels != 0, scratch, out, out_stride, outcome.largest);
 
   const double node_unit = kDeviations * (shared.accuracy.fp64_nodes ? 0x1p-53 : 0x1p-24);
   const double product_unit = kDeviations * (shared.accuracy.fp64_products ? 0x1p-53 : 0x1p-24);
@@ -902,7 +991,7 @@ void EvaluateRow(const SpectralJob& shared, const SpectralPosition& position, st
   for (std::size_t f = 0; f < shared.plan.function.size() && levels != 0; ++f) {
     const double* c = scratch.functions.data() + f * kSeries;
     double square = 0.0;
-    for (std::size_t k = 0; k < count; ++k) square += c[k] * c[k];
+    for (std::size_t m = 0; m < count / 2; ++m) square += c[m] * c[m] + c[kParity + m] * c[kParity + m];
     const auto& function = shared.plan.function[f];
     outcome.rounding[function.greek] += product_unit * std::sqrt(square) * function.scale;
   }
@@ -1038,12 +1127,15 @@ SpectralJob prepare_job(const ExposureJob& job, GreekSet greeks, const SpectralT
   // d^4 phi(d) is what the highest of the moments leaves out.
   shared.window = std::sqrt(-2.0 * std::log(accuracy.error)) + 1.0;
   const std::size_t padded = (job.grid.spots + kRowPad - 1) / kRowPad * kRowPad;
+  shared.spot.assign(padded + 2 * kRowPad, 1.0);
+  shared.per_spot.assign(padded + 2 * kRowPad, 1.0);
   for (std::size_t j = 0; j < padded; ++j) {
     shared.growth.push_back(std::exp(job.grid.log_spot_begin + static_cast<double>(j) * job.grid.log_spot_step));
-    shared.spot.push_back(job.book.spot * shared.growth[j] * shared.basis);
-    shared.per_spot.push_back(1.0 / shared.spot[j]);
+    shared.spot[kRowPad + j] = job.book.spot * shared.growth[j] * shared.basis;
+    shared.per_spot[kRowPad + j] = 1.0 / shared.spot[kRowPad + j];
   }
-  shared.plan = spectral::make_combine_plan(greeks, shared.basis, shared.spot[0], shared.spot[job.grid.spots - 1]);
+  shared.plan = spectral::make_combine_plan(greeks, shared.basis, shared.spot[kRowPad],
+                                            shared.spot[kRowPad + job.grid.spots - 1]);
   return shared;
 }
 

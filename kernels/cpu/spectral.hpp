@@ -82,8 +82,9 @@ struct SpectralJob {
   std::vector<double> growth_coefficients;  ///< of e^{L t}
   std::vector<double> widest;               ///< see NodeWidths
   std::array<double, spectral::kTopCount> top_error = {};
-  double window = 0.0;                         ///< |d| beyond which direct evaluation takes a contract for settled
-  std::vector<double> growth, spot, per_spot;  ///< (J padded)
+  double window = 0.0;                 ///< |d| beyond which direct evaluation takes a contract for settled
+  std::vector<double> growth;          ///< (J padded) S_j / S0
+  std::vector<double> spot, per_spot;  ///< S_j e^b and its inverse from [kRowPad] on, room on both sides
 };
 SpectralJob prepare_job(const ExposureJob& job, GreekSet greeks, const SpectralTables& tables,
                         const SpectralAccuracy& accuracy, const NodeWidths& widths);
