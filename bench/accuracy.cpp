@@ -6,8 +6,6 @@
 //
 // Default file: cboe/spx_20230914_quotedata.csv of $GREEKGRID_DATA. Without it: exit status 77.
 
-#include <oneapi/tbb/parallel_for.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -25,17 +23,13 @@
 #include "greekgrid/host/market.hpp"
 #include "greekgrid/host/night_run.hpp"
 #include "greekgrid/io/ingest.hpp"
-#include "greekgrid/kernels/formulas/black_scholes.hpp"
 #include "greekgrid_test/test_data.hpp"
+#include "surface_errors.hpp"
 
 namespace greekgrid::bench {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-// Below this share of the surface's largest gross exposure a cell is empty in practice: relative errors there are those
-// of underflow.
-constexpr double kSmallGross = 1e-6;
 
 struct Options {
   std::filesystem::path file = test::data_dir() / "cboe" / "spx_20230914_quotedata.csv";
@@ -70,79 +64,6 @@ Options parse(std::span<char*> arguments) {
   return options;
 }
 
-// Sums of |weight x Greek| over contracts, as the reference backend sums them signed; one instant of a sticky-strike
-// grid.
-void add_gross(const BookView& book, const GridView& grid, std::span<double> gross) {
-  const std::size_t scenarios = grid.scenarios();
-  std::size_t scenario = 0;
-  for (const double shift : grid.iv_shift) {
-    for (std::size_t j = 0; j < grid.spots; ++j, ++scenario) {
-      const double x = grid.log_spot_begin + static_cast<double>(j) * grid.log_spot_step;
-      const double spot = book.spot * std::exp(x + book.spot_basis);
-      for (std::size_t e = 0; e < book.expiries(); ++e) {
-        const double tau = static_cast<double>(book.settlement[e] - grid.time[0]) / kSecondsPerYear;
-        if (tau < 0.0) continue;
-        for (auto i = static_cast<std::size_t>(book.expiry_begin[e]);
-             i < static_cast<std::size_t>(book.expiry_begin[e + 1]); ++i) {
-          const double sigma = std::max(grid.iv_floor, book.implied_volatility[i] + shift);
-          const auto g = formulas::black_scholes<double>({static_cast<double>(book.right[i]), spot, book.strike[i],
-                                                          book.rate[e], book.dividend_yield[e], sigma, tau});
-          for (const Greek greek : kAllGreeks) {
-            gross[static_cast<std::size_t>(greek) * scenarios + scenario] +=
-                std::abs(book.weight[i] * g[greek]) * std::exp(book.spot_basis * spot_order(greek));
-          }
-        }
-      }
-    }
-  }
-}
-
-// One instant of a grid after the other, on several threads, into (Greek, time, shift, spot).
-template <class Evaluate>
-std::vector<double> by_instant(const GridView& grid, const Evaluate& evaluate) {
-  const std::size_t row = grid.iv_shift.size() * grid.spots;
-  std::vector<double> whole(kGreekCount * grid.scenarios());
-  oneapi::tbb::parallel_for(std::size_t{0}, grid.time.size(), [&](std::size_t t) {
-    GridView part = grid;
-    part.time = grid.time.subspan(t, 1);
-    std::vector<double> values(kGreekCount * row);
-    evaluate(part, std::span<double>(values));
-    for (std::size_t g = 0; g < kGreekCount; ++g) {
-      std::copy_n(&values[g * row], row, &whole[g * grid.scenarios() + t * row]);
-    }
-  });
-  return whole;
-}
-
-struct Worst {
-  double to_maximum = 0.0;  // worst error / surface maximum
-  double to_gross = 0.0;    // worst error / gross of the cell, cells of at least kSmallGross
-  double to_gross_anywhere = 0.0;
-  std::size_t cell = 0;  // of to_gross
-};
-
-Worst compare(std::span<const double> actual, std::span<const double> expected, std::span<const double> gross) {
-  double maximum = 0.0, most = 0.0;
-  for (std::size_t k = 0; k < expected.size(); ++k) {
-    maximum = std::max(maximum, std::abs(expected[k]));
-    most = std::max(most, gross[k]);
-  }
-  Worst worst;
-  const auto raise = [](double& to, double value) {
-    const bool higher = !(value <= to);  // NaN too
-    if (higher) to = value;
-    return higher;
-  };
-  for (std::size_t k = 0; k < expected.size(); ++k) {
-    const double error = std::abs(actual[k] - expected[k]);
-    if (error == 0.0) continue;
-    raise(worst.to_maximum, error / maximum);
-    raise(worst.to_gross_anywhere, error / gross[k]);
-    if (!(gross[k] < kSmallGross * most) && raise(worst.to_gross, error / gross[k])) worst.cell = k;
-  }
-  return worst;
-}
-
 int measure(const Options& options) {
   const OptionChain chain = ingest(std::span(&options.file, 1), Calendar(), IngestOptions());
   MarketConfig market;
@@ -167,12 +88,8 @@ int measure(const Options& options) {
     backend.evaluate(GreekSet::all(), {&job, 1});
   };
   const auto begin = Clock::now();
-  // With a flat shift term an instant's exposures do not depend on the others, so the grid may be cut by instants.
   static_assert(GridView{}.iv_shift_term == IvShiftTerm::kFlat);
-  const std::vector<double> expected = by_instant(
-      grid, [&](const GridView& part, std::span<double> out) { evaluate(*make_reference_backend(), part, out); });
-  const std::vector<double> gross =
-      by_instant(grid, [&](const GridView& part, std::span<double> out) { add_gross(book, part, out); });
+  const auto [expected, gross] = surface_truth(book, grid);
   const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
 
   nlohmann::ordered_json record;

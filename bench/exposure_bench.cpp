@@ -10,16 +10,17 @@
 #include <oneapi/tbb/global_control.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <ctime>
 
 #include "cpu/moments.hpp"
+#include "evaluations.hpp"
 #include "greekgrid/kernels/backend.hpp"
 #include "greekgrid_test/books.hpp"
 #include "instruction_counts.hpp"
+#include "issue_floor.hpp"
 #include "libm_baseline.hpp"
 #include "machine_peaks.hpp"
 #include "quantlib_baseline.hpp"
@@ -29,17 +30,6 @@ namespace {
 
 using test::Book;
 using test::Grid;
-
-// Contracts times scenarios with tau' > 0.
-double live_evaluations(const Book& book, const GridView& grid) {
-  double live = 0.0;
-  for (const std::int64_t time : grid.time) {
-    for (std::size_t e = 0; e < book.settlement.size(); ++e) {
-      if (book.settlement[e] > time) live += static_cast<double>(book.expiry_begin[e + 1] - book.expiry_begin[e]);
-    }
-  }
-  return live * static_cast<double>(grid.iv_shift.size() * grid.spots);
-}
 
 void set_rate(benchmark::State& state, double evaluations) {
   state.counters["evals_per_s"] =
@@ -73,36 +63,6 @@ void BM_PeakIssueFp32(benchmark::State& state) {
 }
 BENCHMARK(BM_PeakIssueFp32);
 
-// Vector instructions/s of this core: the best of several short runs of both loops, so that a share of the floor errs
-// low.
-double peak_instructions_per_second() {
-  static const double peak = [] {
-    double best = 0.0;
-    constexpr std::size_t kCount = 400000;
-    const auto measure = [&best](const auto& run) {
-      const auto begin = std::chrono::steady_clock::now();
-      benchmark::DoNotOptimize(run(kCount));
-      const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-      best = std::max(best, 16.0 * static_cast<double>(kCount) / seconds);
-    };
-    for (int round = 0; round < 20; ++round) {
-      measure(run_fma_fp32);
-      measure(run_fma_fp64);
-      measure(run_issue_fp32);
-    }
-    return best;
-  }();
-  return peak;
-}
-
-// Evaluations/s that the core could issue at most, or 0 where no instructions were counted.
-double floor_evaluations_per_second(GreekSet greeks, Precision precision) {
-  const InstructionCount* count = instruction_count(greeks, precision);
-  if (count == nullptr) return 0.0;
-  const auto lanes = static_cast<double>(precision == Precision::kFp32 ? lanes_fp32() : lanes_fp64());
-  return peak_instructions_per_second() * lanes / count->total();
-}
-
 GreekSet greeks_of(std::int64_t count) {
   return count == 3 ? kGreeks3 : count == 11 ? kGreeks11 : GreekSet::all();
 }
@@ -120,7 +80,7 @@ double run_backend(benchmark::State& state, Backend& backend) {
     backend.evaluate(greeks, {&job, 1});
     benchmark::ClobberMemory();
   }
-  const double evaluations = live_evaluations(book, view);
+  const double evaluations = live_evaluations(book.view(), view);
   set_rate(state, evaluations);
   return evaluations;
 }
@@ -181,7 +141,7 @@ void BM_CpuIvRulesFp32(benchmark::State& state) {
       rule.best = std::min(rule.best, static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC);
     }
   }
-  const double evaluations = live_evaluations(book, grid.get());
+  const double evaluations = live_evaluations(book.view(), grid.get());
   for (const Rule& rule : rules) state.counters[std::string(rule.name) + "_evals_per_s"] = evaluations / rule.best;
   state.counters["relative_beta_to_sticky_strike"] = rules[1].best / rules[0].best;
   state.counters["skew_stickiness_to_sticky_strike"] = rules[2].best / rules[0].best;
@@ -227,7 +187,7 @@ void run_libm(benchmark::State& state) {
     return;
   }
   for (auto _ : state) benchmark::DoNotOptimize(libm_sums<kSet>(book, view));
-  set_rate(state, live_evaluations(book, view));
+  set_rate(state, live_evaluations(book.view(), view));
 }
 
 void BM_ScalarLibm(benchmark::State& state) {
@@ -238,7 +198,13 @@ BENCHMARK(BM_ScalarLibm)->ArgNames({"greeks", "contracts"})->ArgsProduct({{3, 11
 #ifdef GREEKGRID_BENCH_QUANTLIB
 void BM_QuantLibAnalyticEngine(benchmark::State& state) {
   const Book book = test::index_like_book(240);
-  for (auto _ : state) benchmark::DoNotOptimize(quantlib_engine_sums(book, 5));
+  QuantLibEngine engine(book);
+  std::vector<double> spots, out(kQuantLibGreeks.size() * 5);
+  for (int j = 0; j < 5; ++j) spots.push_back(book.spot * (1.0 + 0.01 * j));
+  for (auto _ : state) {
+    engine.sums(spots, out);
+    benchmark::ClobberMemory();
+  }
   set_rate(state, 240.0 * 5.0);
   state.SetLabel("delta gamma vega theta");
 }
