@@ -93,11 +93,16 @@ double ticker_cost(std::int64_t contracts, const RunConfig& config, bool has_his
          cells * kPerCell;
 }
 
-std::vector<std::size_t> shard_of(const NightPlan& plan, std::size_t index, std::size_t count) {
+std::vector<std::size_t> costliest_first(const NightPlan& plan) {
   std::vector<std::size_t> order(plan.ticker.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return plan.cost[a] > plan.cost[b]; });
+  return order;
+}
+
+std::vector<std::size_t> shard_of(const NightPlan& plan, std::size_t index, std::size_t count) {
+  const std::vector<std::size_t> order = costliest_first(plan);
   std::vector<double> load(count, 0.0);
   std::vector<std::size_t> own;
   for (const std::size_t k : order) {

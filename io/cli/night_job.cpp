@@ -178,6 +178,7 @@ class ResumeFolder {
   ResumeFolder& operator=(const ResumeFolder&) = delete;
 
   fs::path part() const { return path_ / "part"; }
+  fs::path chunks() const { return path_ / "chunks"; }
   bool had_part() const {
     std::error_code error;
     return had_state_ && fs::exists(part(), error);
@@ -461,8 +462,11 @@ int run_night_job(const NightOptions& options) {
   identity.shard = options.shard;
   identity.shards = options.shards;
 
-  NightPart part = folder.had_part() ? NightPart::resume(folder.part(), identity, options.target)
-                                     : NightPart::create(folder.part(), identity, options.target);
+  for (const std::size_t place : costliest_first(plan)) identity.order.push_back(static_cast<std::uint32_t>(place));
+  // A shard is one file, for it goes elsewhere.
+  const fs::path chunks = is_shard ? fs::path() : folder.chunks();
+  NightPart part = folder.had_part() ? NightPart::resume(folder.part(), identity, options.target, chunks)
+                                     : NightPart::create(folder.part(), identity, options.target, chunks);
   std::vector<std::size_t> places =
       shard_of(plan, static_cast<std::size_t>(options.shard - 1), static_cast<std::size_t>(options.shards));
   const std::size_t all_places = places.size();

@@ -2255,11 +2255,14 @@ def case_resume(folder):
 
 
 def recorded(target):
-    """Bytes of the records beside a target."""
-    try:
-        return (state_of(target) / "part").stat().st_size
-    except FileNotFoundError:
-        return 0
+    """Bytes of the records and chunks beside a target."""
+    size = 0
+    for name in ("part", "chunks"):
+        try:
+            size += (state_of(target) / name).stat().st_size
+        except FileNotFoundError:
+            pass
+    return size
 
 
 def read_rows(store):

@@ -52,6 +52,9 @@ NightPlan make_night_plan(const NightInputs& inputs, const RunConfig& config, co
 /// it.
 double ticker_cost(std::int64_t contracts, const RunConfig& config, bool has_history);
 
+/// Places in the plan, the costliest first: the order in which tickers are evaluated and their chunks lie in the night.
+std::vector<std::size_t> costliest_first(const NightPlan& plan);
+
 /// The tickers of shard `index` of `count`, as places in the plan, ascending: the costliest first, each to the shard
 /// with the least so far. @param index 0 .. count - 1
 std::vector<std::size_t> shard_of(const NightPlan& plan, std::size_t index, std::size_t count);
