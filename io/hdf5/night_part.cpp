@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <condition_variable>
 #include <cstring>
 #include <initializer_list>
 #include <map>
@@ -16,7 +15,6 @@
 #include <numeric>
 #include <set>
 #include <string_view>
-#include <thread>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -29,6 +27,7 @@
 #include "night_tables.hpp"
 #include "placed_file.hpp"
 #include "shared_values.hpp"
+#include "write_back.hpp"
 
 namespace greekgrid {
 
@@ -174,56 +173,6 @@ struct Encoded {
   bool accepted = false;
 };
 
-/// Has the system write what was appended while the run goes on, in a thread of its own: the call waits where the disk
-/// has enough to do. The sync at the end finds little left.
-class WriteBack {
- public:
-  explicit WriteBack(int descriptor) : descriptor_(descriptor), thread_([this] { run(); }) {}
-  ~WriteBack() {
-    {
-      const std::lock_guard lock(mutex_);
-      ends_ = true;
-    }
-    wake_.notify_one();
-    thread_.join();
-  }
-  WriteBack(const WriteBack&) = delete;
-  WriteBack& operator=(const WriteBack&) = delete;
-
-  void add(std::uint64_t begin, std::uint64_t size) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (end_ == begin_) begin_ = begin;
-      end_ = begin + size;
-      if (end_ - begin_ < kWorthIt) return;
-    }
-    wake_.notify_one();
-  }
-
- private:
-  static constexpr std::uint64_t kWorthIt = std::uint64_t{8} << 20U;
-
-  void run() {
-    std::unique_lock lock(mutex_);
-    for (;;) {
-      wake_.wait(lock, [this] { return ends_ || end_ - begin_ >= kWorthIt; });
-      if (ends_) return;
-      const std::uint64_t begin = begin_, end = begin_ = end_;
-      lock.unlock();
-      // A hint: what it could not do, the sync will.
-      ::sync_file_range(descriptor_, static_cast<off_t>(begin), static_cast<off_t>(end - begin), SYNC_FILE_RANGE_WRITE);
-      lock.lock();
-    }
-  }
-
-  const int descriptor_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::uint64_t begin_ = 0, end_ = 0;  // what is appended and not yet handed on
-  bool ends_ = false;
-  std::thread thread_;
-};
-
 }  // namespace
 
 struct NightPart::Impl {
@@ -234,7 +183,7 @@ struct NightPart::Impl {
   fs::path chunk_path;     // empty: chunks are in the records
   int chunk_descriptor = -1;
   std::uint64_t chunks_end = h5::kFirstChunk;  // of the chunks that whole records have
-  std::unique_ptr<WriteBack> write_back;
+  std::unique_ptr<h5::WriteBack> write_back;
   NightIdentity identity;
   std::vector<h5::TableItem> tables, quality;
   std::string tables_bytes, quality_bytes;
@@ -474,7 +423,7 @@ struct NightPart::Impl {
     if (file.empty()) return;
     chunk_descriptor = ::open(file.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0666);
     if (chunk_descriptor < 0) fail(errno, file);
-    write_back = std::make_unique<WriteBack>(chunk_descriptor);
+    write_back = std::make_unique<h5::WriteBack>(chunk_descriptor);
   }
 
   /// A night that was published goes by the name of its chunks too: it keeps them, the part gets its own.
