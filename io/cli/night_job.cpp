@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <malloc.h>
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/info.h>
 #include <spdlog/spdlog.h>
@@ -15,6 +16,7 @@
 #include <cmath>
 #include <cstring>
 #include <ctime>
+#include <future>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -222,6 +224,15 @@ std::vector<NightFact> facts_of(const NightOptions& options, const ChainStore& c
   return facts;
 }
 
+// What one block frees the next one takes: handed back in between, every page of it would be cleared once more.
+void keep_freed_memory() {
+#ifdef __GLIBC__
+  constexpr int kLargest = 32 << 20, kKept = 128 << 20;
+  ::mallopt(M_MMAP_THRESHOLD, kLargest);
+  ::mallopt(M_TRIM_THRESHOLD, kKept);
+#endif
+}
+
 // Tickers go from the engine into the part.
 class PartSink final : public NightSink {
  public:
@@ -373,6 +384,7 @@ int run_night_job(const NightOptions& options) {
     return seconds;
   };
   const int threads = options.threads > 0 ? options.threads : oneapi::tbb::info::default_concurrency();
+  keep_freed_memory();
   const oneapi::tbb::global_control limit(oneapi::tbb::global_control::max_allowed_parallelism,
                                           static_cast<std::size_t>(threads));
 
@@ -402,6 +414,12 @@ int run_night_job(const NightOptions& options) {
 
   nlohmann::ordered_json seconds;
   Progress("read").begin();
+  // Chain and history are read side by side, each by a process of its own.
+  const bool has_store = !options.history.empty() && !(options.may_begin_history && !fs::exists(options.history));
+  std::future<std::unique_ptr<HistoryStore>> reading;
+  if (has_store) {
+    reading = std::async(std::launch::async, [&] { return std::make_unique<HistoryStore>(options.history, room); });
+  }
   const ChainStore chain = open_chain(options.source, calendar, room);
   const OptionChain& index = chain.index();
   log_rejects(index.rejects, "rows");
@@ -430,12 +448,12 @@ int run_night_job(const NightOptions& options) {
   night.previous_level = previous.level;
   night.previous_skew = previous.skew;
   const DailyHistory no_rows;
-  if (options.may_begin_history && !options.history.empty() && !fs::exists(options.history)) {
+  if (!options.history.empty() && !has_store) {
     night.history = &no_rows;
     night.read_history = [](std::span<const std::size_t>) { return DailyHistory(); };
     if (!options.corrections.empty()) night.corrections = read_corrections(options.corrections).split;
-  } else if (!options.history.empty()) {
-    history = std::make_unique<HistoryStore>(options.history, room);
+  } else if (has_store) {
+    history = reading.get();
     night.history = &history->index();
     night.read_history = [&history](std::span<const std::size_t> symbols) { return history->read(symbols); };
     if (!options.corrections.empty()) night.corrections = read_corrections(options.corrections).split;

@@ -37,6 +37,7 @@ NightInputs inputs_in_memory(const OptionChain& chain, const DailyHistory* histo
 struct NightPlan {
   std::vector<std::size_t> ticker;                ///< of the chain, ascending; refused ones among them
   std::vector<double> cost;                       ///< of each, seconds of a core: estimated, see ticker_cost()
+  std::vector<SmileFits> fits;                    ///< of each, where it was priced to choose it; else empty
   std::vector<TickerQuality> absent;              ///< asked for by name, not in the chain
   Diagnostics diagnostics;                        ///< one per ticker that is absent or not ranked
   std::size_t not_ranked = 0, ranked_absent = 0;  ///< of the chain without a rank; ranks without a ticker
