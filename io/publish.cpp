@@ -125,6 +125,16 @@ PendingFile::~PendingFile() {
   live.erase(key);
 }
 
+void PendingFile::take(const fs::path& file) {
+  if (::unlink(temporary_.c_str()) != 0 && errno != ENOENT) fail(target_, "cannot be written", errno);
+  if (::link(file.c_str(), temporary_.c_str()) == 0) return;
+  // Some file systems know one name of a file only.
+  if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS && errno != EMLINK) {
+    fail(target_, "cannot be written", errno);
+  }
+  if (::rename(file.c_str(), temporary_.c_str()) != 0) fail(target_, "cannot be written", errno);
+}
+
 void PendingFile::publish() {
   Descriptor file(::open(temporary_.c_str(), O_RDONLY | O_CLOEXEC));
   const auto give_up = [&](const std::string& problem, int error) {

@@ -57,7 +57,8 @@ namespace {
 
 // Two passes around the inversion of all quotes: one batch, which is what a device wants.
 std::vector<TickerMarket> price_tickers(const MarketContext& context, std::span<const std::size_t> wanted,
-                                        Backend& backend, SnapshotTimings* timings) {
+                                        Backend& backend, SnapshotTimings* timings,
+                                        std::vector<SmileFits>* fits = nullptr) {
   std::vector<TickerMarket> pieces;
   pieces.reserve(wanted.size());
   for (const std::size_t ticker : wanted) pieces.emplace_back(context, ticker);
@@ -100,7 +101,8 @@ std::vector<TickerMarket> price_tickers(const MarketContext& context, std::span<
 
   each([&](std::size_t k) {
     if (pieces[k].quality.status == TickerStatus::kStageFailed) return;
-    pieces[k].finish(std::span(sigma).subspan(begin[k], begin[k + 1] - begin[k]));
+    pieces[k].finish(std::span(sigma).subspan(begin[k], begin[k + 1] - begin[k]),
+                     fits == nullptr ? nullptr : &(*fits)[k]);
   });
   taken.smile_seconds = lap();
   if (timings != nullptr) {
@@ -181,11 +183,12 @@ MarketContext market_context(const OptionChain& chain, const MarketConfig& confi
 
 std::vector<Snapshot> make_ticker_snapshots(const OptionChain& chain, const MarketConfig& config,
                                             const Calendar& calendar, Backend& backend, SnapshotTimings* timings,
-                                            std::vector<double>* notional) {
+                                            std::vector<double>* notional, std::vector<SmileFits>* fits) {
   std::vector<std::size_t> all(chain.tickers());
   std::iota(all.begin(), all.end(), std::size_t{0});
   const MarketContext context = market_context(chain, config, calendar);
-  std::vector<TickerMarket> pieces = price_tickers(context, all, backend, timings);
+  if (fits != nullptr) fits->resize(chain.tickers());
+  std::vector<TickerMarket> pieces = price_tickers(context, all, backend, timings, fits);
   std::vector<Snapshot> snapshots(pieces.size());
   oneapi::tbb::parallel_for(std::size_t{0}, pieces.size(), [&](std::size_t k) {
     snapshots[k] = empty_snapshot(chain.quote_time);

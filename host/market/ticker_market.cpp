@@ -405,7 +405,7 @@ std::optional<double> TickerMarket::vendor(std::int64_t row) const {
   return iv;
 }
 
-void TickerMarket::finish(std::span<const double> sigma) {
+void TickerMarket::finish(std::span<const double> sigma, SmileFits* fits) {
   if (quality.status != TickerStatus::kOk) return;
   std::size_t next = 0;
   for (LiveExpiry& e : expiry_) {
@@ -415,7 +415,7 @@ void TickerMarket::finish(std::span<const double> sigma) {
       if (found > 1e-4 && found <= kMostVolatility) e.own_sigma[s] = found;
     }
   }
-  fit_smiles();
+  fit_smiles(fits);
   price_contracts();
   if (contracts.empty() || quality.supported_iv_share < context_.config.minimum_coverage) {
     return refuse(TickerStatus::kTooLittleIv, "implied_volatility", "too_little_iv", quality.supported_iv_share);
@@ -425,7 +425,9 @@ void TickerMarket::finish(std::span<const double> sigma) {
   measure_ticker();
 }
 
-void TickerMarket::fit_smiles() {
+void TickerMarket::fit_smiles(SmileFits* fits) {
+  const bool known = fits != nullptr && fits->size() == expiry_.size();
+  if (fits != nullptr && !known) fits->clear();
   const bool vendor_first = context_.config.iv_source == IvPreference::kVendor;
   std::vector<double> spreads;
   for (LiveExpiry& e : expiry_) {
@@ -463,7 +465,8 @@ void TickerMarket::fit_smiles() {
         if (place == points.end() || place->k != p.k) points.insert(place, p);
       }
     }
-    e.fit = fit_smile(points, e.tau);
+    e.fit = known ? (*fits)[static_cast<std::size_t>(&e - expiry_.data())] : fit_smile(points, e.tau);
+    if (fits != nullptr && !known) fits->push_back(e.fit);
     e.smile = e.fit.smile;
   }
   quality.spread = median(std::move(spreads));

@@ -67,7 +67,8 @@ class TickerMarket {
   void prepare();
   QuoteBatch& batch() { return batch_; }
   /// Second pass: `sigma` in the order of the batch, NaN where there is none.
-  void finish(std::span<const double> sigma);
+  /// @param fits of the same data, taken if there are any and else filled; may be null
+  void finish(std::span<const double> sigma, SmileFits* fits = nullptr);
   /// Refuses the ticker because a stage could not do with its data. @param why of the stage
   void fail(const std::string& why);
 
@@ -94,7 +95,7 @@ class TickerMarket {
   static double plausible(double quote);
   double vendor_floor() const;
   std::optional<double> vendor(std::int64_t row) const;
-  void fit_smiles();
+  void fit_smiles(SmileFits* fits);
   void price_contracts();
   void measure_expiry(LiveExpiry& e) const;
   void measure_ticker();

@@ -13,7 +13,8 @@ constexpr std::size_t kSurveyed = 64;  // tickers priced at a time to find the f
 
 // Statuses and notionals of the tickers that may make the cut, a few at a time.
 std::vector<bool> survey(const Wanted& wanted, const NightInputs& inputs, const RunConfig& config,
-                         const Calendar& calendar, Backend& backend, const std::atomic<bool>& stop) {
+                         const Calendar& calendar, Backend& backend, const std::atomic<bool>& stop,
+                         std::vector<SmileFits>& fits) {
   const bool ranked = !config.selection.ranking.empty();
   std::vector<std::size_t> order(wanted.ticker.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -35,10 +36,12 @@ std::vector<bool> survey(const Wanted& wanted, const NightInputs& inputs, const 
     std::vector<std::size_t> tickers;
     for (const std::size_t k : places) tickers.push_back(wanted.ticker[k]);
     std::vector<double> part_notional;
-    const std::vector<Snapshot> part =
-        make_ticker_snapshots(inputs.read_chain(tickers), config.market, calendar, backend, nullptr, &part_notional);
+    std::vector<SmileFits> part_fits;
+    const std::vector<Snapshot> part = make_ticker_snapshots(inputs.read_chain(tickers), config.market, calendar,
+                                                             backend, nullptr, &part_notional, &part_fits);
     for (std::size_t i = 0; i < places.size(); ++i) {
       notional[places[i]] = part_notional[i];
+      fits[places[i]] = std::move(part_fits[i]);
       accepted[places[i]] = part[i].tickers() > 0;
       if (accepted[places[i]]) ++taken;
     }
@@ -71,12 +74,14 @@ NightPlan make_night_plan(const NightInputs& inputs, const RunConfig& config, co
                     [](const Diagnostic& diagnostic) { return diagnostic.rule == "not_ranked"; }));
   if (!selection.ranking.empty()) plan.ranked_absent = count_missing(selection.ranking, inputs.chain->ticker);
   std::vector<bool> keep(wanted.ticker.size(), true);
+  std::vector<SmileFits> fits(wanted.ticker.size());
   if (selection.top > 0 && wanted.ticker.size() > selection.top) {
-    keep = survey(wanted, inputs, config, calendar, backend, stop);
+    keep = survey(wanted, inputs, config, calendar, backend, stop, fits);
   }
   for (std::size_t k = 0; k < wanted.ticker.size(); ++k) {
     if (!keep[k]) continue;
     plan.ticker.push_back(wanted.ticker[k]);
+    plan.fits.push_back(std::move(fits[k]));
     plan.cost.push_back(ticker_cost(inputs.chain->contract_count[wanted.ticker[k]], config, inputs.history != nullptr));
   }
   return plan;
@@ -93,11 +98,16 @@ double ticker_cost(std::int64_t contracts, const RunConfig& config, bool has_his
          cells * kPerCell;
 }
 
-std::vector<std::size_t> shard_of(const NightPlan& plan, std::size_t index, std::size_t count) {
+std::vector<std::size_t> costliest_first(const NightPlan& plan) {
   std::vector<std::size_t> order(plan.ticker.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return plan.cost[a] > plan.cost[b]; });
+  return order;
+}
+
+std::vector<std::size_t> shard_of(const NightPlan& plan, std::size_t index, std::size_t count) {
+  const std::vector<std::size_t> order = costliest_first(plan);
   std::vector<double> load(count, 0.0);
   std::vector<std::size_t> own;
   for (const std::size_t k : order) {

@@ -214,8 +214,13 @@ void NightStream::read(Block& block) {
 }
 
 void NightStream::price(Block& block) {
+  // Fits are most of the pricing: those that the choice of the tickers has cost already are not made again.
+  std::vector<SmileFits> fits;
+  for (const std::size_t place : block.place) {
+    fits.push_back(place < plan_.fits.size() ? plan_.fits[place] : SmileFits());
+  }
   std::vector<Snapshot> snapshots =
-      make_ticker_snapshots(block.chain, config_.market, calendar_, backend_, &timings_.snapshot);
+      make_ticker_snapshots(block.chain, config_.market, calendar_, backend_, &timings_.snapshot, nullptr, &fits);
   oneapi::tbb::parallel_for(std::size_t{0}, block.night.size(), [&](std::size_t k) {
     TickerNight& night = block.night[k];
     night.index = plan_.ticker[block.place[k]];

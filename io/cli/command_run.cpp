@@ -47,6 +47,8 @@ Command add_run(CLI::App& app) {
   command->add_option("--shard", *shard,
                       "i/N: only the i-th of N parts, balanced by cost; the target is a shard for `greekgrid merge`");
   add_source_options(*command, options->source);
+  command->add_flag("--dry-run", options->dry_run,
+                    "Everything is evaluated and nothing written; the run record goes to standard output");
   command->add_option("--rejects", options->rejects, "Report of refused rows, contracts and tickers, CSV");
   return [options, shard] {
     read_shard(*shard, *options);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <malloc.h>
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/info.h>
 #include <spdlog/spdlog.h>
@@ -15,9 +16,11 @@
 #include <cmath>
 #include <cstring>
 #include <ctime>
+#include <future>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 
 #include "commands.hpp"
@@ -179,6 +182,7 @@ class ResumeFolder {
   ResumeFolder& operator=(const ResumeFolder&) = delete;
 
   fs::path part() const { return path_ / "part"; }
+  fs::path chunks() const { return path_ / "chunks"; }
   bool had_part() const {
     std::error_code error;
     return had_state_ && fs::exists(part(), error);
@@ -221,6 +225,15 @@ std::vector<NightFact> facts_of(const NightOptions& options, const ChainStore& c
   return facts;
 }
 
+// What one block frees the next one takes: handed back in between, every page of it would be cleared once more.
+void keep_freed_memory() {
+#ifdef __GLIBC__
+  constexpr int kLargest = 32 << 20, kKept = 128 << 20;
+  ::mallopt(M_MMAP_THRESHOLD, kLargest);
+  ::mallopt(M_TRIM_THRESHOLD, kKept);
+#endif
+}
+
 // Tickers go from the engine into the part.
 class PartSink final : public NightSink {
  public:
@@ -229,6 +242,18 @@ class PartSink final : public NightSink {
 
  private:
   NightPart& part_;
+};
+
+// What they come to is noted and dropped.
+class DroppingSink final : public NightSink {
+ public:
+  explicit DroppingSink(std::vector<TickerDigest>& digest) : digest_(digest) {}
+  void write(std::span<TickerNight> block) override {
+    for (const TickerNight& night : block) digest_.push_back(digest_of(night));
+  }
+
+ private:
+  std::vector<TickerDigest>& digest_;
 };
 
 struct Refusals {
@@ -360,6 +385,7 @@ int run_night_job(const NightOptions& options) {
     return seconds;
   };
   const int threads = options.threads > 0 ? options.threads : oneapi::tbb::info::default_concurrency();
+  keep_freed_memory();
   const oneapi::tbb::global_control limit(oneapi::tbb::global_control::max_allowed_parallelism,
                                           static_cast<std::size_t>(threads));
 
@@ -378,19 +404,25 @@ int run_night_job(const NightOptions& options) {
   const auto backend = choose_backend(options.backend, config.precision, config.evaluator);
   // Refuse a hopeless one before the work.
   for (const Target& target : targets) const PendingFile probe(target.path);
-  const bool appends = !options.history.empty() && !options.no_append && !is_shard;
+  const bool appends = !options.history.empty() && !options.no_append && !is_shard && !options.dry_run;
   if (appends) {
     const FileLock lock(options.history);
     const PendingFile probe(options.history);
   }
   // One run to a target at a time; where it goes, its state and what it reads take their room.
   const FileLock lock(options.target, std::try_to_lock);
-  ResumeFolder folder(options.target, options.resume);
+  ResumeFolder folder(options.target, options.resume || options.dry_run);
   if (folder.had_part()) folder.keep();
   const fs::path room = folder.part().parent_path();
 
   nlohmann::ordered_json seconds;
   Progress("read").begin();
+  // Chain and history are read side by side, each by a process of its own.
+  const bool has_store = !options.history.empty() && !(options.may_begin_history && !fs::exists(options.history));
+  std::future<std::unique_ptr<HistoryStore>> reading;
+  if (has_store) {
+    reading = std::async(std::launch::async, [&] { return std::make_unique<HistoryStore>(options.history, room); });
+  }
   const ChainStore chain = open_chain(options.source, calendar, room);
   const OptionChain& index = chain.index();
   log_rejects(index.rejects, "rows");
@@ -419,12 +451,12 @@ int run_night_job(const NightOptions& options) {
   night.previous_level = previous.level;
   night.previous_skew = previous.skew;
   const DailyHistory no_rows;
-  if (options.may_begin_history && !options.history.empty() && !fs::exists(options.history)) {
+  if (!options.history.empty() && !has_store) {
     night.history = &no_rows;
     night.read_history = [](std::span<const std::size_t>) { return DailyHistory(); };
     if (!options.corrections.empty()) night.corrections = read_corrections(options.corrections).split;
-  } else if (!options.history.empty()) {
-    history = std::make_unique<HistoryStore>(options.history, room);
+  } else if (has_store) {
+    history = reading.get();
     night.history = &history->index();
     night.read_history = [&history](std::span<const std::size_t> symbols) { return history->read(symbols); };
     if (!options.corrections.empty()) night.corrections = read_corrections(options.corrections).split;
@@ -466,14 +498,20 @@ int run_night_job(const NightOptions& options) {
   identity.shard = options.shard;
   identity.shards = options.shards;
 
-  NightPart part = folder.had_part() ? NightPart::resume(folder.part(), identity, options.target)
-                                     : NightPart::create(folder.part(), identity, options.target);
+  for (const std::size_t place : costliest_first(plan)) identity.order.push_back(static_cast<std::uint32_t>(place));
+  // A shard is one file, for it goes elsewhere.
+  const fs::path chunks = is_shard ? fs::path() : folder.chunks();
+  std::optional<NightPart> part;
+  if (!options.dry_run) {
+    part = folder.had_part() ? NightPart::resume(folder.part(), identity, options.target, chunks)
+                             : NightPart::create(folder.part(), identity, options.target, chunks);
+  }
   std::vector<std::size_t> places =
       shard_of(plan, static_cast<std::size_t>(options.shard - 1), static_cast<std::size_t>(options.shards));
   const std::size_t all_places = places.size();
-  {
+  if (part) {
     std::vector<std::string> done;
-    for (const TickerDigest& digest : part.done()) done.push_back(digest.ticker);
+    for (const TickerDigest& digest : part->done()) done.push_back(digest.ticker);
     std::sort(done.begin(), done.end());
     std::erase_if(places, [&](std::size_t place) {
       return std::binary_search(done.begin(), done.end(), index.ticker[plan.ticker[place]]);
@@ -502,15 +540,21 @@ int run_night_job(const NightOptions& options) {
   }
   limits.memory = options.memory - used;
   NightTimings timings;
+  std::vector<TickerDigest> dropped;
   seconds["prepare"] = lap();
   {
     Progress progress("evaluate");
     limits.progress = [&](const NightProgress& p) {
       progress.update(p.tickers_done, p.tickers, p.cost > 0.0 ? p.cost_done / p.cost : 1.0, p.evaluations);
     };
-    PartSink sink(part);
-    folder.keep();
-    run_night(night, plan, places, config, identity.axes, calendar, *backend, sink, limits, timings);
+    std::unique_ptr<NightSink> sink;
+    if (part) {
+      folder.keep();
+      sink = std::make_unique<PartSink>(*part);
+    } else {
+      sink = std::make_unique<DroppingSink>(dropped);
+    }
+    run_night(night, plan, places, config, identity.axes, calendar, *backend, *sink, limits, timings);
   }
   seconds["stream"] = lap();
   seconds["stages"] = {{"read", timings.read_seconds},         {"snapshot", timings.snapshot_seconds},
@@ -529,17 +573,18 @@ int run_night_job(const NightOptions& options) {
   seconds["step_tables"] = timings.steps_seconds;
   seconds["sink"] = timings.sink_seconds;
 
-  const NightPart* parts[] = {&part};
-  std::vector<TickerDigest> digest = digests_of(parts);
+  const NightPart* one[] = {part ? &*part : nullptr};
+  const std::span<const NightPart* const> parts(one, part ? 1 : 0);
+  std::vector<TickerDigest> digest = part ? digests_of(parts) : std::move(dropped);
   const Refusals refused = tell_refusals(identity, digest);
-  if (!options.rejects.empty()) {
+  if (!options.rejects.empty() && part) {
     Diagnostics all = index.rejects;
     const Diagnostics of_tickers = diagnostics_of(parts);
     all.insert(all.end(), ranking_rejects.begin(), ranking_rejects.end());
     all.insert(all.end(), of_tickers.begin(), of_tickers.end());
     write_reject_report(all, options.rejects);
   }
-  if (refused.accepted == 0 && !is_shard) {
+  if (refused.accepted == 0 && !is_shard && part) {
     std::string why = plan.not_ranked > 0 ? fmt::format("{} not_ranked", plan.not_ranked) : std::string();
     for (const auto& [reason, count] : refused.reason)
       why += fmt::format("{}{} {}", why.empty() ? "" : ", ", count, reason);
@@ -547,11 +592,13 @@ int run_night_job(const NightOptions& options) {
     throw InputError(
         fmt::format("{}: no ticker left ({})", options.source.files.front(), why.empty() ? "the chain is empty" : why));
   }
-  const NightStatistics streamed = part.statistics();
+  const NightStatistics streamed = part ? part->statistics() : NightStatistics();
   NightStatistics written;
   if (stop_requested()) throw Stopped{};
-  if (is_shard) {
-    part.complete();
+  if (!part) {
+    // Nothing to publish.
+  } else if (is_shard) {
+    part->complete();
     publish_part(folder.part(), options.target);
   } else {
     const std::vector<std::string> warnings = night_warnings(digest);
@@ -609,11 +656,16 @@ int run_night_job(const NightOptions& options) {
   record["memory_budget_bytes"] = options.memory;
   record["peak_memory_bytes"] = peak_memory_bytes();
   // File names need not be UTF-8, JSON must be.
-  publish_text(record_target, record.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+  const std::string text = record.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  if (!part) {
+    print(text);
+    return refused.tickers > 0 && options.strict ? kTickersRefused : kDone;
+  }
+  publish_text(record_target, text);
 
   if (appends) {
     Progress("append").begin();
-    part.mark_published();
+    part->mark_published();
     history.reset();  // the store is read anew under its lock
     append_night(options.history, options.target, identity, std::move(digest), options.replace);
   }

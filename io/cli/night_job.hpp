@@ -22,6 +22,7 @@ struct NightOptions {
   std::size_t top = 0;
   int threads = 0;
   bool strict = false, no_append = false, replace = false, resume = false;
+  bool dry_run = false;                            ///< everything is evaluated, nothing is written
   bool may_begin_history = false;                  ///< a history that is missing is one without rows
   std::uint64_t memory = std::uint64_t{4} << 30U;  ///< bytes
   std::int32_t shard = 1, shards = 1;

@@ -1,6 +1,7 @@
 #include "chunk_codec.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cfloat>
 #include <cmath>
@@ -101,6 +102,20 @@ std::uint32_t fletcher32(std::span<const std::uint8_t> bytes) {
   return (sum2 << 16U) | sum1;
 }
 
+namespace {
+
+/// The checksum as it is stored behind a chunk.
+std::array<std::uint8_t, kChecksumBytes> checksum_of(std::span<const std::uint8_t> bytes) {
+  const std::uint32_t sum = fletcher32(bytes);
+  std::array<std::uint8_t, kChecksumBytes> stored{};
+  for (std::size_t place = 0; place < kChecksumBytes; ++place) {
+    stored[place] = static_cast<std::uint8_t>(sum >> (8U * place));
+  }
+  return stored;
+}
+
+}  // namespace
+
 #if GREEKGRID_HAVE_ISAL
 
 std::string compressor_name() {
@@ -135,7 +150,7 @@ struct ChunkEncoder::State {
   std::vector<std::uint8_t> scratch = std::vector<std::uint8_t>(ISAL_DEF_LVL1_DEFAULT);
 };
 
-std::vector<std::uint8_t> ChunkEncoder::encode(std::span<const std::uint8_t> bytes, std::size_t size) {
+std::size_t ChunkEncoder::deflate(std::span<const std::uint8_t> bytes, std::size_t size) {
   shuffled_.resize(bytes.size());
   shuffle(bytes, size, shuffled_);
   isal_zstream& stream = state_->stream;
@@ -154,7 +169,8 @@ std::vector<std::uint8_t> ChunkEncoder::encode(std::span<const std::uint8_t> byt
   stream.next_in = shuffled_.data();
   stream.avail_in = static_cast<std::uint32_t>(is_long ? kFirst : shuffled_.size());
   stream.end_of_stream = is_long ? 0 : 1;
-  std::vector<std::uint8_t> out(bytes.size() / 2 + 1024);
+  std::vector<std::uint8_t>& out = packed_;
+  if (out.size() < bytes.size() / 2 + 1024) out.resize(bytes.size() / 2 + 1024);
   do {
     if (stream.total_out == out.size()) out.resize(out.size() * 2);
     stream.next_out = out.data() + stream.total_out;
@@ -167,7 +183,9 @@ std::vector<std::uint8_t> ChunkEncoder::encode(std::span<const std::uint8_t> byt
       stream.end_of_stream = 1;
     }
   } while (stream.internal_state.state != ZSTATE_END);
-  const std::size_t length = stream.total_out;
+  return stream.total_out;
+}
+
 #else
 
 std::string compressor_name() {
@@ -191,22 +209,35 @@ struct ChunkEncoder::State {
   ~State() { libdeflate_free_compressor(compressor); }
 };
 
-std::vector<std::uint8_t> ChunkEncoder::encode(std::span<const std::uint8_t> bytes, std::size_t size) {
+std::size_t ChunkEncoder::deflate(std::span<const std::uint8_t> bytes, std::size_t size) {
   shuffled_.resize(bytes.size());
   shuffle(bytes, size, shuffled_);
-  std::vector<std::uint8_t> out(libdeflate_zlib_compress_bound(state_->compressor, bytes.size()));
+  std::vector<std::uint8_t>& out = packed_;
+  out.resize(std::max(out.size(), libdeflate_zlib_compress_bound(state_->compressor, bytes.size())));
   const std::size_t length =
       libdeflate_zlib_compress(state_->compressor, shuffled_.data(), shuffled_.size(), out.data(), out.size());
   if (length == 0) throw std::runtime_error("deflate failed (libdeflate: no room)");
+  return length;
+}
+
 #endif
-  out.resize(length);
-  const std::uint32_t checksum = fletcher32(out);
-  for (std::size_t place = 0; place < kChecksumBytes; ++place) {
-    out.push_back(static_cast<std::uint8_t>(checksum >> (8U * place)));
-  }
-  // Queued chunks live long: the room that deflate did not need is given back.
-  out.shrink_to_fit();
+
+std::vector<std::uint8_t> ChunkEncoder::encode(std::span<const std::uint8_t> bytes, std::size_t size) {
+  const std::size_t length = deflate(bytes, size);
+  const std::array<std::uint8_t, kChecksumBytes> sum = checksum_of({packed_.data(), length});
+  std::vector<std::uint8_t> out;
+  out.reserve(length + sum.size());
+  out.insert(out.end(), packed_.begin(), packed_.begin() + static_cast<std::ptrdiff_t>(length));
+  out.insert(out.end(), sum.begin(), sum.end());
   return out;
+}
+
+std::size_t ChunkEncoder::append(std::span<const std::uint8_t> bytes, std::size_t size, std::string& to) {
+  const std::size_t length = deflate(bytes, size);
+  const std::array<std::uint8_t, kChecksumBytes> sum = checksum_of({packed_.data(), length});
+  to.append(reinterpret_cast<const char*>(packed_.data()), length);
+  to.append(reinterpret_cast<const char*>(sum.data()), sum.size());
+  return length + sum.size();
 }
 
 ChunkEncoder::ChunkEncoder() : state_(new State) {}

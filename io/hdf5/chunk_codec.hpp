@@ -55,11 +55,16 @@ class ChunkEncoder {
 
   /// Shuffles elements of `size` bytes, deflates (zlib format) and appends the checksum of the compressed bytes.
   std::vector<std::uint8_t> encode(std::span<const std::uint8_t> bytes, std::size_t size);
+  /// The same behind what is there already; returns the bytes of the chunk.
+  std::size_t append(std::span<const std::uint8_t> bytes, std::size_t size, std::string& to);
 
  private:
+  /// Leaves the chunk in packed_ and returns its length, without the checksum.
+  std::size_t deflate(std::span<const std::uint8_t> bytes, std::size_t size);
+
   struct State;
   State* state_;
-  std::vector<std::uint8_t> shuffled_;
+  std::vector<std::uint8_t> shuffled_, packed_;
 };
 
 }  // namespace greekgrid::h5

@@ -18,6 +18,7 @@
 #include "night_part.hpp"
 #include "night_schema.hpp"
 #include "night_tables.hpp"
+#include "placed_file.hpp"
 #include "shared_values.hpp"
 #include "table.hpp"
 
@@ -200,8 +201,8 @@ struct Entry {
   const TickerDigest* digest = nullptr;
   const h5::RecordReader* reader = nullptr;
   std::size_t record = 0;
-  std::uint64_t quality_at = 0, tables_at = 0, chunks_at = 0;  // of the file
-  h5::TickerColumns absent;                                    // in place of a record
+  std::uint64_t chunks_to = 0;  // of the night
+  h5::TickerColumns absent;     // in place of a record
 };
 
 /// The values of one item of each entry, item after item.
@@ -409,6 +410,7 @@ class NightFile {
     std::sort(entries_.begin(), entries_.end(),
               [](const Entry& a, const Entry& b) { return a.digest->ticker < b.digest->ticker; });
     make_header();
+    place_chunks();
   }
 
   ~NightFile() {
@@ -444,6 +446,7 @@ class NightFile {
     } catch (const h5::Error& error) {
       throw OutputError(given_ + ": cannot be written (" + error.what() + ")");
     }
+    if (placement_.is_written) pending_.take(chunks_);
     pending_.publish();
     statistics_.write_seconds = seconds_since(started);
     return statistics_;
@@ -471,8 +474,32 @@ class NightFile {
     header_.outlook.close = closes ? *closes : whole_chunks({});
   }
 
+  /// Where the chunks of each ticker lie: in the order of the identity, whatever part they come from. Where a part has
+  /// them in these places already, the night is made around them.
+  void place_chunks() {
+    std::map<std::string, std::size_t> rank;
+    for (const std::uint32_t k : identity_.order) {
+      if (k < identity_.ticker.size()) rank.emplace(identity_.ticker[k], rank.size());
+    }
+    const auto rank_of = [&](const Entry* entry) {
+      const auto found = rank.find(entry->digest->ticker);
+      return found == rank.end() ? rank.size() : found->second;
+    };
+    std::vector<Entry*> order = accepted_;
+    std::stable_sort(order.begin(), order.end(),
+                     [&](const Entry* a, const Entry* b) { return rank_of(a) < rank_of(b); });
+    placement_.is_written = true;
+    for (Entry* entry : order) {
+      entry->chunks_to = placement_.end;
+      if (entry->reader->chunks_at(entry->record) != placement_.end) placement_.is_written = false;
+      placement_.end += entry->reader->chunk_bytes(entry->record);
+    }
+    if (readers_.size() == 1) chunks_ = readers_.front().own_chunks();
+    if (chunks_.empty()) placement_.is_written = false;
+  }
+
   void create() {
-    file_ = h5::create_file(pending_.path());
+    file_ = h5::create_placed_file(placement_.is_written ? chunks_ : pending_.path(), placement_);
     root_ = h5::root_group(file_);
     h5::TableWriter table(root_.get());
     write_root(root_.get(), table, header_);
@@ -540,12 +567,24 @@ class NightFile {
   }
 
   void write_chunks(const Entry& entry, std::size_t ticker, const h5::RecordIndex& index, std::uint64_t at) {
-    std::uint64_t bytes = 0;
-    for (const std::uint64_t size : index.surface) bytes += size;
-    for (const std::uint64_t size : index.step) bytes += size;
-    buffer_.resize(bytes);
-    entry.reader->read(at, buffer_.data(), buffer_.size());
+    const std::uint64_t bytes = entry.reader->chunk_bytes(entry.record);
+    if (buffer_.size() < bytes) buffer_.resize(bytes);
+    if (placement_.is_written) {
+      // The library is told of chunks that are where they belong; it never looks at them.
+    } else if (index.chunks_at != 0) {
+      entry.reader->read_chunks(index.chunks_at, buffer_.data(), bytes);
+    } else {
+      entry.reader->read(at, buffer_.data(), bytes);
+    }
     const char* from = buffer_.data();
+    std::uint64_t to = entry.chunks_to;
+    const auto store = [&](hid_t dataset, const hsize_t* offset, std::uint64_t size, const std::string& what) {
+      placement_.next = to;
+      h5::check(H5Dwrite_chunk(dataset, H5P_DEFAULT, 0, offset, size, from), what);
+      require(placement_.next == h5::Placement::kNone, what + " failed: a place of it is taken");
+      from += size;
+      to += size;
+    };
     std::size_t chunk = 0;
     const std::string what = "write the surfaces of " + entry.digest->ticker;
     // The third dimension is the rule, or the session's expiries.
@@ -555,8 +594,7 @@ class NightFile {
           for (hsize_t k = 0; k < third; ++k, ++chunk) {
             const hsize_t offset[6] = {static_cast<hsize_t>(ticker), position, k, 0, 0, 0};
             require(chunk < index.surface.size(), "chunks are missing of " + entry.digest->ticker);
-            h5::check(H5Dwrite_chunk(dataset.get(), H5P_DEFAULT, 0, offset, index.surface[chunk], from), what);
-            from += index.surface[chunk];
+            store(dataset.get(), offset, index.surface[chunk], what);
           }
         }
       }
@@ -565,16 +603,14 @@ class NightFile {
     write(session_surface_, kScopes);
     require(chunk == index.surface.size(), "there are too many chunks of " + entry.digest->ticker);
     const std::int64_t shift = entry.digest->closes.first - header_.outlook.close.first;
+    const std::string closes = "write the hypothetical closes of " + entry.digest->ticker;
     for (std::size_t k = 0; k < index.step.size(); ++k) {
       hsize_t offset[6] = {static_cast<hsize_t>(ticker)};
       const auto axis = static_cast<std::size_t>(index.step_axis[k]);
       for (std::size_t d = 1; d < 6; ++d) {
         offset[d] = static_cast<hsize_t>(index.step_offset[k * 6 + d] + (d == axis ? shift : 0));
       }
-      h5::check(H5Dwrite_chunk(steps_.dataset(static_cast<std::size_t>(index.step_dataset[k])), H5P_DEFAULT, 0, offset,
-                               index.step[k], from),
-                "write the hypothetical closes of " + entry.digest->ticker);
-      from += index.step[k];
+      store(steps_.dataset(static_cast<std::size_t>(index.step_dataset[k])), offset, index.step[k], closes);
     }
     statistics_.bytes_raw += index.raw;
     statistics_.bytes_compressed += bytes;
@@ -588,6 +624,8 @@ class NightFile {
   std::deque<TickerDigest> absent_;
   std::vector<Entry*> accepted_;
   NightHeader header_;
+  std::filesystem::path chunks_;  // of the one part, if it keeps them apart
+  h5::Placement placement_;
   h5::Handle file_, root_;
   std::vector<h5::Handle> surface_;
   h5::Handle session_group_;  // /intraday, where the session is stored

@@ -9,9 +9,12 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <initializer_list>
 #include <map>
 #include <mutex>
+#include <numeric>
 #include <set>
+#include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -22,7 +25,9 @@
 #include "night_forecasts.hpp"
 #include "night_schema.hpp"
 #include "night_tables.hpp"
+#include "placed_file.hpp"
 #include "shared_values.hpp"
+#include "write_back.hpp"
 
 namespace greekgrid {
 
@@ -101,7 +106,7 @@ auto fields_of(Value& v) {
 }
 template <Either<NightIdentity> Value>
 auto fields_of(Value& v) {
-  return std::tie(v.axes, v.texts, v.fact, v.ticker, v.absent, v.diagnostics, v.shard, v.shards);
+  return std::tie(v.axes, v.texts, v.fact, v.ticker, v.order, v.absent, v.diagnostics, v.shard, v.shards);
 }
 
 template <class Archive, class Value>
@@ -117,7 +122,8 @@ namespace h5 {
 template <Either<RecordIndex> Value>
 auto fields_of(Value& v) {
   return std::tie(v.digest, v.surface, v.step_dataset, v.step_axis, v.step_offset, v.step, v.count, v.bytes,
-                  v.quality_count, v.quality_bytes, v.diagnostics, v.raw);
+                  v.quality_count, v.quality_bytes, v.diagnostics, v.raw, v.chunks_at, v.chunks_hash[0],
+                  v.chunks_hash[1]);
 }
 template <class Archive, Either<RecordIndex> Value>
 void transfer(Archive& archive, Value& value) {
@@ -132,7 +138,7 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::array<char, 8> kMagic = {'g', 'r', 'i', 'd', 'p', 'a', 'r', 't'};
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;
 constexpr std::size_t kStatuses = h5::kTickerStatusCount;
 
 /// What a record is. The order in a file: identity, then in any order schemas before the tickers that need them, end.
@@ -148,11 +154,11 @@ struct Frame {
 };
 static_assert(sizeof(Frame) == 40);
 
-std::array<std::uint64_t, 2> hash_of(const Frame& frame, const void* payload) {
+std::array<std::uint64_t, 2> hash_of(const Frame& frame, std::initializer_list<std::string_view> payload) {
   h5::ContentHash hash;
   hash.add(&frame.kind, sizeof frame.kind);
   hash.add(&frame.size, sizeof frame.size);
-  hash.add(payload, frame.size);
+  for (const std::string_view piece : payload) hash.add(piece.data(), piece.size());
   return hash.value();
 }
 
@@ -164,6 +170,14 @@ std::string archived(const Value& value) {
   return bytes;
 }
 
+/// One ticker on its way into a part.
+struct Encoded {
+  h5::RecordIndex index;
+  h5::TickerColumns columns, quality;
+  std::string chunks, diagnostics;
+  bool accepted = false;
+};
+
 }  // namespace
 
 struct NightPart::Impl {
@@ -171,29 +185,39 @@ struct NightPart::Impl {
   std::string named;
   int descriptor = -1;
   std::uint64_t size = 0;  // of the whole records
+  fs::path chunk_path;     // empty: chunks are in the records
+  int chunk_descriptor = -1;
+  std::uint64_t chunks_end = h5::kFirstChunk;  // of the chunks that whole records have
+  std::unique_ptr<h5::WriteBack> write_back;
   NightIdentity identity;
   std::vector<h5::TableItem> tables, quality;
   std::string tables_bytes, quality_bytes;
   std::vector<TickerDigest> digest;
   std::vector<std::uint64_t> index_at, index_size, data_at, data_size;  // by record, of the file
+  std::vector<std::uint64_t> chunks_at, chunk_bytes;                    // by record, of the file of chunks
+  std::map<std::string, std::size_t> rank;                              // of a ticker's chunks
   std::set<std::string> known;
   bool complete = false, published = false;
   NightStatistics statistics;
   std::mutex statistics_mutex;
 
   ~Impl() {
+    write_back.reset();
     if (descriptor >= 0) ::close(descriptor);
+    if (chunk_descriptor >= 0) ::close(chunk_descriptor);
   }
 
   [[noreturn]] void refuse(const std::string& problem) const { throw InputError(named + ": " + problem); }
-  [[noreturn]] void fail(int error) const {
-    throw OutputError(named + ": cannot be written (" + std::strerror(error) + " for " + path.string() + ")");
+  [[noreturn]] void fail(int error, const fs::path& file) const {
+    throw OutputError(named + ": cannot be written (" + std::strerror(error) + " for " + file.string() + ")");
   }
+  [[noreturn]] void fail(int error) const { fail(error, path); }
 
-  void read(std::uint64_t offset, void* to, std::size_t count) const {
+  void read(std::uint64_t offset, void* to, std::size_t count) const { read(descriptor, offset, to, count); }
+  void read(int from, std::uint64_t offset, void* to, std::size_t count) const {
     char* target = static_cast<char*>(to);
     while (count > 0) {
-      const ssize_t got = ::pread(descriptor, target, count, static_cast<off_t>(offset));
+      const ssize_t got = ::pread(from, target, count, static_cast<off_t>(offset));
       if (got < 0 && errno == EINTR) continue;
       if (got <= 0)
         refuse(std::string("cannot be read back (") + (got < 0 ? std::strerror(errno) : "it is shorter than it was") +
@@ -206,26 +230,33 @@ struct NightPart::Impl {
 
   /// Writes behind the whole records. What is cut short does not count: the next record takes its place.
   void write(std::uint64_t offset, const void* from, std::size_t count) const {
+    write(descriptor, path, offset, from, count);
+  }
+  void write(int to, const fs::path& file, std::uint64_t offset, const void* from, std::size_t count) const {
     const char* source = static_cast<const char*>(from);
     while (count > 0) {
-      const ssize_t wrote = ::pwrite(descriptor, source, count, static_cast<off_t>(offset));
+      const ssize_t wrote = ::pwrite(to, source, count, static_cast<off_t>(offset));
       if (wrote < 0 && errno == EINTR) continue;
-      if (wrote <= 0) fail(wrote < 0 ? errno : ENOSPC);
+      if (wrote <= 0) fail(wrote < 0 ? errno : ENOSPC, file);
       source += wrote;
       count -= static_cast<std::size_t>(wrote);
       offset += static_cast<std::uint64_t>(wrote);
     }
   }
 
-  void append_record(Kind kind, const std::string& payload) {
+  void append_record(Kind kind, std::initializer_list<std::string_view> pieces) {
     Frame frame;
     frame.kind = kind;
-    frame.size = payload.size();
-    frame.hash = hash_of(frame, payload.data());
+    for (const std::string_view piece : pieces) frame.size += piece.size();
+    frame.hash = hash_of(frame, pieces);
     // The frame last: until it is whole there is no record.
-    write(size + sizeof frame, payload.data(), payload.size());
+    std::uint64_t at = size + sizeof frame;
+    for (const std::string_view piece : pieces) {
+      write(at, piece.data(), piece.size());
+      at += piece.size();
+    }
     write(size, &frame, sizeof frame);
-    size += sizeof frame + payload.size();
+    size = at;
   }
 
   /// Takes over a record that is whole. Throws h5::Error.
@@ -255,6 +286,7 @@ struct NightPart::Impl {
         index_in(index);
         const std::uint64_t data = in.left() - index_bytes;
         check(index, data);
+        check_chunks(index);
         note(index, at, index_bytes, data);
         return;
       }
@@ -298,8 +330,10 @@ struct NightPart::Impl {
     };
     columns(quality, index.quality_count, index.quality_bytes);
     if (index.digest.status == TickerStatus::kOk) columns(tables, index.count, index.bytes);
-    for (const std::uint64_t bytes : index.surface) add(bytes);
-    for (const std::uint64_t bytes : index.step) add(bytes);
+    if (index.chunks_at == 0) {
+      for (const std::uint64_t bytes : index.surface) add(bytes);
+      for (const std::uint64_t bytes : index.step) add(bytes);
+    }
     require(sum == data);
     require(index.step_dataset.size() == index.step.size() && index.step_axis.size() == index.step.size() &&
             index.step_offset.size() == 6 * index.step.size());
@@ -308,6 +342,27 @@ struct NightPart::Impl {
     constexpr int kMost = 1 << 20;
     require(!index.digest.stepped || (closes.first >= -kMost && closes.last <= kMost && closes.first <= closes.last &&
                                       closes.first % kChunkCloses == 0 && (closes.last + 1) % kChunkCloses == 0));
+  }
+  /// The chunks of a record are behind those of the records before, and are what they were. Throws h5::Error.
+  void check_chunks(const h5::RecordIndex& index) const {
+    const std::uint64_t bytes = chunk_bytes_of(index);
+    if (chunk_descriptor < 0 || index.chunks_at == 0) {
+      if (index.chunks_at != 0 || (chunk_descriptor >= 0 && bytes > 0)) throw h5::Error("its chunks are elsewhere");
+      return;
+    }
+    struct stat found {};
+    if (::fstat(chunk_descriptor, &found) != 0 || index.chunks_at != chunks_end ||
+        bytes > static_cast<std::uint64_t>(found.st_size) ||
+        chunks_end > static_cast<std::uint64_t>(found.st_size) - bytes) {
+      throw h5::Error("its chunks are missing");
+    }
+    std::vector<char> chunks(bytes);
+    read(chunk_descriptor, index.chunks_at, chunks.data(), chunks.size());
+    if (h5::content_hash(chunks.data(), chunks.size()) != index.chunks_hash) throw h5::Error("its chunks are damaged");
+  }
+  static std::uint64_t chunk_bytes_of(const h5::RecordIndex& index) {
+    return std::accumulate(index.step.begin(), index.step.end(),
+                           std::accumulate(index.surface.begin(), index.surface.end(), std::uint64_t{0}));
   }
   /// The same of a list of columns.
   static void check(const std::vector<h5::TableItem>& items) {
@@ -328,9 +383,11 @@ struct NightPart::Impl {
     index_size.push_back(index_bytes);
     data_at.push_back(payload_at + sizeof index_bytes + index_bytes);
     data_size.push_back(data);
+    chunks_at.push_back(index.chunks_at);
+    chunk_bytes.push_back(chunk_bytes_of(index));
+    if (index.chunks_at != 0) chunks_end += chunk_bytes.back();
     statistics.bytes_raw += index.raw;
-    for (const std::uint64_t bytes : index.surface) statistics.bytes_compressed += bytes;
-    for (const std::uint64_t bytes : index.step) statistics.bytes_compressed += bytes;
+    statistics.bytes_compressed += chunk_bytes.back();
   }
 
   /// Reads whole records from the beginning. Returns why it stopped before the end of the file; empty: it did not.
@@ -348,7 +405,7 @@ struct NightPart::Impl {
       if (frame.size > end - size - sizeof frame) return "it is truncated";
       payload.resize(frame.size);
       read(size + sizeof frame, payload.data(), payload.size());
-      if (frame.hash != hash_of(frame, payload.data())) return "it is damaged";
+      if (frame.hash != hash_of(frame, {std::string_view(payload.data(), payload.size())})) return "it is damaged";
       if (size == 0 && frame.kind != Kind::kIdentity) return "it is damaged";
       try {
         take(frame, size + sizeof frame, payload);
@@ -360,8 +417,43 @@ struct NightPart::Impl {
     return size == 0 ? "it is empty" : "";
   }
 
-  std::string encode(TickerNight& night, h5::RecordIndex& index, h5::TickerColumns& columns,
-                     h5::TickerColumns& quality_columns);
+  void rank_tickers() {
+    for (const std::uint32_t k : identity.order) {
+      if (k < identity.ticker.size()) rank.emplace(identity.ticker[k], rank.size());
+    }
+  }
+
+  void open_chunks(const fs::path& file, int flags) {
+    chunk_path = file;
+    if (file.empty()) return;
+    chunk_descriptor = ::open(file.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0666);
+    if (chunk_descriptor < 0) fail(errno, file);
+    write_back = std::make_unique<h5::WriteBack>(chunk_descriptor);
+  }
+
+  /// A night that was published goes by the name of its chunks too: it keeps them, the part gets its own.
+  void own_chunks() {
+    struct stat found {};
+    if (chunk_descriptor < 0 || ::fstat(chunk_descriptor, &found) != 0 || found.st_nlink == 1) return;
+    const int from = std::exchange(chunk_descriptor, -1);
+    write_back.reset();
+    try {
+      if (::unlink(chunk_path.c_str()) != 0 && errno != ENOENT) fail(errno, chunk_path);
+      open_chunks(fs::path(chunk_path), O_CREAT | O_EXCL);
+      std::vector<char> piece(std::size_t{1} << 20U);
+      for (std::uint64_t at = h5::kFirstChunk; at < chunks_end; at += piece.size()) {
+        piece.resize(std::min<std::uint64_t>(piece.size(), chunks_end - at));
+        read(from, at, piece.data(), piece.size());
+        write(chunk_descriptor, chunk_path, at, piece.data(), piece.size());
+      }
+    } catch (...) {
+      ::close(from);
+      throw;
+    }
+    ::close(from);
+  }
+
+  Encoded encode(TickerNight& night) const;
 };
 
 namespace {
@@ -371,7 +463,8 @@ template <class Refuse>
 void encode_surfaces(std::span<const double> cells, std::size_t chunk_cells, int keep_bits, std::string& data,
                      std::vector<std::uint64_t>& sizes, const Refuse& refuse) {
   thread_local h5::ChunkEncoder encoder;
-  std::vector<std::uint32_t> bits(chunk_cells);
+  thread_local std::vector<std::uint32_t> bits;
+  bits.resize(chunk_cells);
   for (std::size_t begin = 0; begin < cells.size(); begin += chunk_cells) {
     const std::span<const double> from = cells.subspan(begin, chunk_cells);
     const std::ptrdiff_t refused = h5::to_float32(from, keep_bits, bits);
@@ -380,9 +473,7 @@ void encode_surfaces(std::span<const double> cells, std::size_t chunk_cells, int
       refuse(begin / chunk_cells, cell, from[cell]);
     }
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(bits.data());
-    const std::vector<std::uint8_t> chunk = encoder.encode({bytes, chunk_cells * sizeof(float)}, sizeof(float));
-    data.append(reinterpret_cast<const char*>(chunk.data()), chunk.size());
-    sizes.push_back(chunk.size());
+    sizes.push_back(encoder.append({bytes, chunk_cells * sizeof(float)}, sizeof(float), data));
   }
 }
 
@@ -407,14 +498,13 @@ void fill_places(const h5::TickerColumns& columns, std::vector<std::uint32_t>& c
 
 }  // namespace
 
-/// The payload of one ticker's record. Throws h5::Error for what a file cannot hold.
-std::string NightPart::Impl::encode(TickerNight& night, h5::RecordIndex& index, h5::TickerColumns& columns,
-                                    h5::TickerColumns& quality_columns) {
-  std::string data;
+/// One ticker's record and its chunks. Throws h5::Error for what a file cannot hold.
+Encoded NightPart::Impl::encode(TickerNight& night) const {
+  Encoded out;
+  h5::RecordIndex& index = out.index;
   const NightHeader& header = night.header;
-  quality_columns = h5::record_quality(night.snapshot.quality);
-  fill_places(quality_columns, index.quality_count, index.quality_bytes);
-  data = quality_columns.data;
+  out.quality = h5::record_quality(night.snapshot.quality);
+  fill_places(out.quality, index.quality_count, index.quality_bytes);
   if (night.accepted()) {
     const std::size_t surfaces = header.surfaces() * header.position.size() * header.iv_rule.size();
     const std::size_t sessions =
@@ -424,13 +514,12 @@ std::string NightPart::Impl::encode(TickerNight& night, h5::RecordIndex& index, 
       throw h5::Error(std::to_string(night.cells.size()) + " and " + std::to_string(night.session.size()) +
                       " cells do not fit the header");
     }
-    columns = h5::record_tables(header, night.tables);
-    fill_places(columns, index.count, index.bytes);
-    data += columns.data;
+    out.columns = h5::record_tables(header, night.tables);
+    fill_places(out.columns, index.count, index.bytes);
     encode_surfaces(
-        night.cells, header.chunk_cells(), header.keep_bits, data, index.surface,
+        night.cells, header.chunk_cells(), header.keep_bits, out.chunks, index.surface,
         [&](std::size_t chunk, std::size_t cell, double value) { refuse_cell(header, chunk, cell, value); });
-    encode_surfaces(night.session, header.session_cells(), 0, data, index.surface,
+    encode_surfaces(night.session, header.session_cells(), 0, out.chunks, index.surface,
                     [&](std::size_t chunk, std::size_t, double value) {
                       throw h5::Error(std::string("intraday ") +
                                       h5::kSessionText[chunk / kScopes / header.position.size()].name + " holds " +
@@ -445,21 +534,14 @@ std::string NightPart::Impl::encode(TickerNight& night, h5::RecordIndex& index, 
       index.step_offset.insert(index.step_offset.end(), chunk.offset.begin(), chunk.offset.end());
       index.step.push_back(chunk.bytes.size());
       index.raw += chunk.raw_bytes;
-      data.append(reinterpret_cast<const char*>(chunk.bytes.data()), chunk.bytes.size());
+      out.chunks.append(reinterpret_cast<const char*>(chunk.bytes.data()), chunk.bytes.size());
     }
   }
-  const std::string diagnostics = archived(night.snapshot.diagnostics);
-  index.diagnostics = diagnostics.size();
-  data += diagnostics;
+  out.diagnostics = archived(night.snapshot.diagnostics);
+  index.diagnostics = out.diagnostics.size();
   index.digest = digest_of(night);
-  const std::string directory = archived(index);
-  std::string payload;
-  h5::ArchiveWriter archive(payload);
-  archive(std::uint64_t{directory.size()});
-  payload.reserve(payload.size() + directory.size() + data.size());
-  payload += directory;
-  payload += data;
-  return payload;
+  if (chunk_descriptor >= 0) index.chunks_hash = h5::content_hash(out.chunks.data(), out.chunks.size());
+  return out;
 }
 
 NightPart::NightPart(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -486,7 +568,8 @@ NightStatistics NightPart::statistics() const {
   return impl_->statistics;
 }
 
-NightPart NightPart::create(const fs::path& path, const NightIdentity& identity, const std::string& named) {
+NightPart NightPart::create(const fs::path& path, const NightIdentity& identity, const std::string& named,
+                            const fs::path& chunks) {
   auto impl = std::make_unique<Impl>();
   impl->path = path;
   impl->named = named;
@@ -497,12 +580,17 @@ NightPart NightPart::create(const fs::path& path, const NightIdentity& identity,
   }
   impl->descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (impl->descriptor < 0) impl->fail(errno);
+  // Whatever is there may be a published night by another name.
+  if (!chunks.empty() && ::unlink(chunks.c_str()) != 0 && errno != ENOENT) impl->fail(errno, chunks);
+  impl->open_chunks(chunks, O_CREAT | O_EXCL);
   impl->identity = identity;
-  impl->append_record(Kind::kIdentity, archived(identity));
+  impl->rank_tickers();
+  impl->append_record(Kind::kIdentity, {archived(identity)});
   return NightPart(std::move(impl));
 }
 
-NightPart NightPart::resume(const fs::path& path, const NightIdentity& identity, const std::string& named) {
+NightPart NightPart::resume(const fs::path& path, const NightIdentity& identity, const std::string& named,
+                            const fs::path& chunks) {
   auto impl = std::make_unique<Impl>();
   impl->path = path;
   impl->named = named;
@@ -511,10 +599,11 @@ NightPart NightPart::resume(const fs::path& path, const NightIdentity& identity,
     impl->refuse(std::string("cannot go on (") + std::strerror(errno) + " for " + path.string() +
                  ") leave out --resume to begin anew");
   }
+  impl->open_chunks(chunks, O_CREAT);
   const std::string damage = impl->scan();
   if (impl->size == 0) {
     // Killed before there was an identity: nothing is lost by beginning anew. Anything else of that name is not ours.
-    if (damage == "it is empty" || damage == "it is truncated") return create(path, identity, named);
+    if (damage == "it is empty" || damage == "it is truncated") return create(path, identity, named, chunks);
     impl->refuse("cannot go on with " + path.string() + " (" + damage + ") leave out --resume to begin anew");
   }
   const auto& had = impl->identity.fact;
@@ -535,6 +624,8 @@ NightPart NightPart::resume(const fs::path& path, const NightIdentity& identity,
         "--resume to begin anew");
   }
   if (::ftruncate(impl->descriptor, static_cast<off_t>(impl->size)) != 0) impl->fail(errno);
+  impl->own_chunks();
+  impl->rank_tickers();
   return NightPart(std::move(impl));
 }
 
@@ -558,43 +649,44 @@ NightPart NightPart::open(const fs::path& path) {
 
 void NightPart::append(std::span<TickerNight> block) {
   Impl& impl = *impl_;
-  struct Encoded {
-    std::string payload;
-    h5::RecordIndex index;
-    h5::TickerColumns columns, quality;
-    bool accepted = false;
-  };
   std::vector<Encoded> encoded(block.size());
+  std::vector<std::size_t> order(block.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
   oneapi::tbb::parallel_for(std::size_t{0}, block.size(), [&](std::size_t k) {
     const auto started = Clock::now();
-    Encoded& one = encoded[k];
     try {
-      one.payload = impl.encode(block[k], one.index, one.columns, one.quality);
+      encoded[k] = impl.encode(block[k]);
     } catch (const h5::Error& error) {
       block[k].refuse(error.what());
-      one = {};
-      one.payload = impl.encode(block[k], one.index, one.columns, one.quality);
+      encoded[k] = impl.encode(block[k]);
     }
-    one.accepted = block[k].accepted();
-    one.columns.data = {};
+    encoded[k].accepted = block[k].accepted();
     const double seconds = std::chrono::duration<double>(Clock::now() - started).count();
     const std::lock_guard lock(impl.statistics_mutex);
     impl.statistics.compress_seconds += seconds;
   });
+  const auto rank = [&](std::size_t k) {
+    const auto found = impl.rank.find(encoded[k].index.digest.ticker);
+    return found == impl.rank.end() ? impl.rank.size() : found->second;
+  };
+  if (!impl.identity.order.empty()) {
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return rank(a) < rank(b); });
+  }
   const auto started = Clock::now();
-  for (Encoded& one : encoded) {
+  for (const std::size_t k : order) {
+    Encoded& one = encoded[k];
     if (impl.known.count(one.index.digest.ticker) > 0) {
       throw OutputError(impl.named + ": cannot be written (" + one.index.digest.ticker + " came twice)");
     }
     const std::string items = one.accepted ? archived(one.columns.item) : std::string();
     const std::string quality = archived(one.quality.item);
     if (impl.quality_bytes.empty()) {
-      impl.append_record(Kind::kQuality, quality);
+      impl.append_record(Kind::kQuality, {quality});
       impl.quality_bytes = quality;
       impl.quality = one.quality.item;
     }
     if (one.accepted && impl.tables_bytes.empty()) {
-      impl.append_record(Kind::kTables, items);
+      impl.append_record(Kind::kTables, {items});
       impl.tables_bytes = items;
       impl.tables = one.columns.item;
     }
@@ -603,11 +695,22 @@ void NightPart::append(std::span<TickerNight> block) {
       throw OutputError(impl.named + ": cannot be written (" + one.index.digest.ticker +
                         " has other columns than the tickers before)");
     }
+    // The chunks before the record that says where they are.
+    const bool apart = impl.chunk_descriptor >= 0 && !one.chunks.empty();
+    if (apart) {
+      one.index.chunks_at = impl.chunks_end;
+      impl.write(impl.chunk_descriptor, impl.chunk_path, impl.chunks_end, one.chunks.data(), one.chunks.size());
+      impl.write_back->add(impl.chunks_end, one.chunks.size());
+    }
     const std::uint64_t at = impl.size + sizeof(Frame);
-    impl.append_record(Kind::kTicker, one.payload);
-    std::uint64_t index_bytes = 0;
-    std::memcpy(&index_bytes, one.payload.data(), sizeof index_bytes);
-    impl.note(one.index, at, index_bytes, one.payload.size() - sizeof index_bytes - index_bytes);
+    std::string directory = archived(one.index);
+    const std::uint64_t index_bytes = directory.size();
+    std::string begin(reinterpret_cast<const char*>(&index_bytes), sizeof index_bytes);
+    begin += directory;
+    const std::string_view chunks = apart ? std::string_view() : std::string_view(one.chunks);
+    impl.append_record(Kind::kTicker, {begin, one.quality.data, one.columns.data, chunks, one.diagnostics});
+    impl.note(one.index, at, index_bytes,
+              one.quality.data.size() + one.columns.data.size() + chunks.size() + one.diagnostics.size());
     one = {};
   }
   impl.statistics.write_seconds += std::chrono::duration<double>(Clock::now() - started).count();
@@ -615,7 +718,7 @@ void NightPart::append(std::span<TickerNight> block) {
 
 void NightPart::complete() {
   if (impl_->complete) return;
-  impl_->append_record(Kind::kEnd, archived(std::uint64_t{impl_->digest.size()}));
+  impl_->append_record(Kind::kEnd, {archived(std::uint64_t{impl_->digest.size()})});
   if (::fsync(impl_->descriptor) != 0) impl_->fail(errno);
   impl_->complete = true;
 }
@@ -651,6 +754,21 @@ std::uint64_t RecordReader::data(std::size_t record) const {
 }
 void RecordReader::read(std::uint64_t offset, void* to, std::size_t size) const {
   part_.impl().read(offset, to, size);
+}
+std::uint64_t RecordReader::chunk_bytes(std::size_t record) const {
+  return part_.impl().chunk_bytes[record];
+}
+std::uint64_t RecordReader::chunks_at(std::size_t record) const {
+  return part_.impl().chunks_at[record];
+}
+void RecordReader::read_chunks(std::uint64_t offset, void* to, std::size_t size) const {
+  part_.impl().read(part_.impl().chunk_descriptor, offset, to, size);
+}
+fs::path RecordReader::own_chunks() const {
+  const NightPart::Impl& impl = part_.impl();
+  struct stat found {};
+  if (impl.chunk_descriptor < 0 || ::fstat(impl.chunk_descriptor, &found) != 0 || found.st_nlink != 1) return {};
+  return impl.chunk_path;
 }
 const std::vector<TableItem>& RecordReader::tables() const {
   return part_.impl().tables;
@@ -718,8 +836,7 @@ Diagnostics diagnostics_of(std::span<const NightPart* const> parts) {
     std::uint64_t at = reader.data(place.second);
     for (const std::uint32_t bytes : index.quality_bytes) at += bytes;
     for (const std::uint32_t bytes : index.bytes) at += bytes;
-    for (const std::uint64_t bytes : index.surface) at += bytes;
-    for (const std::uint64_t bytes : index.step) at += bytes;
+    if (index.chunks_at == 0) at += reader.chunk_bytes(place.second);
     std::string bytes(index.diagnostics, '\0');
     reader.read(at, bytes.data(), bytes.size());
     Diagnostics own;

@@ -139,15 +139,23 @@ void write_attribute(hid_t object, const std::string& name, const std::vector<st
   write_numbers(object, name, numbers.data(), numbers.size());
 }
 
-Handle create_file(const std::filesystem::path& path) {
-  const Handle creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose, "create file");
-  check(H5Pset_obj_track_times(creation.get(), false), "create file");
-  const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "create file");
+Handle file_access() {
+  Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, "create file");
   check(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V18, H5F_LIBVER_LATEST), "create file");
   check(H5Pset_fclose_degree(access.get(), H5F_CLOSE_STRONG), "create file");
   // The name is ours alone until it is published, and some network file systems refuse locks.
   check(H5Pset_file_locking(access.get(), false, true), "create file");
+  return access;
+}
+
+Handle create_file(const std::filesystem::path& path, const Handle& access) {
+  const Handle creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose, "create file");
+  check(H5Pset_obj_track_times(creation.get(), false), "create file");
   return Handle(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()), H5Fclose, "create file");
+}
+
+Handle create_file(const std::filesystem::path& path) {
+  return create_file(path, file_access());
 }
 
 Handle root_group(const Handle& file) {

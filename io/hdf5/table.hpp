@@ -89,6 +89,9 @@ void write_attribute(hid_t object, const std::string& name, const std::vector<st
 
 /// Creates a file whose bytes depend on its content only.
 Handle create_file(const std::filesystem::path& path);
+/// The same with access properties that were made of file_access().
+Handle create_file(const std::filesystem::path& path, const Handle& access);
+Handle file_access();
 /// The root group of a file.
 Handle root_group(const Handle& file);
 /// A group below another one.

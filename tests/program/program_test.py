@@ -2255,11 +2255,14 @@ def case_resume(folder):
 
 
 def recorded(target):
-    """Bytes of the records beside a target."""
-    try:
-        return (state_of(target) / "part").stat().st_size
-    except FileNotFoundError:
-        return 0
+    """Bytes of the records and chunks beside a target."""
+    size = 0
+    for name in ("part", "chunks"):
+        try:
+            size += (state_of(target) / name).stat().st_size
+        except FileNotFoundError:
+            pass
+    return size
 
 
 def read_rows(store):
@@ -2284,6 +2287,15 @@ def case_memory(folder):
         assert record["peak_memory_bytes"] < record["memory_budget_bytes"], record
     assert sha(folder / "300MiB.h5") == sha(folder / "600MiB.h5")
     run("run", chains, "-o", folder / "x.h5", "--memory", "many", code=2)
+    # Everything is evaluated and nothing written; what an earlier run left stays.
+    before = sorted(p.name for p in folder.iterdir())
+    text, _ = run("run", chains, "-o", folder / "x.h5", "--dry-run")
+    assert json.loads(text)["tickers"] == record["tickers"] and json.loads(text)["evaluations"] == record["evaluations"], text
+    assert sorted(p.name for p in folder.iterdir()) == before
+    state_of(folder / "x.h5").mkdir()
+    (state_of(folder / "x.h5") / "part").write_bytes(b"of an earlier run")
+    run("run", chains, "-o", folder / "x.h5", "--dry-run")
+    assert (state_of(folder / "x.h5") / "part").read_bytes() == b"of an earlier run"
 
 
 def case_backfill(folder):

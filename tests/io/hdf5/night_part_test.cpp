@@ -108,6 +108,69 @@ TEST(NightPart, CutsOffWhatIsDamagedAndKeepsTheRecordsBefore) {
   EXPECT_GT(kept, 50U);
 }
 
+TEST(NightPart, ChunksThatAreKeptApartBecomeTheNightWhereTheyLie) {
+  const Small small;
+  const fs::path chunks = small.dir / "chunks", file = small.dir / "night.h5";
+  NightIdentity identity = test::identity_of(small.night);
+  identity.order = {2, 0, 3, 1};
+  const auto night_of = [&](const NightPart& part) {
+    const NightPart* parts[] = {&part};
+    write_night_file(parts, file);
+    return read(file);
+  };
+  std::string golden;
+  {  // as a merge makes it: chunks lie with the records, which came in another order
+    NightPart whole = NightPart::create(small.path(), identity, "night.h5");
+    test::append(whole, small.night, {1, 0, 3, 2}, 1);
+    golden = night_of(whole);
+  }
+  std::string records, apart;
+  {
+    NightPart part = NightPart::create(small.path(), identity, "night.h5", chunks);
+    test::append(part, small.night, {0, 2}, 2);
+    test::append(part, small.night, {3}, 1);
+    test::append(part, small.night, {1}, 1);
+    records = read(small.path());
+    apart = read(chunks);
+    EXPECT_TRUE(night_of(part) == golden);
+    EXPECT_EQ(fs::hard_link_count(chunks), 2U);
+    EXPECT_TRUE(night_of(part) == golden) << "once more, with the night in place";
+  }
+  const auto go_on = [&](std::size_t& done) {
+    NightPart part = NightPart::resume(small.path(), identity, "night.h5", chunks);
+    done = part.done().size();
+    std::vector<std::size_t> rest(identity.order.begin() + static_cast<std::ptrdiff_t>(done), identity.order.end());
+    test::append(part, small.night, rest, 1);
+    return night_of(part);
+  };
+  std::size_t done = 0, most = 0;
+  // Whatever of either file a kill or a power cut leaves.
+  for (std::size_t k = 0; k <= 40; ++k) {
+    fs::remove(chunks);
+    write(small.path(), records.substr(0, records.size() * (k % 7 + 1) / 7));
+    write(chunks, apart.substr(0, apart.size() * k / 40));
+    ASSERT_TRUE(go_on(done) == golden) << k;
+    most = std::max(most, done);
+  }
+  EXPECT_EQ(most, 3U);
+  for (std::size_t at = 5000; at < apart.size(); at += apart.size() / 20) {
+    fs::remove(chunks);
+    std::string bad = apart;
+    bad[at] = static_cast<char>(bad[at] ^ 1);
+    write(small.path(), records);
+    write(chunks, bad);
+    ASSERT_TRUE(go_on(done) == golden) << "byte " << at;
+    EXPECT_LT(done, 4U);
+  }
+  // A published night is no longer the part's: going on leaves it alone until there is another.
+  {
+    const NightPart part = NightPart::resume(small.path(), identity, "night.h5", chunks);
+    EXPECT_EQ(fs::hard_link_count(file), 1U);
+    EXPECT_TRUE(read(file) == golden);
+  }
+  EXPECT_THAT(message_of([&] { NightPart::open(small.path()); }), HasSubstr("its chunks are elsewhere"));
+}
+
 TEST(NightPart, RefusesTheStateOfAnotherRunAndSaysWhatIsAnother) {
   const Small small;
   {

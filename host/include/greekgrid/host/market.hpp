@@ -49,10 +49,11 @@ Snapshot make_snapshot(const OptionChain& chain, const MarketConfig& config, con
 /// none with the row of quality and the diagnostics of a refused one. Numbers do not depend on what else is in the
 /// part. A ticker whose data makes a stage throw is refused as stage_failed.
 /// @param notional filled, if given, with OI x multiplier x spot of each ticker's live contracts, USD
+/// @param fits if given, by ticker: those of an earlier call with the same data are taken, those that are empty filled
 std::vector<Snapshot> make_ticker_snapshots(const OptionChain& chain, const MarketConfig& config,
                                             const Calendar& calendar, Backend& backend,
-                                            SnapshotTimings* timings = nullptr,
-                                            std::vector<double>* notional = nullptr);
+                                            SnapshotTimings* timings = nullptr, std::vector<double>* notional = nullptr,
+                                            std::vector<SmileFits>* fits = nullptr);
 
 /// How many symbols of a ranking name no ticker of a chain (bytewise sorted), share classes matched as in a selection.
 std::size_t count_missing(std::span<const std::string> ranking, std::span<const std::string> ticker);

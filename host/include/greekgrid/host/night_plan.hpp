@@ -37,6 +37,7 @@ NightInputs inputs_in_memory(const OptionChain& chain, const DailyHistory* histo
 struct NightPlan {
   std::vector<std::size_t> ticker;                ///< of the chain, ascending; refused ones among them
   std::vector<double> cost;                       ///< of each, seconds of a core: estimated, see ticker_cost()
+  std::vector<SmileFits> fits;                    ///< of each, where it was priced to choose it; else empty
   std::vector<TickerQuality> absent;              ///< asked for by name, not in the chain
   Diagnostics diagnostics;                        ///< one per ticker that is absent or not ranked
   std::size_t not_ranked = 0, ranked_absent = 0;  ///< of the chain without a rank; ranks without a ticker
@@ -51,6 +52,9 @@ NightPlan make_night_plan(const NightInputs& inputs, const RunConfig& config, co
 /// Seconds of a core that a ticker takes, from its contracts and the grid: bench/results has the measurements behind
 /// it.
 double ticker_cost(std::int64_t contracts, const RunConfig& config, bool has_history);
+
+/// Places in the plan, the costliest first: the order in which tickers are evaluated and their chunks lie in the night.
+std::vector<std::size_t> costliest_first(const NightPlan& plan);
 
 /// The tickers of shard `index` of `count`, as places in the plan, ascending: the costliest first, each to the shard
 /// with the least so far. @param index 0 .. count - 1

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "greekgrid/kernels/formulas/smile.hpp"
 
@@ -39,6 +40,9 @@ struct SmileFit {
   double residual = 0.0;         ///< vol: root mean square of (fit - observed), weighted as the fit
   double butterfly = 0.0;        ///< largest violation of a non-negative density, see butterfly_score
 };
+
+/// The fits of one ticker, by expiry that is priced.
+using SmileFits = std::vector<SmileFit>;
 
 /// Weighted least squares in volatility over raw SVI with its bounds held (minimum variance > 0, b >= 0, |rho| < 1),
 /// robust against outliers (Huber weights). If the density of the result turns negative where there are points, the fit

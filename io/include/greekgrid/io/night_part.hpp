@@ -30,6 +30,7 @@ struct NightIdentity {
   /// Names and values of everything that determines the bytes: configuration, inputs by content, program, backend.
   std::vector<NightFact> fact;
   std::vector<std::string> ticker;     ///< of the whole night, in the order of their bytes, refused ones among them
+  std::vector<std::uint32_t> order;    ///< of `ticker`: how their chunks lie in the night; empty: as they are
   std::vector<TickerQuality> absent;   ///< asked for, not in the chain
   Diagnostics diagnostics;             ///< of tickers that are absent or not ranked
   std::int32_t shard = 1, shards = 1;  ///< which part of how many
@@ -44,14 +45,19 @@ struct NightStatistics {
 };
 
 /// One part on disk. The file is a sequence of records, each with its length and an XXH3-128 of its bytes, so that a
-/// process may be killed at any instruction, and a machine lose power, without harm to the records before.
+/// process may be killed at any instruction, and a machine lose power, without harm to the records before. A part that
+/// is a night by itself can keep its chunks in a file of their own, in the places that they have in the night: what the
+/// night lacks is written around them when all are there, and most of its bytes are written once.
 class NightPart {
  public:
-  /// Begins a part; a file of that name is replaced. @param named what messages call it @throws OutputError
-  static NightPart create(const std::filesystem::path& path, const NightIdentity& identity, const std::string& named);
+  /// Begins a part; a file of that name is replaced. @param named what messages call it
+  /// @param chunks where the chunks are kept; empty: with the records @throws OutputError
+  static NightPart create(const std::filesystem::path& path, const NightIdentity& identity, const std::string& named,
+                          const std::filesystem::path& chunks = {});
   /// Goes on with a part that a run left behind: whole records are kept, what is damaged or incomplete is cut off.
   /// @throws InputError if it is no part, or one of another run (the first differing fact is named), OutputError
-  static NightPart resume(const std::filesystem::path& path, const NightIdentity& identity, const std::string& named);
+  static NightPart resume(const std::filesystem::path& path, const NightIdentity& identity, const std::string& named,
+                          const std::filesystem::path& chunks = {});
   /// Opens a complete part for reading. @throws InputError for a file that is no part, damaged or incomplete
   static NightPart open(const std::filesystem::path& path);
   ~NightPart();
@@ -63,8 +69,8 @@ class NightPart {
   /// The tickers that are done, in the order of the records.
   const std::vector<TickerDigest>& done() const;
 
-  /// Encodes the nights in parallel and appends a record of each, in their order. A night that single precision cannot
-  /// hold is refused as stage_failed first. @throws OutputError, which leaves what was there before
+  /// Encodes the nights in parallel and appends a record of each, in the order of the identity. A night that single
+  /// precision cannot hold is refused as stage_failed first. @throws OutputError, which leaves what was there before
   void append(std::span<TickerNight> block);
   /// Ends the part: durable, and open() takes it from now on. @throws OutputError
   void complete();

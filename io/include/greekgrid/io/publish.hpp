@@ -25,6 +25,9 @@ class PendingFile {
   const std::filesystem::path& path() const { return temporary_; }
   /// The file that is replaced: the target given, symbolic links followed.
   const std::filesystem::path& target() const { return target_; }
+  /// Makes another finished (closed) file of the same directory tree the temporary one: it keeps its name besides.
+  /// @throws OutputError
+  void take(const std::filesystem::path& file);
   /// Makes the finished (closed) temporary file the target, durably.
   /// @throws OutputError; the old target is then untouched and the temporary file removed (unless only the last step,
   /// the fsync of the directory, failed: the message then says that the target was replaced).
