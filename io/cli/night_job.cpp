@@ -53,7 +53,7 @@ std::unique_ptr<Backend> choose_backend(const std::string& wanted, Precision pre
                                         const EvaluatorOptions& evaluator) {
   if (wanted == "reference") return make_reference_backend();
   if (wanted == "cpu") return make_cpu_backend(precision, evaluator);
-  auto cuda = make_cuda_backend(precision);
+  auto cuda = make_cuda_backend(precision, evaluator);
   const BackendStatus status = cuda->status();
   if (status.usable) return cuda;
   if (wanted == "cuda") throw BackendError("--backend cuda: cannot run (" + status.detail + ") choose cpu or auto");
