@@ -501,17 +501,6 @@ class CpuBackend final : public Backend {
 
 }  // namespace
 
-std::string_view name(Evaluator evaluator) {
-  return evaluator == Evaluator::kAuto ? "auto" : evaluator == Evaluator::kBrute ? "brute" : "spectral";
-}
-
-std::optional<Evaluator> evaluator_from_name(std::string_view text) {
-  for (const Evaluator evaluator : {Evaluator::kAuto, Evaluator::kBrute, Evaluator::kSpectral}) {
-    if (name(evaluator) == text) return evaluator;
-  }
-  return std::nullopt;
-}
-
 std::unique_ptr<Backend> make_cpu_backend(Precision precision, EvaluatorOptions options) {
   return std::make_unique<CpuBackend>(precision, options);
 }
