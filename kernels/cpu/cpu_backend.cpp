@@ -119,7 +119,12 @@ PreparedWalls prepare(const WallJob& job) {
 
 class CpuBackend final : public Backend {
  public:
-  CpuBackend(Precision precision, const EvaluatorOptions& options) : precision_(precision), options_(options) {}
+  CpuBackend(Precision precision, const EvaluatorOptions& options)
+      : precision_(precision), brute_precision_(precision), options_(options) {
+    // What brute force in single precision is within: a tolerance below it is for double.
+    constexpr double kBruteFp32 = 5e-6;
+    if (options.evaluator != Evaluator::kBrute && options.tolerance < kBruteFp32) brute_precision_ = Precision::kFp64;
+  }
 
   BackendStatus status() const override {
     return {"cpu", true,
@@ -404,7 +409,7 @@ class CpuBackend final : public Backend {
     const RowVolatility volatility = row_volatility(grid);
     const bool table = volatility == RowVolatility::kTabulated;
     const std::size_t block =
-        table ? cpu::table_contracts(grid.spots, precision_ == Precision::kFp32 ? sizeof(float) : sizeof(double))
+        table ? cpu::table_contracts(grid.spots, brute_precision_ == Precision::kFp32 ? sizeof(float) : sizeof(double))
               : p.begin[e + 1];
     bool tabulated = false;
     for (std::size_t begin = p.begin[e]; begin < p.begin[e + 1]; begin += block, tabulated = false) {
@@ -442,11 +447,11 @@ class CpuBackend final : public Backend {
         if (table && !tabulated) {
           const cpu::SmileRule rule = {book.smile[e], (book.rate[e] - book.dividend_yield[e]) * tau0,
                                        grid.iv_rule_parameter};
-          (precision_ == Precision::kFp32 ? cpu::tabulate_volatility_fp32 : cpu::tabulate_volatility_fp64)(
+          (brute_precision_ == Precision::kFp32 ? cpu::tabulate_volatility_fp32 : cpu::tabulate_volatility_fp64)(
               contracts, rule, scenario, scratch);
           tabulated = true;
         }
-        (precision_ == Precision::kFp32 ? cpu::add_exposures_fp32 : cpu::add_exposures_fp64)(
+        (brute_precision_ == Precision::kFp32 ? cpu::add_exposures_fp32 : cpu::add_exposures_fp64)(
             greeks, contracts, scenario, scratch, row, greek_stride);
       }
     }
@@ -489,7 +494,7 @@ class CpuBackend final : public Backend {
   static constexpr double kProbeMargin = 1.2;
   static constexpr double kWidestInterval = 4.0;  // of ln S: e^{L t} has few coefficients
 
-  Precision precision_;
+  Precision precision_, brute_precision_;
   EvaluatorOptions options_;
   std::mutex tables_mutex_;
   std::map<std::pair<std::size_t, bool>, std::unique_ptr<cpu::SpectralTables>> tables_;

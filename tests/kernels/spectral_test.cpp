@@ -237,6 +237,12 @@ TEST(Spectral, LeavesOtherRulesAndSmallJobsToBruteForce) {
   // A stickiness of 1 is sticky strike.
   c.grid.view.iv_rule_parameter = 1.0;
   EXPECT_TRUE(evaluate(*make_cpu_backend(Precision::kFp64, {Evaluator::kAuto, 1e-6}), kGreeks11, c).report.spectral);
+  // Brute force in its place keeps to the tolerance too.
+  c.grid.view.iv_rule_parameter = 0.0;
+  EXPECT_EQ(evaluate(*make_cpu_backend(Precision::kFp32, {Evaluator::kAuto, 1e-6}), kGreeks11, c).exposure,
+            evaluate(*make_cpu_backend(Precision::kFp64), kGreeks11, c).exposure);
+  EXPECT_EQ(evaluate(*make_cpu_backend(Precision::kFp32, {Evaluator::kAuto, 1e-5}), kGreeks11, c).exposure,
+            evaluate(*make_cpu_backend(Precision::kFp32), kGreeks11, c).exposure);
   const Case& small = all_cases()[2];
   EXPECT_FALSE(
       evaluate(*make_cpu_backend(Precision::kFp64, {Evaluator::kAuto, 1e-6}), kGreeks11, small).report.spectral);
