@@ -1921,7 +1921,22 @@ def case_verify(folder):
     reports = verified(folder / "missing.h5", target, code=3)
     assert [report["holds"] for report in reports] == [False, True] and "missing.h5" in reports[0]["problem"], reports
     run("verify", chains, "--cells", 0, code=2)
-    run("run", chains, "-o", target, "--config", small_config(folder))
+    # What a run says of its error is what a comparison of every cell finds.
+    for evaluator, grids in (("spectral", (20, 0)), ("auto", None), ("brute", (0, 20))):
+        run("run", chains, "-o", target, "--config", small_config(folder), "--evaluator", evaluator, "--tolerance", 1e-6)
+        with h5py.File(target) as f:
+            said = {name: value[0] if hasattr(value, "__len__") and not isinstance(value, str) else value
+                    for name, value in f["run"].attrs.items()}
+        assert said["evaluator"] == evaluator and said["tolerance"] == 1e-6, said
+        assert said["grids_spectral"] + said["grids_brute"] == 20, said
+        assert grids is None or (said["grids_spectral"], said["grids_brute"]) == grids, said
+        assert said["cells_sampled"] >= 20 and said["error_sampled"] <= (5e-6 if evaluator == "brute" else 1e-6), said
+        if evaluator == "spectral":
+            assert 0 < said["error_sampled"] <= said["error_bound"] <= 1e-6, said
+        if evaluator != "brute":
+            assert verified(target, "--all", "--tolerance", 1e-6)[0]["holds"]
+    run("run", chains, "-o", target, "--evaluator", "slow", code=2)
+    run("run", chains, "-o", target, "--tolerance", 1, code=2)
     assert "cells" in failed(verified(target, "--tolerance", 1e-12, code=3)[0])
     import mutations
     mutations.broken_chunk(target)
