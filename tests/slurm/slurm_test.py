@@ -164,8 +164,11 @@ def night(cluster, program, chains, golden, extra=(), environment=None, before=b
     # Slurm lets what was queued again wait for two minutes. Here a few seconds will do: a task that starts in the very second in
     # which its node revoked the former start would be refused.
     for number in (KILLED, REQUEUED, OUT_OF_TIME):
-        wait_for("a task in the queue", lambda: cluster.job(f"{array}_{number}").get("Reason") == "BeginTime", 60)
-        cluster.command("scontrol", "update", f"JobId={array}_{number}", "StartTime=now+3")
+        def queued(): return cluster.job(f"{array}_{number}").get("Reason") == "BeginTime"
+        def started_again(): return int(cluster.job(f"{array}_{number}").get("Restarts", 0)) > 0 and not queued()
+        wait_for("a task in the queue", lambda: queued() or started_again(), 60)
+        if queued():
+            cluster.command("scontrol", "update", f"JobId={array}_{number}", "StartTime=now+3", code=None)
     wait_for("the merge", lambda: cluster.job(merge).get("JobState") in ("COMPLETED", "FAILED", "CANCELLED"))
     assert cluster.job(merge)["JobState"] == "COMPLETED", cluster.job(merge)
     assert (cluster.folder / "out-of-time").read_text().strip() == "143", "the signal was handed on"
