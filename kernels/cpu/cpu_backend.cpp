@@ -220,11 +220,11 @@ class CpuBackend final : public Backend {
   // rows of a job come first and tell most of the attempts that would fail.
   void evaluate_spectral(GreekSet greeks, std::span<const ExposureJob* const> jobs, std::vector<ExposureJob>& brute) {
     std::vector<Attempt> open(jobs.size());
-    const bool fp32 = precision_ == Precision::kFp32;
+    const bool fp64_nodes = precision_ == Precision::kFp64 || options_.tolerance < fp32_tolerance(greeks);
+    const bool fp64_expansion = precision_ == Precision::kFp64 || options_.tolerance < kFp32ExpansionTolerance;
     oneapi::tbb::parallel_for(std::size_t{0}, jobs.size(), [&](std::size_t k) {
       open[k].job = jobs[k];
-      open[k].accuracy = {options_.tolerance * kErrorShare, !fp32 || options_.tolerance < kFp32Tolerance,
-                          !fp32 || options_.tolerance < kFp32ProductTolerance};
+      open[k].accuracy = {options_.tolerance * kErrorShare, fp64_nodes, fp64_expansion};
       for (std::size_t w = 0; w < jobs[k]->positions; ++w) {
         open[k].position.push_back(cpu::prepare_position(jobs[k]->book, w));
       }
@@ -325,8 +325,9 @@ class CpuBackend final : public Backend {
   // What another attempt takes; false where there is nothing left to raise.
   bool raise_accuracy(const Errors& errors, cpu::SpectralAccuracy& accuracy) const {
     bool raised = false;
-    if (errors.rounding > 0.5 * options_.tolerance && !(accuracy.fp64_nodes && accuracy.fp64_products)) {
-      accuracy.fp64_nodes = accuracy.fp64_products = raised = true;
+    if (errors.rounding > 0.5 * options_.tolerance && !(accuracy.fp64_nodes && accuracy.fp64_expansion)) {
+      accuracy.fp64_expansion = accuracy.fp64_nodes;
+      accuracy.fp64_nodes = raised = true;
     }
     // In steps of four, so that jobs share the widths of their errors.
     for (double left = errors.truncation; left > 0.5 * options_.tolerance && accuracy.error > kLeastError;
@@ -486,9 +487,13 @@ class CpuBackend final : public Backend {
   // Share of the tolerance that a contract's own error may take in the first attempt: sums of magnitudes exceed the
   // largest of a surface by so much where strikes are spread and calls and puts cancel.
   static constexpr double kErrorShare = 5e-4;
-  // Tolerances below which single precision is not tried.
-  static constexpr double kFp32Tolerance = 2e-6;
-  static constexpr double kFp32ProductTolerance = 2e-5;
+  // Tolerances below which single precision is not tried; at nodes the sums of some Greeks cancel more than those of
+  // others.
+  static constexpr double kFp32ExpansionTolerance = 8e-7;
+  static double fp32_tolerance(GreekSet greeks) {
+    constexpr GreekSet kSteady = {Greek::kDelta, Greek::kGamma, Greek::kCharm, Greek::kVanna, Greek::kVega};
+    return greeks.is_subset_of(kSteady) ? 5e-7 : 2e-6;
+  }
   static constexpr double kLeastError = 1e-14;
   static constexpr int kMostAttempts = 3;
   static constexpr double kProbeMargin = 1.2;

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <type_traits>
+#include <utility>
 
 #include "cpu/moments.hpp"
 #include "greekgrid/kernels/formulas/black_scholes.hpp"
@@ -24,11 +26,13 @@
 #define GREEKGRID_CPU_SPECTRAL_ONCE
 namespace greekgrid::cpu {
 
-// Contracts summed at the nodes in one precision before their sums are carried in fp64.
+// Contracts summed at the nodes in one precision before their sums are carried in fp64; in single precision they are
+// summed by fewer first, and these sums then: the rounding of a sum is one of its size.
 inline constexpr std::size_t kNodeBlock = 64;
+inline constexpr std::size_t kNodeGroup = 16;
 // Contracts that the loop over them works on in step.
 inline constexpr std::size_t kInStep = 4;
-static_assert(kNodeBlock % kInStep == 0);
+static_assert(kNodeBlock % kNodeGroup == 0 && kNodeGroup % kInStep == 0);
 inline constexpr double kDensity = 0.39894228040143267794;
 // s = sigma sqrt(tau) above which a contract is evaluated directly: what the anchors take from exp(-d1^2/2) may
 // underflow there where d2 matters.
@@ -37,7 +41,7 @@ inline constexpr double kWidest = 5.0;
 // contract's term in units of half an ulp of its magnitude: at the nodes, and at spots, where d and the distribution
 // are rounded more often.
 inline constexpr double kDeviations = 4.0;
-inline constexpr double kRoundingAtNodes = 0.6;
+inline constexpr double kRoundingAtNodes = 0.4;
 inline constexpr double kRoundingAtSpots = 1.0;
 // Rows and vectors of a block of a product: its sums stay in registers.
 inline constexpr std::size_t kProductRows = 3;
@@ -71,20 +75,29 @@ inline constexpr SeriesConstants kSeriesConstants = [] {
 
 template <class Real>
 struct NodeColumns {
-  std::vector<Real> width, at_centre, top, s, u, bond;  // (n)
+  AlignedVector<Real> width, at_centre, top, s;  // (n)
+  AlignedVector<Real> weight, density, bond;     // (n) u, u exp(-d1^2/2) at the anchor, w K e^{-r tau}
+  AlignedVector<Real> origin, rest;              // (n) single precision: d1 = width (t - origin) + rest
+  std::array<AlignedVector<Real>*, 9> all() {
+    return {&width, &at_centre, &top, &s, &weight, &density, &bond, &origin, &rest};
+  }
   void resize(std::size_t n) {
     if (width.size() >= n) return;
-    for (auto* column : {&width, &at_centre, &top, &s, &u, &bond}) column->resize(n);
+    for (auto* column : all()) column->resize(n);
   }
 };
 
-// What the products of a row read and write, in their precision.
+// What the product to coefficients reads and writes: in fp64, for its errors would be those of families that cancel.
+struct AnalysisScratch {
+  AlignedVector<double> folded = AlignedVector<double>(2 * kMostRows * kHalfNodes);  // sums and differences of nodes
+  AlignedVector<double> parity = AlignedVector<double>(2 * kMostRows * kHalfNodes);  // coefficients, even and odd
+};
+
+// The same of the product to spots, in its precision.
 template <class Real>
-struct ProductScratch {
-  std::vector<Real> folded = std::vector<Real>(2 * kMostRows * kHalfNodes);        // sums and differences of nodes
-  std::vector<Real> parity = std::vector<Real>(2 * kMostRows * kHalfNodes);        // coefficients, even and odd
-  std::vector<Real> split = std::vector<Real>(2 * kMostRows * kHalfCoefficients);  // those of functions
-  std::vector<Real> half;                                                          // (2, kMostRows, half of the spots)
+struct ExpansionScratch {
+  AlignedVector<Real> split = AlignedVector<Real>(2 * kMostRows * kHalfCoefficients);  // coefficients, even and odd
+  AlignedVector<Real> half;  // (2, kMostRows, half of the spots)
 };
 
 // Sums over the contracts of an expiry that errors are bounded by.
@@ -97,12 +110,14 @@ struct SpectralScratch {
   ScratchPointer brute = make_scratch();
   NodeColumns<float> staged32;
   NodeColumns<double> staged64;
-  ProductScratch<float> product32;
-  ProductScratch<double> product64;
-  std::vector<double> at_nodes;  // (kFamilyCount, nodes of all levels)
-  std::vector<double> series = std::vector<double>(spectral::kFamilyCount * 4 * kSeries);  // (family, depth, k)
-  std::vector<double> functions = std::vector<double>(spectral::kFunctionCount * kSeries);
-  std::vector<double> grown = std::vector<double>(kSeries);
+  AnalysisScratch analysis;
+  ExpansionScratch<float> expansion32;
+  ExpansionScratch<double> expansion64;
+  AlignedVector<double> at_nodes;  // (kFamilyCount, nodes of all levels)
+  AlignedVector<double> series = AlignedVector<double>(spectral::kFamilyCount * 4 * kSeries);  // (family, depth, k)
+  AlignedVector<double> functions = AlignedVector<double>(spectral::kFunctionCount * kSeries);
+  AlignedVector<double> grown = AlignedVector<double>(kSeries);
+  std::vector<double> steps;  // (J + 1)
   SpectralPosition::Contracts direct;
 };
 
@@ -145,14 +160,49 @@ struct RowExpiry {
   double tau, rate, dividend_yield;
   double shift, floor;  // vol
   double root, discount_q, discount_r;
+  const double* factor;  // of the families, padded
 };
 
-// From contracts to what the loops over nodes read, in fp64 throughout; the tail is filled with contracts of no weight.
-// Returns their count with the tail.
 template <class Real>
+HWY_INLINE hn::Vec<hn::ScalableTag<double>> LoadAs(const Real* from) {
+  const hn::ScalableTag<double> d64;
+  if constexpr (sizeof(Real) == 8) {
+    return hn::LoadU(d64, from);
+  } else {
+#if HWY_TARGET == HWY_SCALAR
+    return hn::Set(d64, static_cast<double>(*from));
+#else
+    const hn::Rebind<float, decltype(d64)> d32;
+    return hn::PromoteTo(d64, hn::LoadU(d32, from));
+#endif
+  }
+}
+
+// exp(-q/2) by a polynomial, 0 <= q <= kClamp^2.
+template <const auto& kExp, class D>
+HWY_INLINE hn::Vec<D> Density(D d, hn::Vec<D> q) {
+  using Real = hn::TFromD<D>;
+  const hn::RebindToSigned<D> di;
+  const auto magic = hn::Set(d, Constants<Real>::kMagic);
+  const auto scale = hn::Set(d, Real(-0.72134752044448170368));  // -log2(e)/2
+  const auto shifted = hn::MulAdd(q, scale, magic);
+  const auto f = hn::MulSub(q, scale, hn::Sub(shifted, magic));
+  auto e = hn::Set(d, kExp[0]);
+  [&]<std::size_t... c>(std::index_sequence<c...>) HWY_ATTR {
+    ((e = hn::MulAdd(e, f, hn::Set(d, kExp[c + 1]))), ...);
+  }
+  (std::make_index_sequence<std::size(kExp) - 1>());
+  const auto exponent = hn::ShiftLeft<Constants<Real>::kExponentShift>(hn::BitCast(di, shifted));
+  return hn::BitCast(d, hn::Add(hn::BitCast(di, e), exponent));
+}
+
+// From contracts to what the loops over them read, in fp64 throughout, with the integrals at the anchor that others are
+// made of: their errors would be carried to the ends of the interval. The tail is filled with contracts of no weight.
+// Returns their count with the tail.
+template <bool kBond, const auto& kExp, class Real>
 std::size_t StageNodes(const SpectralPosition::Contracts& contracts, std::size_t begin, std::size_t end,
-                       const RowExpiry& expiry, const spectral::Interval& interval, bool bond,
-                       NodeColumns<Real>& staged, GrossSums& gross) {
+                       const RowExpiry& expiry, const spectral::Interval& interval, NodeColumns<Real>& staged,
+                       GrossSums& gross, spectral::AnchorSums& anchor) {
   const hn::ScalableTag<double> d;
   using V = hn::Vec<decltype(d)>;
   const std::size_t lanes = hn::Lanes(d);
@@ -164,43 +214,87 @@ std::size_t StageNodes(const SpectralPosition::Contracts& contracts, std::size_t
   const V carry = set((expiry.rate - expiry.dividend_yield) * expiry.tau + interval.centre);
   const V discount_q = set(expiry.discount_q);
   const V discount_r = set(expiry.discount_r);
-  const V half = set(0.5), one = set(1.0), shift = set(expiry.shift), floor = set(expiry.floor);
-  const V half_width = set(interval.half_width);
-  V bond_square = hn::Zero(d);
+  const V half = set(0.5), one = set(1.0), three = set(3.0), shift = set(expiry.shift), floor = set(expiry.floor);
+  const V half_width = set(interval.half_width), per_half_width = set(1.0 / interval.half_width);
+  const V clamp = set(static_cast<double>(Constants<Real>::kClamp * Constants<Real>::kClamp));
+  enum { kH10, kH11, kH00, kH01, kHm10, kH13, kH02, kHm11, kBondSquare, kCount };
+  V acc[kCount];
+  for (V& sum : acc) sum = hn::Zero(d);
   GrossVectors<V> sums;
   sums.clear(hn::Zero(d));
   for (std::size_t i = 0; i < padded; i += lanes) {
     if (i >= n) {
-      for (auto* column : {&staged.width, &staged.at_centre, &staged.top, &staged.s, &staged.u, &staged.bond}) {
-        StoreAs(hn::Zero(d), column->data() + i);
-      }
+      for (auto* column : staged.all()) StoreAs(hn::Zero(d), column->data() + i);
       continue;
     }
     const V sigma = hn::Max(floor, hn::Add(hn::LoadU(d, contracts.sigma.data() + begin + i), shift));
     const V s = hn::Mul(sigma, root);
     const V a = hn::Div(one, s);
     const V m = hn::Add(hn::LoadU(d, contracts.log_moneyness.data() + begin + i), carry);
+    const V x = hn::MulAdd(m, a, hn::Mul(half, s));
     V weight = hn::LoadU(d, contracts.weight.data() + begin + i);
     if (n - i < lanes) weight = hn::IfThenElseZero(hn::FirstN(d, n - i), weight);
     const V u = hn::Mul(weight, discount_q);
     const V ua = hn::Mul(u, a);
     const V powers[4] = {hn::Mul(ua, a), ua, u, hn::Mul(u, s)};
     sums.add(powers);
-    StoreAs(hn::Mul(a, half_width), staged.width.data() + i);
-    StoreAs(hn::MulAdd(m, a, hn::Mul(half, s)), staged.at_centre.data() + i);
+    const V q = hn::Min(hn::Mul(x, x), clamp);
+    const V e = Density<kExp>(d, q);
+    const V p1 = hn::Mul(ua, e);
+    const V p0 = hn::Mul(u, e);
+    const V pm1 = hn::Mul(powers[3], e);
+    const V width = hn::Mul(a, half_width);
+    StoreAs(width, staged.width.data() + i);
+    StoreAs(x, staged.at_centre.data() + i);
+    if constexpr (sizeof(Real) == 4) {
+      // A narrow contract's d1 is a small difference of large numbers: its origin is one that t is taken from exactly.
+      const V origin = hn::Neg(hn::Mul(hn::MulAdd(hn::Mul(half, s), s, m), per_half_width));
+      StoreAs(origin, staged.origin.data() + i);
+      const V rounded = LoadAs(staged.origin.data() + i);
+      StoreAs(hn::Mul(width, hn::Sub(rounded, origin)), staged.rest.data() + i);
+    }
     StoreAs(powers[0], staged.top.data() + i);
     StoreAs(s, staged.s.data() + i);
-    StoreAs(u, staged.u.data() + i);
-    if (bond) {
-      const V strike = hn::LoadU(d, contracts.strike.data() + begin + i);
-      const V owed = hn::Mul(hn::Mul(weight, strike), discount_r);
-      bond_square = hn::MulAdd(owed, owed, bond_square);
+    StoreAs(u, staged.weight.data() + i);
+    StoreAs(p0, staged.density.data() + i);
+    const V p1x = hn::Mul(p1, x);
+    acc[kH10] = hn::Add(acc[kH10], p1);
+    acc[kH11] = hn::Add(acc[kH11], p1x);
+    acc[kH00] = hn::Add(acc[kH00], p0);
+    acc[kH01] = hn::MulAdd(p0, x, acc[kH01]);
+    acc[kHm10] = hn::Add(acc[kHm10], pm1);
+    acc[kH13] = hn::MulAdd(p1x, hn::Sub(q, three), acc[kH13]);
+    acc[kH02] = hn::MulAdd(p0, hn::Sub(q, one), acc[kH02]);
+    acc[kHm11] = hn::MulAdd(pm1, x, acc[kHm11]);
+    if constexpr (kBond) {
+      const V owed = hn::Mul(hn::Mul(weight, hn::LoadU(d, contracts.strike.data() + begin + i)), discount_r);
+      acc[kBondSquare] = hn::MulAdd(owed, owed, acc[kBondSquare]);
       StoreAs(owed, staged.bond.data() + i);
     }
   }
   sums.carry(d, gross);
-  gross.bond_square += hn::GetLane(hn::SumOfLanes(d, bond_square));
+  const auto total = [&](int sum) { return hn::GetLane(hn::SumOfLanes(d, acc[sum])); };
+  gross.bond_square += total(kBondSquare);
+  anchor.h10 += kDensity * total(kH10);
+  anchor.h11 += kDensity * total(kH11);
+  anchor.h00 += kDensity * total(kH00);
+  anchor.h01 += kDensity * total(kH01);
+  anchor.hm10 += kDensity * total(kHm10);
+  anchor.h13 += kDensity * total(kH13);
+  anchor.h02 += kDensity * total(kH02);
+  anchor.hm11 += kDensity * total(kHm11);
   return padded;
+}
+
+// d1 of the contracts from i on, at t.
+template <class D, class Real>
+HWY_INLINE hn::Vec<D> Deviate(D d, const NodeColumns<Real>& staged, std::size_t i, hn::Vec<D> t) {
+  const auto load = [&](const AlignedVector<Real>& from) { return hn::LoadU(d, from.data() + i); };
+  if constexpr (sizeof(Real) == 4) {
+    return hn::MulAdd(load(staged.width), hn::Sub(t, load(staged.origin)), load(staged.rest));
+  } else {
+    return hn::MulAdd(load(staged.width), t, load(staged.at_centre));
+  }
 }
 
 template <class D>
@@ -212,91 +306,83 @@ HWY_INLINE double SumLanes(D d, hn::Vec<D> value) {
   return sum;
 }
 
-// The integrals at the anchor; lanes are contracts.
-template <class Real>
-void SumAnchors(const NodeColumns<Real>& staged, std::size_t padded, bool bond, double centre_spot,
-                spectral::AnchorSums& anchor) {
+// Sums of u s phi at the ends of the interval.
+struct EndSums {
+  double low = 0.0, high = 0.0;
+};
+
+// What nothing else is made of: the distributions at the anchor, and what pins the integral from H12 at the ends; lanes
+// are contracts.
+template <bool kBond, bool kEnds, class Real>
+void SumAlone(const NodeColumns<Real>& staged, std::size_t padded, double centre_spot, spectral::AnchorSums& anchor,
+              EndSums& ends) {
   const hn::ScalableTag<Real> d;
   using V = hn::Vec<decltype(d)>;
-  const std::size_t lanes = hn::Lanes(d);
-  enum { kC1, kC2, kH10, kH11, kH00, kH01, kHm10, kH13, kH02, kHm11, kCount };
-  V acc[kCount];
-  for (V& sum : acc) sum = hn::Zero(d);
-  const V one = hn::Set(d, Real(1)), three = hn::Set(d, Real(3)), half = hn::Set(d, Real(0.5));
-  const V spot = hn::Set(d, static_cast<Real>(centre_spot));
-  for (std::size_t i = 0; i < padded; i += lanes) {
-    const V s = hn::LoadU(d, staged.s.data() + i);
-    const V u = hn::LoadU(d, staged.u.data() + i);
+  V c1 = hn::Zero(d), c2 = hn::Zero(d), low = hn::Zero(d), high = hn::Zero(d);
+  const V zero = hn::Zero(d), half = hn::Set(d, Real(0.5)), spot = hn::Set(d, static_cast<Real>(centre_spot));
+  for (std::size_t i = 0; i < padded; i += hn::Lanes(d)) {
+    const V density = hn::LoadU(d, staged.density.data() + i);
     const Several<V, 1> d1 = {{hn::LoadU(d, staged.at_centre.data() + i)}};
+    const V s = hn::LoadU(d, staged.s.data() + i);
     const Several<V, 1> d2 = {{hn::Sub(d1.at[0], s)}};
-    const auto parts = bond ? EvaluateNormal<true, true>(d, Magnitude(d, d1), Magnitude(d, d2))
-                            : EvaluateNormal<true, false>(d, Magnitude(d, d1), Magnitude(d, d1));
-    const V e = parts.e.at[0];
-    const V x = d1.at[0];
-    const V q = hn::Mul(x, x);
-    const V p1 = hn::Mul(hn::Mul(hn::LoadU(d, staged.top.data() + i), e), s);
-    const V p0 = hn::Mul(u, e);
-    const V pm1 = hn::Mul(p0, s);
-    acc[kC1] = hn::MulAdd(u, CentredDistribution(d, x, e, parts.mills1.at[0]), acc[kC1]);
-    acc[kH10] = hn::Add(acc[kH10], p1);
-    const V p1x = hn::Mul(p1, x);
-    acc[kH11] = hn::Add(acc[kH11], p1x);
-    acc[kH00] = hn::Add(acc[kH00], p0);
-    acc[kH01] = hn::MulAdd(p0, x, acc[kH01]);
-    acc[kHm10] = hn::Add(acc[kHm10], pm1);
-    acc[kH13] = hn::MulAdd(p1x, hn::Sub(q, three), acc[kH13]);
-    acc[kH02] = hn::MulAdd(p0, hn::Sub(q, one), acc[kH02]);
-    acc[kHm11] = hn::MulAdd(pm1, x, acc[kHm11]);
-    if (bond) {
+    const auto parts = EvaluateNormal<true, kBond>(d, Magnitude(d, d1), Magnitude(d, d2));
+    const V u = hn::LoadU(d, staged.weight.data() + i);
+    const V centred1 = hn::MulSub(half, u, hn::Mul(density, parts.mills1.at[0]));
+    c1 = hn::Add(c1, hn::IfThenElse(hn::Lt(d1.at[0], zero), hn::Neg(centred1), centred1));
+    if constexpr (kBond) {
       // K e^{-r tau} exp(-d2^2/2) = S e^{-q tau} exp(-d1^2/2).
-      const V tail = hn::Mul(hn::Mul(spot, p0), parts.mills2.at[0]);
-      const V centred = hn::MulSub(half, hn::LoadU(d, staged.bond.data() + i), tail);
-      acc[kC2] = hn::Add(acc[kC2], hn::IfThenElse(hn::Lt(d2.at[0], hn::Zero(d)), hn::Neg(centred), centred));
+      const V tail = hn::Mul(hn::Mul(spot, density), parts.mills2.at[0]);
+      const V centred2 = hn::MulSub(half, hn::LoadU(d, staged.bond.data() + i), tail);
+      c2 = hn::Add(c2, hn::IfThenElse(hn::Lt(d2.at[0], zero), hn::Neg(centred2), centred2));
+    }
+    if constexpr (kEnds) {
+      const auto density_at = [&](Real t) HWY_ATTR {
+        const V x = Deviate(d, staged, i, hn::Set(d, t));
+        const V clamp = hn::Set(d, Constants<Real>::kClamp * Constants<Real>::kClamp);
+        return Density<kNodeExp2<Real>>(d, hn::Min(hn::Mul(x, x), clamp));
+      };
+      const V us = hn::Mul(u, s);
+      low = hn::MulAdd(us, density_at(Real(-1)), low);
+      high = hn::MulAdd(us, density_at(Real(1)), high);
     }
   }
-  anchor.c1 += SumLanes(d, acc[kC1]);
-  anchor.c2 += SumLanes(d, acc[kC2]);
-  anchor.h10 += kDensity * SumLanes(d, acc[kH10]);
-  anchor.h11 += kDensity * SumLanes(d, acc[kH11]);
-  anchor.h00 += kDensity * SumLanes(d, acc[kH00]);
-  anchor.h01 += kDensity * SumLanes(d, acc[kH01]);
-  anchor.hm10 += kDensity * SumLanes(d, acc[kHm10]);
-  anchor.h13 += kDensity * SumLanes(d, acc[kH13]);
-  anchor.h02 += kDensity * SumLanes(d, acc[kH02]);
-  anchor.hm11 += kDensity * SumLanes(d, acc[kHm11]);
+  anchor.c1 += SumLanes(d, c1);
+  anchor.c2 += SumLanes(d, c2);
+  ends.low += kDensity * SumLanes(d, low);
+  ends.high += kDensity * SumLanes(d, high);
 }
 
-// Adds factor times the tops at a vector of nodes to the families.
-template <class D, class V>
+// Makes the families at a vector of nodes factor times the tops, or adds that to them.
+template <bool kAdd, class D, class V>
 HWY_INLINE void FoldTops([[maybe_unused]] D d, const V* tops, std::uint32_t families, const double* factors,
                          std::size_t stride, double* HWY_RESTRICT out) {
   const hn::ScalableTag<double> d64;
+  const auto fold = [&](double factor, hn::Vec<decltype(d64)> top, double* HWY_RESTRICT to) HWY_ATTR {
+    const auto scale = hn::Set(d64, factor);
+    hn::StoreU(kAdd ? hn::MulAdd(scale, top, hn::LoadU(d64, to)) : hn::Mul(scale, top), d64, to);
+  };
   for (std::uint32_t left = families; left != 0; left &= left - 1) {
     const auto f = static_cast<std::size_t>(std::countr_zero(left));
     const V top = tops[spectral::top_of(static_cast<spectral::Family>(f))];
     double* HWY_RESTRICT to = out + f * stride;
-    const auto factor = hn::Set(d64, factors[f]);
     if constexpr (sizeof(hn::TFromD<D>) == 8) {
-      hn::StoreU(hn::MulAdd(factor, top, hn::LoadU(d64, to)), d64, to);
+      fold(factors[f], top, to);
     } else {
 #if HWY_TARGET == HWY_SCALAR
-      *to += factors[f] * static_cast<double>(hn::GetLane(top));
+      fold(factors[f], hn::Set(d64, static_cast<double>(hn::GetLane(top))), to);
 #else
       const hn::Half<D> half;
-      const std::size_t lanes = hn::Lanes(d64);
-      const auto low = hn::PromoteTo(d64, hn::LowerHalf(half, top));
-      const auto high = hn::PromoteTo(d64, hn::UpperHalf(half, top));
-      hn::StoreU(hn::MulAdd(factor, low, hn::LoadU(d64, to)), d64, to);
-      hn::StoreU(hn::MulAdd(factor, high, hn::LoadU(d64, to + lanes)), d64, to + lanes);
+      fold(factors[f], hn::PromoteTo(d64, hn::LowerHalf(half, top)), to);
+      fold(factors[f], hn::PromoteTo(d64, hn::UpperHalf(half, top)), to + hn::Lanes(d64));
 #endif
     }
   }
 }
 
 // The sums at the nodes of a level: lanes are nodes, contracts are broadcast, kInStep of them advance together.
-template <std::uint32_t kTops, class Real>
+template <std::uint32_t kTops, const auto& kExp, class Real>
 void SumTops(const NodeColumns<Real>& staged, std::size_t first, std::size_t last, const Real* HWY_RESTRICT node,
-             std::size_t nodes, std::uint32_t families, const double* factors, std::size_t stride,
+             std::size_t nodes, std::uint32_t families, const double* factors, std::size_t stride, bool adds,
              double* HWY_RESTRICT out) {
   const hn::ScalableTag<Real> d;
   const hn::RebindToSigned<decltype(d)> di;
@@ -304,33 +390,51 @@ void SumTops(const NodeColumns<Real>& staged, std::size_t first, std::size_t las
   constexpr int K = static_cast<int>(kInStep);
   const std::size_t lanes = hn::Lanes(d);
   const Real* HWY_RESTRICT width = staged.width.data();
-  const Real* HWY_RESTRICT at_centre = staged.at_centre.data();
+  [[maybe_unused]] const Real* HWY_RESTRICT at_centre = staged.at_centre.data();
+  [[maybe_unused]] const Real* HWY_RESTRICT origin = staged.origin.data();
+  [[maybe_unused]] const Real* HWY_RESTRICT rest = staged.rest.data();
   const Real* HWY_RESTRICT weight = staged.top.data();
   const Real* HWY_RESTRICT deviation = staged.s.data();
   const V clamp = hn::Set(d, Constants<Real>::kClamp * Constants<Real>::kClamp);
   const V magic = hn::Set(d, Constants<Real>::kMagic);
   const V scale = hn::Set(d, Real(-0.72134752044448170368));  // -log2(e)/2
-  const V one = hn::Set(d, Real(1)), three = hn::Set(d, Real(3)), six = hn::Set(d, Real(6));
-  constexpr std::size_t kExpCount = sizeof(kExp2<Real>) / sizeof(Real);
+  const V three = hn::Set(d, Real(3)), six = hn::Set(d, Real(6));
+  constexpr std::size_t kExpCount = std::size(kExp);
   for (std::size_t k0 = 0; k0 < nodes; k0 += lanes) {
     const V t = hn::LoadU(d, node + k0);
     for (std::size_t begin = first; begin < last; begin += kNodeBlock) {
       const std::size_t end = std::min(begin + kNodeBlock, last);
-      V acc[spectral::kTopCount];
+      V acc[spectral::kTopCount], total[spectral::kTopCount];
       for (V& sum : acc) sum = hn::Zero(d);
+      for (V& sum : total) sum = hn::Zero(d);
       for (std::size_t i = begin; i < end; i += kInStep) {
+        if constexpr (sizeof(Real) == 4) {
+          if (i > begin && (i - begin) % kNodeGroup == 0) {
+            for (int top = 0; top < spectral::kTopCount; ++top) {
+              if (!HasTop(kTops, static_cast<spectral::Top>(top))) continue;
+              total[top] = hn::Add(total[top], acc[top]);
+              acc[top] = hn::Zero(d);
+            }
+          }
+        }
         const auto load = [&](const Real* HWY_RESTRICT from, int k) {
           return hn::Set(d, from[i + static_cast<std::size_t>(k)]);
         };
         V x[K], q[K], shifted[K], f[K], e[K];
-        for (int k = 0; k < K; ++k) x[k] = hn::MulAdd(load(width, k), t, load(at_centre, k));
+        for (int k = 0; k < K; ++k) {
+          if constexpr (sizeof(Real) == 4) {
+            x[k] = hn::MulAdd(load(width, k), hn::Sub(t, load(origin, k)), load(rest, k));
+          } else {
+            x[k] = hn::MulAdd(load(width, k), t, load(at_centre, k));
+          }
+        }
         for (int k = 0; k < K; ++k) q[k] = hn::Min(hn::Mul(x[k], x[k]), clamp);
         for (int k = 0; k < K; ++k) shifted[k] = hn::MulAdd(q[k], scale, magic);
         for (int k = 0; k < K; ++k) f[k] = hn::MulSub(q[k], scale, hn::Sub(shifted[k], magic));
-        for (int k = 0; k < K; ++k) e[k] = hn::Set(d, kExp2<Real>[0]);
+        for (int k = 0; k < K; ++k) e[k] = hn::Set(d, kExp[0]);
 #pragma GCC unroll 16
         for (std::size_t c = 1; c < kExpCount; ++c) {
-          const V next = hn::Set(d, kExp2<Real>[c]);
+          const V next = hn::Set(d, kExp[c]);
           for (int k = 0; k < K; ++k) e[k] = hn::MulAdd(e[k], f[k], next);
         }
         for (int k = 0; k < K; ++k) {
@@ -340,7 +444,7 @@ void SumTops(const NodeColumns<Real>& staged, std::size_t first, std::size_t las
         for (int k = 0; k < K; ++k) {
           using enum spectral::Top;
           if constexpr (HasTop(kTops, kH21)) acc[kH21] = hn::MulAdd(e[k], x[k], acc[kH21]);
-          const V second = hn::Mul(e[k], hn::Sub(q[k], one));
+          const V second = hn::MulSub(e[k], q[k], e[k]);
           if constexpr (HasTop(kTops, kH22)) acc[kH22] = hn::Add(acc[kH22], second);
           if constexpr (HasTop(kTops, kH12)) acc[kH12] = hn::MulAdd(second, load(deviation, k), acc[kH12]);
           if constexpr (HasTop(kTops, kH24)) {
@@ -349,18 +453,29 @@ void SumTops(const NodeColumns<Real>& staged, std::size_t first, std::size_t las
           }
         }
       }
-      FoldTops(d, acc, families, factors, stride, out + k0);
+      for (int top = 0; top < spectral::kTopCount; ++top) acc[top] = hn::Add(acc[top], total[top]);
+      if (adds || begin > first) {
+        FoldTops<true>(d, acc, families, factors, stride, out + k0);
+      } else {
+        FoldTops<false>(d, acc, families, factors, stride, out + k0);
+      }
     }
   }
 }
 
 // Chooses the loop of the tops that a job needs.
 template <class Real>
-void SumLevel(std::uint32_t tops, const NodeColumns<Real>& staged, std::size_t first, std::size_t last,
+void SumLevel(std::uint32_t tops, bool exact, const NodeColumns<Real>& staged, std::size_t first, std::size_t last,
               const Real* node, std::size_t nodes, std::uint32_t families, const double* factors, std::size_t stride,
-              double* out) {
+              bool adds, double* out) {
   const auto run = [&]<std::uint32_t kTops>() {
-    SumTops<kTops>(staged, first, last, node, nodes, families, factors, stride, out);
+    if constexpr (sizeof(Real) == 8) {
+      if (exact) {
+        SumTops<kTops, kExp2<Real>>(staged, first, last, node, nodes, families, factors, stride, adds, out);
+        return;
+      }
+    }
+    SumTops<kTops, kNodeExp2<Real>>(staged, first, last, node, nodes, families, factors, stride, adds, out);
   };
   using enum spectral::Top;
   constexpr std::uint32_t k21 = 1U << kH21, k2112 = k21 | 1U << kH12, k3 = k2112 | 1U << kH22, k4 = k3 | 1U << kH24;
@@ -375,28 +490,43 @@ void SumLevel(std::uint32_t tops, const NodeColumns<Real>& staged, std::size_t f
   }
 }
 
-// kProductRows rows of out (+)= a b over kVectors vectors of columns.
-template <std::size_t kVectors, bool kAdd, class D, class Real>
+// kRows rows of out (+)= a b over kVectors vectors of columns.
+template <std::size_t kRows, std::size_t kVectors, bool kAdd, class D, class Real>
 HWY_INLINE void ProductBlock(D d, const Real* HWY_RESTRICT a, std::size_t a_stride, const Real* HWY_RESTRICT b,
                              std::size_t b_stride, std::size_t inner, Real* HWY_RESTRICT out, std::size_t out_stride) {
   using V = hn::Vec<D>;
   const std::size_t lanes = hn::Lanes(d);
-  V acc[kProductRows][kVectors];
-  for (std::size_t r = 0; r < kProductRows; ++r) {
+  V acc[kRows][kVectors];
+  for (std::size_t r = 0; r < kRows; ++r) {
     for (std::size_t v = 0; v < kVectors; ++v)
       acc[r][v] = kAdd ? hn::LoadU(d, out + r * out_stride + v * lanes) : hn::Zero(d);
   }
-  for (std::size_t k = 0; k < inner; ++k) {
+  // The highest degrees first, small as they are: rounding is of the size that a sum has reached.
+  for (std::size_t k = inner; k-- > 0;) {
     V column[kVectors];
     for (std::size_t v = 0; v < kVectors; ++v) column[v] = hn::LoadU(d, b + k * b_stride + v * lanes);
-    for (std::size_t r = 0; r < kProductRows; ++r) {
+    for (std::size_t r = 0; r < kRows; ++r) {
       const V left = hn::Set(d, a[r * a_stride + k]);
       for (std::size_t v = 0; v < kVectors; ++v) acc[r][v] = hn::MulAdd(left, column[v], acc[r][v]);
     }
   }
-  for (std::size_t r = 0; r < kProductRows; ++r) {
+  for (std::size_t r = 0; r < kRows; ++r) {
     for (std::size_t v = 0; v < kVectors; ++v) hn::StoreU(acc[r][v], d, out + r * out_stride + v * lanes);
   }
+}
+
+// Rows of a strip of kVectors vectors: of narrow strips more at a time, as many sums as keep the multipliers busy.
+template <std::size_t kVectors, bool kAdd, class D, class Real>
+HWY_INLINE void MultiplyStrip(D d, const Real* a, std::size_t a_stride, const Real* b, std::size_t b_stride,
+                              std::size_t rows, std::size_t inner, Real* out, std::size_t out_stride) {
+  constexpr std::size_t kMost = kVectors == 1 ? 3 * kProductRows : kVectors == 2 ? 2 * kProductRows : kProductRows;
+  const auto block = [&]<std::size_t kRows>(std::size_t r) {
+    ProductBlock<kRows, kVectors, kAdd>(d, a + r * a_stride, a_stride, b, b_stride, inner, out + r * out_stride,
+                                        out_stride);
+  };
+  std::size_t r = 0;
+  for (; r + kMost <= rows; r += kMost) block.template operator()<kMost>(r);
+  for (; r < rows; r += kProductRows) block.template operator()<kProductRows>(r);
 }
 
 // out (rows, columns) (+)= a (rows, inner) b (inner, columns); rows in whole blocks, columns in whole vectors.
@@ -408,39 +538,37 @@ void Multiply(const Real* a, std::size_t a_stride, const Real* b, std::size_t b_
   const std::size_t vectors = columns / lanes;
   for (std::size_t v = 0; v < vectors;) {
     // As even as they go: 13 vectors are 4 + 3 + 3 + 3.
-    const std::size_t blocks = (vectors - v + kProductVectors - 1) / kProductVectors;
-    const std::size_t now = (vectors - v + blocks - 1) / blocks;
-    for (std::size_t r = 0; r < rows; r += kProductRows) {
-      const Real* left = a + r * a_stride;
-      const Real* right = b + v * lanes;
-      Real* to = out + r * out_stride + v * lanes;
-      if (now == 4) {
-        ProductBlock<4, kAdd>(d, left, a_stride, right, b_stride, inner, to, out_stride);
-      } else if (now == 3) {
-        ProductBlock<3, kAdd>(d, left, a_stride, right, b_stride, inner, to, out_stride);
-      } else if (now == 2) {
-        ProductBlock<2, kAdd>(d, left, a_stride, right, b_stride, inner, to, out_stride);
-      } else {
-        ProductBlock<1, kAdd>(d, left, a_stride, right, b_stride, inner, to, out_stride);
-      }
+    const std::size_t strips = (vectors - v + kProductVectors - 1) / kProductVectors;
+    const std::size_t now = (vectors - v + strips - 1) / strips;
+    const auto strip = [&]<std::size_t kVectors>() {
+      MultiplyStrip<kVectors, kAdd>(d, a, a_stride, b + v * lanes, b_stride, rows, inner, out + v * lanes, out_stride);
+    };
+    if (now == 4) {
+      strip.template operator()<4>();
+    } else if (now == 3) {
+      strip.template operator()<3>();
+    } else if (now == 2) {
+      strip.template operator()<2>();
+    } else {
+      strip.template operator()<1>();
     }
     v += now;
   }
 }
 
 // From the sums at nodes to coefficients of the families, depth 0 of the series, up to `count` of them.
-template <class Real>
 void Analyse(std::uint32_t families, const SpectralTables& tables, std::uint32_t levels, std::size_t most,
-             std::size_t count, ProductScratch<Real>& product, SpectralScratch& scratch) {
+             std::size_t count, SpectralScratch& scratch) {
   constexpr std::size_t kOdd = kMostRows * kHalfNodes;
-  const std::size_t lanes = hn::Lanes(hn::CappedTag<Real, kRowPad>());
+  const hn::CappedTag<double, kRowPad> d;
+  const std::size_t lanes = hn::Lanes(d);
   const auto rows = static_cast<std::size_t>(std::popcount(families));
   const std::size_t padded = (rows + kProductRows - 1) / kProductRows * kProductRows;
-  for (std::size_t r = 0; r < 2 * kMostRows; ++r) {
-    if (r % kMostRows < padded)
-      std::fill_n(product.parity.data() + r * kHalfNodes, (most / 2 + kRowPad - 1) / kRowPad * kRowPad, Real(0));
-  }
-  for (std::size_t l = 0; l < tables.level.size(); ++l) {
+  double* HWY_RESTRICT folded = scratch.analysis.folded.data();
+  double* HWY_RESTRICT parity = scratch.analysis.parity.data();
+  // The highest level writes all coefficients, the others add to theirs.
+  bool adds = false;
+  for (std::size_t l = tables.level.size(); l-- > 0;) {
     if ((levels >> l & 1U) == 0) continue;
     const NodeLevel& level = tables.level[l];
     const std::size_t n = level.level.nodes;
@@ -448,36 +576,30 @@ void Analyse(std::uint32_t families, const SpectralTables& tables, std::uint32_t
     for (std::uint32_t left = families; left != 0; left &= left - 1, ++row) {
       const auto f = static_cast<std::size_t>(std::countr_zero(left));
       const double* HWY_RESTRICT v = scratch.at_nodes.data() + f * tables.nodes + level.at;
-      Real* HWY_RESTRICT sum = product.folded.data() + row * kHalfNodes;
-      Real* HWY_RESTRICT difference = sum + kOdd;
-      for (std::size_t k = 0; k < n / 2; ++k) {
-        sum[k] = static_cast<Real>(v[k] + v[n - 1 - k]);
-        difference[k] = static_cast<Real>(v[k] - v[n - 1 - k]);
+      for (std::size_t k = 0; k < n / 2; k += lanes) {
+        const auto up = hn::LoadU(d, v + k);
+        const auto down = hn::Reverse(d, hn::LoadU(d, v + (n - lanes - k)));
+        hn::StoreU(hn::Add(up, down), d, folded + row * kHalfNodes + k);
+        hn::StoreU(hn::Sub(up, down), d, folded + kOdd + row * kHalfNodes + k);
       }
     }
-    const Real* even;
-    const Real* odd;
-    if constexpr (sizeof(Real) == 4) {
-      even = level.even32.data(), odd = level.odd32.data();
-    } else {
-      even = level.even64.data(), odd = level.odd64.data();
-    }
     const std::size_t columns = (n / 2 + lanes - 1) / lanes * lanes;
-    Multiply<true>(product.folded.data(), kHalfNodes, even, level.padded, padded, n / 2, columns, product.parity.data(),
-                   kHalfNodes);
-    Multiply<true>(product.folded.data() + kOdd, kHalfNodes, odd, level.padded, padded, n / 2, columns,
-                   product.parity.data() + kOdd, kHalfNodes);
+    const auto multiply = [&](const double* from, const AlignedVector<double>& by, double* to) {
+      (adds ? Multiply<true, double> : Multiply<false, double>)(from, kHalfNodes, by.data(), level.padded, padded,
+                                                                n / 2, columns, to, kHalfNodes);
+    };
+    multiply(folded, level.even, parity);
+    multiply(folded + kOdd, level.odd, parity + kOdd);
+    adds = true;
   }
   std::size_t row = 0;
   for (std::uint32_t left = families; left != 0; left &= left - 1, ++row) {
     double* HWY_RESTRICT to = scratch.series.data() + static_cast<std::size_t>(std::countr_zero(left)) * 4 * kSeries;
-    const Real* HWY_RESTRICT even = product.parity.data() + row * kHalfNodes;
-    const Real* HWY_RESTRICT odd = even + kOdd;
-    for (std::size_t m = 0; m < most / 2; ++m) {
-      to[m] = static_cast<double>(even[m]);
-      to[kParity + m] = static_cast<double>(odd[m]);
+    const double* HWY_RESTRICT from = parity + row * kHalfNodes;
+    for (const std::size_t half : {std::size_t{0}, kParity}) {
+      std::copy_n(from + (half == 0 ? 0 : kOdd), most / 2, to + half);
+      std::fill(to + half + most / 2, to + half + count / 2 + 8, 0.0);
     }
-    for (std::size_t m = most / 2; m < count / 2 + 8; ++m) to[m] = to[kParity + m] = 0.0;
   }
 }
 
@@ -516,6 +638,14 @@ void Grow(const double* HWY_RESTRICT f, std::size_t count, const std::vector<dou
           double* HWY_RESTRICT out) {
   for (std::size_t m = 0; m < count / 2 + 8; ++m) out[m] = out[kParity + m] = 0.0;
   const auto half = [](auto* of, std::size_t degree) { return of + (degree % 2 == 0 ? 0 : kParity); };
+  const hn::ScalableTag<double> d;
+  // In whole vectors: what comes behind is zero, or put right at the end.
+  const auto add = [&](double factor, const double* HWY_RESTRICT from, std::size_t n,
+                       double* HWY_RESTRICT to) HWY_ATTR {
+    for (std::size_t i = 0; i < n; i += hn::Lanes(d)) {
+      hn::StoreU(hn::MulAdd(hn::Set(d, factor), hn::LoadU(d, from + i), hn::LoadU(d, to + i)), d, to + i);
+    }
+  };
   for (std::size_t m = 0; m < growth.size(); ++m) {
     const double factor = 0.5 * growth[m];
     // k of one parity at a time: those of the results follow.
@@ -523,22 +653,43 @@ void Grow(const double* HWY_RESTRICT f, std::size_t count, const std::vector<dou
       const double* HWY_RESTRICT from = half(f, parity);
       double* HWY_RESTRICT to = half(out, parity + m);
       const std::size_t up = (parity + m) / 2;  // place of degree parity + m
-      for (std::size_t i = 0; i + up < count / 2; ++i) to[i + up] += factor * from[i];
+      add(factor, from, count / 2 - std::min(up, count / 2), to + up);
       // Degree k - m of those k >= m, m - k of the others.
       const std::size_t first = m > parity ? (m - parity + 1) / 2 : 0;
       const std::size_t down = (parity + 2 * first - m) / 2;
-      for (std::size_t i = first; i < count / 2; ++i) to[i - first + down] += factor * from[i];
+      if (first < count / 2) add(factor, from + first, count / 2 - first, to + down);
       for (std::size_t i = 0; i < std::min(first, count / 2); ++i) {
         const std::size_t degree = m - parity - 2 * i;
         if (degree / 2 < count / 2) to[degree / 2] += factor * from[i];
       }
     }
   }
+  for (double* part : {out, out + kParity}) std::fill_n(part + count / 2, 8, 0.0);
+}
+
+// Whether the sums at the ends are taken: where single precision leaves an error in an integral that the next one would
+// carry across the interval, and that is made large by 1/(2 tau).
+bool PinsEnds(const SpectralJob& shared) {
+  return !shared.accuracy.fp64_nodes && shared.plan.depth[spectral::kF12Decay] == 2;
+}
+
+// Adds a t + b t^2 to a series that is exact in the middle, so that it has the given values at the ends as well.
+void PinAtEnds(double* series, std::size_t count, const EndSums& at) {
+  double even = 0.0, odd = 0.0;
+  for (std::size_t m = 0; m < count / 2; ++m) {
+    even += series[m];
+    odd += series[kParity + m];
+  }
+  const double linear = 0.5 * (at.high - at.low) - odd;
+  const double square = 0.5 * (at.high + at.low) - even;
+  series[kParity] += linear;
+  series[0] += 0.5 * square;
+  series[1] += 0.5 * square;
 }
 
 // From coefficients of families to those of functions, see spectral::CombinePlan.
-void CombineSeries(const SpectralJob& shared, const spectral::Anchors& anchors, std::size_t count,
-                   SpectralScratch& scratch) {
+void CombineSeries(const SpectralJob& shared, const spectral::Anchors& anchors, const EndSums& pinned,
+                   std::size_t count, SpectralScratch& scratch) {
   const spectral::CombinePlan& plan = shared.plan;
   const double half_width = shared.interval.half_width;
   const auto series = [&](std::size_t family, std::size_t depth) {
@@ -550,6 +701,7 @@ void CombineSeries(const SpectralJob& shared, const spectral::Anchors& anchors, 
       Integrate(series(f, k), count, rises ? half_width : -half_width, anchors.of[f][k], series(f, k + 1));
     }
   }
+  if (PinsEnds(shared)) PinAtEnds(series(spectral::kF12Decay, 2), count, pinned);
   const hn::ScalableTag<double> d;
   const std::size_t lanes = hn::Lanes(d);
   double* out = scratch.functions.data();
@@ -576,8 +728,8 @@ void CombineSeries(const SpectralJob& shared, const spectral::Anchors& anchors, 
 
 // From coefficients of functions to the even and odd parts of their values at the upper half of the spots.
 template <class Real>
-void Expand(const SpectralTables& tables, const std::vector<Real>& even, const std::vector<Real>& odd,
-            std::size_t functions, std::size_t count, ProductScratch<Real>& product, const SpectralScratch& scratch) {
+void Expand(const SpectralTables& tables, const AlignedVector<Real>& even, const AlignedVector<Real>& odd,
+            std::size_t functions, std::size_t count, ExpansionScratch<Real>& product, const SpectralScratch& scratch) {
   constexpr std::size_t kOdd = kMostRows * kHalfCoefficients;
   const std::size_t inner = count / 2;
   const std::size_t padded = (functions + kProductRows - 1) / kProductRows * kProductRows;
@@ -594,21 +746,6 @@ void Expand(const SpectralTables& tables, const std::vector<Real>& even, const s
                   product.half.data(), tables.half);
   Multiply<false>(product.split.data() + kOdd, kHalfCoefficients, odd.data(), tables.half, padded, inner, tables.half,
                   product.half.data() + kMostRows * tables.half, tables.half);
-}
-
-template <class Real>
-HWY_INLINE hn::Vec<hn::ScalableTag<double>> LoadAs(const Real* from) {
-  const hn::ScalableTag<double> d64;
-  if constexpr (sizeof(Real) == 8) {
-    return hn::LoadU(d64, from);
-  } else {
-#if HWY_TARGET == HWY_SCALAR
-    return hn::Set(d64, static_cast<double>(*from));
-#else
-    const hn::Rebind<float, decltype(d64)> d32;
-    return hn::PromoteTo(d64, hn::LoadU(d32, from));
-#endif
-  }
 }
 
 // Writes one half of the spots of a Greek, or adds to it, and takes the largest magnitude: `place` gives the first spot
@@ -645,7 +782,7 @@ HWY_INLINE hn::Vec<hn::ScalableTag<double>> WriteHalf(std::size_t begin, std::si
 
 // From the parts of the functions to the row's exposures, and the largest magnitudes of them.
 template <bool kAdd, class Real>
-void WriteRow(const SpectralJob& shared, const ProductScratch<Real>& product, double* out, std::size_t out_stride,
+void WriteRow(const SpectralJob& shared, const ExpansionScratch<Real>& product, double* out, std::size_t out_stride,
               double* largest) {
   const SpectralTables& tables = *shared.tables;
   const std::size_t spots = tables.expansion.spots;
@@ -707,14 +844,15 @@ void FindLargest(std::size_t greeks, std::size_t spots, const double* out, std::
 }
 
 // Copies the contracts of one expiry that `takes` takes, in ascending strike, and adds what they amount to.
+inline constexpr std::size_t kDirectBins = 8;
 struct Collected {
   std::size_t count = 0;
   double signed_weight = 0.0, signed_weight_strike = 0.0;
 };
 template <class Takes>
 Collected CollectDirect(const SpectralPosition::Contracts& from, std::size_t first, std::size_t last,
-                        const RowExpiry& expiry, const Takes& takes, SpectralPosition::Contracts& to,
-                        GrossSums& gross) {
+                        const RowExpiry& expiry, const Takes& takes, const spectral::Interval& interval, bool narrow,
+                        SpectralPosition::Contracts& to, GrossSums& gross) {
   const hn::ScalableTag<double> d;
   using V = hn::Vec<decltype(d)>;
   const std::size_t lanes = hn::Lanes(d);
@@ -738,6 +876,8 @@ Collected CollectDirect(const SpectralPosition::Contracts& from, std::size_t fir
   V signed_weight = hn::Zero(d);
   V signed_weight_strike = hn::Zero(d);
   V bond_square = hn::Zero(d);
+  // A narrow contract is felt about its strike alone, at spots of its bin or one beside it.
+  double local[4][kDirectBins + 2] = {};
   for (std::size_t i = 0; i < collected.count; i += lanes) {
     const auto alive = hn::FirstN(d, collected.count - i);
     const V sigma =
@@ -755,48 +895,114 @@ Collected CollectDirect(const SpectralPosition::Contracts& from, std::size_t fir
     const V ua = hn::Mul(u, a);
     const V powers[4] = {hn::Mul(ua, a), ua, u, hn::Mul(u, s)};
     sums.add(powers);
+    if (!narrow) continue;
+    HWY_ALIGN double power[4][HWY_MAX_BYTES / sizeof(double)];
+    for (std::size_t k = 0; k < 4; ++k) hn::Store(powers[k], d, power[k]);
+    for (std::size_t lane = 0; lane < std::min(lanes, collected.count - i); ++lane) {
+      const double x = -to.log_moneyness[i + lane] - (expiry.rate - expiry.dividend_yield) * expiry.tau;
+      const double place = (x - interval.centre) / interval.half_width * 0.5 + 0.5;
+      const auto bin = static_cast<std::size_t>(std::clamp(place * kDirectBins, 0.0, kDirectBins - 1.0));
+      for (std::size_t k = 0; k < 4; ++k) local[k][bin + 1] += power[k][lane] * power[k][lane];
+    }
   }
+  const spectral::PowerSums squares = gross.square;
   sums.carry(d, gross);
+  if (narrow) {
+    for (std::size_t k = 0; k < 4; ++k) {
+      double most = 0.0;
+      for (std::size_t b = 1; b <= kDirectBins; ++b)
+        most = std::max(most, local[k][b - 1] + local[k][b] + local[k][b + 1]);
+      gross.square[k] = squares[k] + most;
+    }
+  }
   gross.bond_square += hn::GetLane(hn::SumOfLanes(d, bond_square));
   collected.signed_weight = hn::GetLane(hn::SumOfLanes(d, signed_weight));
   collected.signed_weight_strike = hn::GetLane(hn::SumOfLanes(d, signed_weight_strike));
   return collected;
 }
 
+// Sums over the expiries of a row: at [depth][family], for spectral::Magnitudes.
+struct RowMagnitudes {
+  static constexpr std::size_t kPadded = kPaddedFamilies;
+  HWY_ALIGN double sum[4][kPadded] = {};
+  HWY_ALIGN double square[4][kPadded] = {};
+  double c2 = 0.0, c2_square = 0.0;
+
+  spectral::Magnitudes sums() const { return take(sum, c2); }
+  spectral::Magnitudes squares() const { return take(square, c2_square); }
+
+ private:
+  static spectral::Magnitudes take(const double (&from)[4][kPadded], double c2) {
+    spectral::Magnitudes magnitudes;
+    for (std::size_t f = 0; f < spectral::kFamilyCount; ++f) {
+      for (std::size_t k = 0; k < 4; ++k) magnitudes.of[f][k] = from[k][f];
+    }
+    magnitudes.c2 = c2;
+    return magnitudes;
+  }
+};
+
 // `rounding` is that of a term, `half_width` of the interval over which integrals carry errors, 0 where none are taken.
-void AddMagnitudes(std::uint32_t families, const double* factor, double rate, double rounding, double half_width,
-                   double highest_spot, const GrossSums& gross, spectral::Magnitudes& sums,
-                   spectral::Magnitudes& squares) {
+// Where ends are pinned the carried error of H12 is nowhere above a quarter.
+void AddMagnitudes(const double* factor, double rate, double rounding, double half_width, bool pinned,
+                   double highest_spot, const GrossSums& gross, RowMagnitudes& row) {
   // The error of a top is one of the highest degrees, or independent from node to node: its integral is as good as the
   // terms themselves, but that has an error of its own at the anchor, which the next one carries to the ends.
   const double reach[4] = {0.0, 0.0, half_width, half_width * half_width};
+  const double less_reach = pinned ? 0.25 : 1.0;
   const double rounding2 = rounding * rounding;
-  for (std::uint32_t left = families; left != 0; left &= left - 1) {
-    const auto f = static_cast<std::size_t>(std::countr_zero(left));
-    const std::size_t highest = spectral::top_of(static_cast<spectral::Family>(f)) == spectral::kH12 ? 1 : 0;
-    const double size = std::abs(factor[f]);
-    const double size2 = size * size * rounding2;
-    for (std::size_t k = 0; k + highest < 4; ++k) {
-      sums.of[f][k] += size * (gross.sum[k + highest] + reach[k] * gross.sum[highest + 1]);
-      squares.of[f][k] += size2 * (gross.square[k + highest] + reach[k] * reach[k] * gross.square[highest + 1]);
+  const hn::CappedTag<double, 8> d;
+  const std::size_t lanes = hn::Lanes(d);
+  // 1 where the top is H12, one power of a less than the others.
+  HWY_ALIGN static constexpr auto kLess = [] {
+    std::array<double, RowMagnitudes::kPadded> less = {};
+    for (std::size_t f = 0; f < spectral::kFamilyCount; ++f) {
+      less[f] = spectral::top_of(static_cast<spectral::Family>(f)) == spectral::kH12 ? 1.0 : 0.0;
+    }
+    return less;
+  }();
+  for (std::size_t f = 0; f < RowMagnitudes::kPadded; f += lanes) {
+    const auto less = hn::Eq(hn::LoadU(d, kLess.data() + f), hn::Set(d, 1.0));
+    const auto size = hn::Abs(hn::LoadU(d, factor + f));
+    const auto size2 = hn::Mul(hn::Mul(size, size), hn::Set(d, rounding2));
+    for (std::size_t k = 0; k < 4; ++k) {
+      const auto choose = [&](const spectral::PowerSums& of, double carried, double less_carried) HWY_ATTR {
+        return hn::IfThenElse(less, hn::Set(d, k < 3 ? of[k + 1] + less_carried * of[2] : 0.0),
+                              hn::Set(d, of[k] + carried * of[1]));
+      };
+      hn::StoreU(hn::MulAdd(size, choose(gross.sum, reach[k], less_reach * reach[k]), hn::LoadU(d, row.sum[k] + f)), d,
+                 row.sum[k] + f);
+      hn::StoreU(
+          hn::MulAdd(size2, choose(gross.square, reach[k] * reach[k], less_reach * less_reach * reach[k] * reach[k]),
+                     hn::LoadU(d, row.square[k] + f)),
+          d, row.square[k] + f);
     }
   }
-  sums.c2 += std::abs(rate) * highest_spot * gross.sum[2];
-  squares.c2 += rate * rate * rounding2 * (highest_spot * highest_spot * gross.square[2] + gross.bond_square);
+  row.c2 += std::abs(rate) * highest_spot * gross.sum[2];
+  row.c2_square += rate * rate * rounding2 * (highest_spot * highest_spot * gross.square[2] + gross.bond_square);
 }
 
 // Sums one expiry at the nodes and adds it to the row: the contracts [begin, end) of it in ascending volatility.
 template <class Real>
 std::int64_t AddExpiry(const SpectralJob& shared, const SpectralPosition& position, std::size_t begin, std::size_t end,
                        const RowExpiry& expiry, const double* factors, NodeColumns<Real>& staged,
-                       SpectralScratch& scratch, std::uint32_t& levels, spectral::AnchorSums& anchor,
+                       SpectralScratch& scratch, std::uint32_t& levels, spectral::AnchorSums& anchor, EndSums& ends,
                        GrossSums& gross) {
   const SpectralTables& tables = *shared.tables;
   const std::uint32_t families = shared.plan.families;
   const std::uint32_t tops = spectral::needed_tops(families);
-  const bool bond = shared.plan.greeks.contains(Greek::kTheta);
-  const std::size_t padded = StageNodes(position.by_sigma, begin, end, expiry, shared.interval, bond, staged, gross);
-  SumAnchors(staged, padded, bond, shared.centre_spot, anchor);
+  const auto stage = [&]<bool kBond, bool kEnds>() {
+    const auto run =
+        shared.exact_exp ? StageNodes<kBond, kExp2<double>, Real> : StageNodes<kBond, kNodeExp2<double>, Real>;
+    const std::size_t padded = run(position.by_sigma, begin, end, expiry, shared.interval, staged, gross, anchor);
+    SumAlone<kBond, kEnds>(staged, padded, shared.centre_spot, anchor, ends);
+  };
+  const bool pins = PinsEnds(shared);
+  if (shared.plan.greeks.contains(Greek::kTheta)) {
+    pins ? stage.template operator()<true, true>() : stage.template operator()<true, false>();
+  } else {
+    pins ? stage.template operator()<false, true>() : stage.template operator()<false, false>();
+  }
   const double* sigma = position.by_sigma.sigma.data() + begin;
   const std::size_t n = end - begin;
   std::int64_t at_nodes = 0;
@@ -818,21 +1024,41 @@ std::int64_t AddExpiry(const SpectralJob& shared, const SpectralPosition& positi
     }
     const std::size_t nodes = tables.level[l].level.nodes;
     double* out = scratch.at_nodes.data() + tables.level[l].at;
-    if ((levels >> l & 1U) == 0) {
-      levels |= 1U << l;
-      for (std::size_t f = 0; f < spectral::kFamilyCount; ++f) std::fill_n(out + f * tables.nodes, nodes, 0.0);
-    }
+    const bool adds = (levels >> l & 1U) != 0;
+    levels |= 1U << l;
     const Real* node;
     if constexpr (sizeof(Real) == 4) {
       node = tables.level[l].node32.data();
     } else {
       node = tables.level[l].node64.data();
     }
-    SumLevel(tops, staged, lower, upper, node, nodes, families, factors, tables.nodes, out);
+    SumLevel(tops, shared.exact_exp, staged, lower, upper, node, nodes, families, factors, tables.nodes, adds, out);
     at_nodes += static_cast<std::int64_t>((upper - lower) * nodes);
     upper = lower;
   }
   return at_nodes;
+}
+
+// Adds the deltas of the contracts [first, last), in ascending strike and just settled: steps at their strikes.
+void AddSettled(const SpectralPosition::Contracts& contracts, std::size_t first, std::size_t last, double basis,
+                const double* HWY_RESTRICT spot, std::size_t spots, std::vector<double>& steps,
+                double* HWY_RESTRICT out) {
+  steps.assign(spots + 1, 0.0);
+  std::size_t below = 0, at = 0;  // spots below the strike, and below or at it
+  for (std::size_t i = first; i < last; ++i) {
+    const double strike = contracts.strike[i];
+    while (below < spots && spot[below] < strike) ++below;
+    at = std::max(at, below);
+    while (at < spots && spot[at] == strike) ++at;
+    const auto delta = [&](double where) { return formulas::settled_delta(contracts.right[i], where, strike); };
+    const double weight = contracts.weight[i] * basis;
+    const double low = delta(0.5 * strike), middle = delta(strike), high = delta(2.0 * strike);
+    steps[0] += weight * low;
+    steps[below] += weight * (middle - low);
+    steps[at] += weight * (high - middle);
+  }
+  double sum = 0.0;
+  for (std::size_t j = 0; j < spots; ++j) out[j] += sum += steps[j];
 }
 
 void EvaluateRow(const SpectralJob& shared, const SpectralPosition& position, std::size_t row, SpectralScratch* of,
@@ -843,7 +1069,8 @@ void EvaluateRow(const SpectralJob& shared, const SpectralPosition& position, st
   const SpectralTables& tables = *shared.tables;
   const GreekSet greeks = shared.plan.greeks;
   const std::int64_t time = grid.time[row / grid.iv_shift.size()];
-  spectral::Magnitudes sums, squares;
+  RowMagnitudes magnitudes;
+  EndSums pinned;
   spectral::Anchors anchors;
   std::uint32_t levels = 0;
   scratch.at_nodes.resize(spectral::kFamilyCount * tables.nodes);
@@ -861,27 +1088,20 @@ void EvaluateRow(const SpectralJob& shared, const SpectralPosition& position, st
     if (book.settlement[e] == time) {
       if (!greeks.contains(Greek::kDelta)) continue;
       begin_row();
-      const SpectralPosition::Contracts& contracts = position.by_strike;
-      for (std::size_t i = first; i < last; ++i) {
-        const double weight = contracts.weight[i] * shared.basis;
-        for (std::size_t j = 0; j < grid.spots; ++j) {
-          out[j] += weight * formulas::settled_delta(contracts.right[i], shared.spot[kRowPad + j], contracts.strike[i]);
-        }
-      }
+      AddSettled(position.by_strike, first, last, shared.basis, shared.spot.data() + kRowPad, grid.spots, scratch.steps,
+                 out);
       continue;
     }
-    const double tau0 = static_cast<double>(book.settlement[e] - grid.quote_time) / kSecondsPerYear;
-    const double scale =
-        grid.iv_shift_term == IvShiftTerm::kFlat ? 1.0 : formulas::sqrt_time_scale(tau0, grid.iv_shift_term_cap);
-    const double tau = static_cast<double>(book.settlement[e] - time) / kSecondsPerYear;
-    const RowExpiry expiry = {tau,
+    const TimedExpiry& timed = shared.timed[row / grid.iv_shift.size() * book.expiries() + e];
+    const RowExpiry expiry = {timed.tau,
                               book.rate[e],
                               book.dividend_yield[e],
-                              grid.iv_shift[row % grid.iv_shift.size()] * scale,
+                              grid.iv_shift[row % grid.iv_shift.size()] * shared.shift_scale[e],
                               grid.iv_floor,
-                              std::sqrt(tau),
-                              std::exp(-book.dividend_yield[e] * tau),
-                              std::exp(-book.rate[e] * tau)};
+                              timed.root,
+                              timed.discount_q,
+                              timed.discount_r,
+                              timed.factor.data()};
     // The volatility before shift and floor from which sigma' is at least a given one. Contracts below the first cut
     // are too short-dated for the most nodes, those from the second on too wide; both are evaluated directly.
     const auto cut = [&](double volatility) {
@@ -897,34 +1117,37 @@ void EvaluateRow(const SpectralJob& shared, const SpectralPosition& position, st
     const std::size_t begin = sigma[first] >= lower_cut ? first : find(lower_cut);
     const std::size_t end = sigma[last - 1] < upper_cut ? last : find(upper_cut);
     GrossSums at_nodes, directly;
-    auto factors = spectral::family_factors(tau, expiry.rate, expiry.dividend_yield);
-    auto densities = factors;
-    for (double& factor : densities) factor *= kDensity;
+    std::array<double, spectral::kFamilyCount> factors, densities;
+    std::copy_n(expiry.factor, spectral::kFamilyCount, factors.begin());
+    std::transform(factors.begin(), factors.end(), densities.begin(), [](double factor) { return kDensity * factor; });
     if (begin < end) {
       spectral::AnchorSums anchor;
+      EndSums ends;
       if (shared.accuracy.fp64_nodes) {
         counts->at_nodes += AddExpiry(shared, position, begin, end, expiry, densities.data(), scratch.staged64, scratch,
-                                      levels, anchor, at_nodes);
+                                      levels, anchor, ends, at_nodes);
       } else {
         counts->at_nodes += AddExpiry(shared, position, begin, end, expiry, densities.data(), scratch.staged32, scratch,
-                                      levels, anchor, at_nodes);
+                                      levels, anchor, ends, at_nodes);
       }
       anchor.c1 += 0.5 * expiry.discount_q * (position.signed_weight[end] - position.signed_weight[begin]);
       anchor.c2 +=
           0.5 * expiry.discount_r * (position.signed_weight_strike[end] - position.signed_weight_strike[begin]);
       anchors.add(factors, expiry.rate, anchor);
+      pinned.low += factors[spectral::kF12Decay] * ends.low;
+      pinned.high += factors[spectral::kF12Decay] * ends.high;
     }
     const auto evaluate_directly = [&](const auto& takes, double window) {
       begin_row();
-      const Collected collected =
-          CollectDirect(position.by_strike, first, last, expiry, takes, scratch.direct, directly);
+      const Collected collected = CollectDirect(position.by_strike, first, last, expiry, takes, shared.interval,
+                                                window > 0.0, scratch.direct, directly);
       counts->direct += static_cast<std::int64_t>(collected.count);
       const SpectralPosition::Contracts& direct = scratch.direct;
       const ExpiryContracts contracts = {direct.log_moneyness.data(), direct.moneyness.data(),
                                          direct.strike.data(),        direct.sigma.data(),
                                          direct.weight.data(),        collected.count,
                                          collected.signed_weight,     collected.signed_weight_strike};
-      const ScenarioRow scenario = {tau,
+      const ScenarioRow scenario = {expiry.tau,
                                     expiry.rate,
                                     expiry.dividend_yield,
                                     expiry.shift,
@@ -946,11 +1169,12 @@ void EvaluateRow(const SpectralJob& shared, const SpectralPosition& position, st
     if (begin > first) evaluate_directly([&](V value) { return hn::Lt(value, hn::Set(d, lower_cut)); }, shared.window);
     if (last > end) evaluate_directly([&](V value) { return hn::Ge(value, hn::Set(d, upper_cut)); }, 0.0);
     const double highest = shared.spot[kRowPad + grid.spots - 1];
-    AddMagnitudes(shared.plan.families, factors.data(), expiry.rate, kRoundingAtNodes, shared.interval.half_width,
-                  highest, at_nodes, sums, squares);
+    if (begin < end) {
+      AddMagnitudes(expiry.factor, expiry.rate, kRoundingAtNodes, shared.interval.half_width, PinsEnds(shared), highest,
+                    at_nodes, magnitudes);
+    }
     if (begin > first || last > end) {
-      AddMagnitudes(shared.plan.families, factors.data(), expiry.rate, kRoundingAtSpots, 0.0, highest, directly, sums,
-                    squares);
+      AddMagnitudes(expiry.factor, expiry.rate, kRoundingAtSpots, 0.0, false, highest, directly, magnitudes);
     }
   }
 
@@ -959,12 +1183,8 @@ void EvaluateRow(const SpectralJob& shared, const SpectralPosition& position, st
     const std::size_t most = tables.level[static_cast<std::size_t>(std::bit_width(levels)) - 1].level.nodes;
     count = most + spectral::kMoreCoefficients;
     const std::size_t functions = shared.plan.function.size();
-    if (shared.accuracy.fp64_products) {
-      Analyse(shared.plan.families, tables, levels, most, count, scratch.product64, scratch);
-    } else {
-      Analyse(shared.plan.families, tables, levels, most, count, scratch.product32, scratch);
-    }
-    CombineSeries(shared, anchors, count, scratch);
+    Analyse(shared.plan.families, tables, levels, most, count, scratch);
+    CombineSeries(shared, anchors, pinned, count, scratch);
     const auto expand = [&](const auto& even, const auto& odd, auto& product) {
       Expand(tables, even, odd, functions, count, product, scratch);
       if (begun) {
@@ -973,10 +1193,10 @@ void EvaluateRow(const SpectralJob& shared, const SpectralPosition& position, st
         WriteRow<false>(shared, product, out, out_stride, outcome.largest);
       }
     };
-    if (shared.accuracy.fp64_products) {
-      expand(tables.even64, tables.odd64, scratch.product64);
+    if (shared.accuracy.fp64_expansion) {
+      expand(tables.even64, tables.odd64, scratch.expansion64);
     } else {
-      expand(tables.even32, tables.odd32, scratch.product32);
+      expand(tables.even32, tables.odd32, scratch.expansion32);
     }
   } else {
     begin_row();
@@ -984,14 +1204,19 @@ void EvaluateRow(const SpectralJob& shared, const SpectralPosition& position, st
   }
 
   const double node_unit = kDeviations * (shared.accuracy.fp64_nodes ? 0x1p-53 : 0x1p-24);
-  const double product_unit = kDeviations * (shared.accuracy.fp64_products ? 0x1p-53 : 0x1p-24);
-  spectral::error_scales(shared.plan, sums, shared.top_error, 1, outcome.bound);
-  spectral::error_scales(shared.plan, squares, {node_unit, node_unit, node_unit, 1.25 * node_unit}, 2,
+  const double product_unit = kDeviations * (shared.accuracy.fp64_expansion ? 0x1p-53 : 0x1p-24);
+  spectral::error_scales(shared.plan, magnitudes.sums(), shared.top_error, 1, outcome.bound);
+  spectral::error_scales(shared.plan, magnitudes.squares(), {node_unit, node_unit, node_unit, 3.2 * node_unit}, 2,
                          outcome.rounding);
+  const hn::ScalableTag<double> d64;
   for (std::size_t f = 0; f < shared.plan.function.size() && levels != 0; ++f) {
     const double* c = scratch.functions.data() + f * kSeries;
-    double square = 0.0;
-    for (std::size_t m = 0; m < count / 2; ++m) square += c[m] * c[m] + c[kParity + m] * c[kParity + m];
+    auto squares = hn::Zero(d64);
+    for (std::size_t m = 0; m < count / 2; m += hn::Lanes(d64)) {
+      const auto even = hn::LoadU(d64, c + m), odd = hn::LoadU(d64, c + kParity + m);
+      squares = hn::MulAdd(even, even, hn::MulAdd(odd, odd, squares));
+    }
+    const double square = hn::GetLane(hn::SumOfLanes(d64, squares));
     const auto& function = shared.plan.function[f];
     outcome.rounding[function.greek] += product_unit * std::sqrt(square) * function.scale;
   }
@@ -1017,8 +1242,8 @@ SpectralTables make_spectral_tables(std::size_t spots, bool fp64_nodes) {
   SpectralTables tables;
   for (std::size_t n = 16; n <= spectral::kMostNodes; n += n < 64 && fp64_nodes ? 8 : 16) {
     NodeLevel level;
-    level.level = spectral::make_level(n);
-    level.node64 = level.level.node;
+    level.level = spectral::make_level(n, !fp64_nodes);
+    level.node64.assign(level.level.node.begin(), level.level.node.end());
     level.node32.assign(level.node64.begin(), level.node64.end());
     level.padded = (n / 2 + kRowPad - 1) / kRowPad * kRowPad;
     const auto pad = [&](const std::vector<double>& from, auto& to) {
@@ -1027,10 +1252,8 @@ SpectralTables make_spectral_tables(std::size_t spots, bool fp64_nodes) {
         to[k / (n / 2) * level.padded + k % (n / 2)] = static_cast<std::remove_cvref_t<decltype(to[0])>>(from[k]);
       }
     };
-    pad(level.level.even, level.even32);
-    pad(level.level.odd, level.odd32);
-    pad(level.level.even, level.even64);
-    pad(level.level.odd, level.odd64);
+    pad(level.level.even, level.even);
+    pad(level.level.odd, level.odd);
     level.at = tables.nodes;
     tables.nodes += n;
     tables.level.push_back(std::move(level));
@@ -1124,8 +1347,31 @@ SpectralJob prepare_job(const ExposureJob& job, GreekSet greeks, const SpectralT
   shared.growth_coefficients = spectral::growth_coefficients(shared.interval.half_width);
   shared.widest = widths.widest;
   shared.top_error = widths.top_error;
+  // The shorter polynomial's error is no rounding: it adds up over contracts as that of the nodes does.
+  shared.exact_exp = accuracy.fp64_nodes && accuracy.error < 4.0 * kNodeExp2Error;
+  if (accuracy.fp64_nodes && !shared.exact_exp) {
+    for (double& error : shared.top_error) error += 1.2 * kNodeExp2Error;
+  }
   // d^4 phi(d) is what the highest of the moments leaves out.
   shared.window = std::sqrt(-2.0 * std::log(accuracy.error)) + 1.0;
+  for (std::size_t e = 0; e < job.book.expiries(); ++e) {
+    const double tau0 = static_cast<double>(job.book.settlement[e] - job.grid.quote_time) / kSecondsPerYear;
+    shared.shift_scale.push_back(job.grid.iv_shift_term == IvShiftTerm::kFlat
+                                     ? 1.0
+                                     : formulas::sqrt_time_scale(tau0, job.grid.iv_shift_term_cap));
+  }
+  for (const std::int64_t time : job.grid.time) {
+    for (std::size_t e = 0; e < job.book.expiries(); ++e) {
+      TimedExpiry& timed = shared.timed.emplace_back();
+      if (job.book.settlement[e] <= time) continue;
+      timed.tau = static_cast<double>(job.book.settlement[e] - time) / kSecondsPerYear;
+      timed.root = std::sqrt(timed.tau);
+      timed.discount_q = std::exp(-job.book.dividend_yield[e] * timed.tau);
+      timed.discount_r = std::exp(-job.book.rate[e] * timed.tau);
+      const auto factor = spectral::family_factors(timed.tau, job.book.rate[e], job.book.dividend_yield[e]);
+      std::copy(factor.begin(), factor.end(), timed.factor.begin());
+    }
+  }
   const std::size_t padded = (job.grid.spots + kRowPad - 1) / kRowPad * kRowPad;
   shared.spot.assign(padded + 2 * kRowPad, 1.0);
   shared.per_spot.assign(padded + 2 * kRowPad, 1.0);

@@ -10,6 +10,7 @@
 #include <memory>
 #include <vector>
 
+#include "cpu/aligned.hpp"
 #include "greekgrid/kernels/backend.hpp"
 #include "spectral/plan.hpp"
 
@@ -18,12 +19,11 @@ namespace greekgrid::cpu {
 /// A level in the precision of the nodes.
 struct NodeLevel {
   spectral::Level level;
-  std::vector<float> node32;         ///< (n)
-  std::vector<double> node64;        ///< (n)
-  std::vector<float> even32, odd32;  ///< (n/2, n/2 padded) see spectral::Level
-  std::vector<double> even64, odd64;
-  std::size_t padded = 0;  ///< n/2 in whole vectors
-  std::size_t at = 0;      ///< of its first node in the sums of a row
+  AlignedVector<float> node32;      ///< (n)
+  AlignedVector<double> node64;     ///< (n)
+  AlignedVector<double> even, odd;  ///< (n/2, n/2 padded) see spectral::Level
+  std::size_t padded = 0;           ///< n/2 in whole vectors
+  std::size_t at = 0;               ///< of its first node in the sums of a row
 };
 
 /// What all rows with so many spots share.
@@ -31,9 +31,9 @@ struct SpectralTables {
   std::vector<NodeLevel> level;  ///< ascending node counts
   std::size_t nodes = 0;         ///< of all levels together
   spectral::Expansion expansion;
-  std::size_t half = 0;              ///< spots of a half, padded
-  std::vector<float> even32, odd32;  ///< (kCoefficients / 2, half) padded
-  std::vector<double> even64, odd64;
+  std::size_t half = 0;                ///< spots of a half, padded
+  AlignedVector<float> even32, odd32;  ///< (kCoefficients / 2, half) padded
+  AlignedVector<double> even64, odd64;
 };
 SpectralTables make_spectral_tables(std::size_t spots, bool fp64_nodes);
 
@@ -61,7 +61,7 @@ SpectralPosition prepare_position(const BookView& book, std::size_t position);
 struct SpectralAccuracy {
   double error = 1e-9;
   bool fp64_nodes = true;
-  bool fp64_products = true;
+  bool fp64_expansion = true;
 };
 
 /// The widths that node counts take at an error, for a set of Greeks.
@@ -70,6 +70,14 @@ struct NodeWidths {
   std::array<double, spectral::kTopCount> top_error = {};  ///< of each top relative to a contract's magnitude
 };
 NodeWidths make_node_widths(const SpectralTables& tables, GreekSet greeks, double error);
+
+/// An expiry at an instant, all 0 where it is over.
+inline constexpr std::size_t kPaddedFamilies = 16;
+static_assert(kPaddedFamilies >= spectral::kFamilyCount);
+struct TimedExpiry {
+  double tau = 0.0, root = 0.0, discount_q = 0.0, discount_r = 0.0;  ///< years, its root, e^{-q tau}, e^{-r tau}
+  std::array<double, kPaddedFamilies> factor = {};                   ///< of the families
+};
 
 /// What the rows of a job share in one attempt.
 struct SpectralJob {
@@ -82,7 +90,10 @@ struct SpectralJob {
   std::vector<double> growth_coefficients;  ///< of e^{L t}
   std::vector<double> widest;               ///< see NodeWidths
   std::array<double, spectral::kTopCount> top_error = {};
+  bool exact_exp = false;              ///< exp(-d^2/2) at nodes to the last place
   double window = 0.0;                 ///< |d| beyond which direct evaluation takes a contract for settled
+  std::vector<TimedExpiry> timed;      ///< (times, E)
+  std::vector<double> shift_scale;     ///< (E) what an IV shift is multiplied with
   std::vector<double> growth;          ///< (J padded) S_j / S0
   std::vector<double> spot, per_spot;  ///< S_j e^b and its inverse from [kRowPad] on, room on both sides
 };

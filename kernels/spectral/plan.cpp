@@ -117,7 +117,38 @@ double widest(std::size_t nodes, double error, int order) {
   return low;
 }
 
-Level make_level(std::size_t nodes) {
+// Newton's iteration for the inverse of 2 T_degree(node) from one that is off by the rounding of nodes: its error is
+// squared each time. `inverse` (node, degree) is the transpose of what a matrix of values is multiplied with.
+static void refine(const std::vector<double>& node, std::size_t parity, std::vector<double>& inverse) {
+  const std::size_t half = node.size() / 2;
+  std::vector<double> value(half * half), residual(half * half), refined(half * half);
+  for (std::size_t k = 0; k < half; ++k) {
+    for (std::size_t m = 0; m < half; ++m) {
+      value[k * half + m] = 2.0 * std::cos(static_cast<double>(2 * m + parity) * std::acos(node[k]));
+    }
+  }
+  for (int step = 0; step < 2; ++step) {
+    // residual (k, l) = sum over degrees of value (k, m) inverse (l, m).
+    for (std::size_t k = 0; k < half; ++k) {
+      for (std::size_t l = 0; l < half; ++l) {
+        double sum = 0.0;
+        for (std::size_t m = 0; m < half; ++m) sum += value[k * half + m] * inverse[l * half + m];
+        residual[k * half + l] = (k == l ? 2.0 : 0.0) - sum;
+      }
+    }
+    std::fill(refined.begin(), refined.end(), 0.0);
+    for (std::size_t k = 0; k < half; ++k) {
+      for (std::size_t l = 0; l < half; ++l) {
+        for (std::size_t m = 0; m < half; ++m) {
+          refined[l * half + m] += inverse[k * half + m] * residual[k * half + l];
+        }
+      }
+    }
+    inverse = refined;
+  }
+}
+
+Level make_level(std::size_t nodes, bool single) {
   Level level;
   level.nodes = nodes;
   const std::size_t half = nodes / 2;
@@ -136,6 +167,11 @@ Level make_level(std::size_t nodes) {
       level.even[k * half + m] = coefficient(2 * m);
       level.odd[k * half + m] = coefficient(2 * m + 1);
     }
+  }
+  if (single) {
+    for (double& node : level.node) node = static_cast<float>(node);
+    refine(level.node, 0, level.even);
+    refine(level.node, 1, level.odd);
   }
   return level;
 }

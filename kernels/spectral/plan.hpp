@@ -118,7 +118,8 @@ struct Level {
   /// (n/2, n/2): from v_k + v_{n-1-k} to the coefficients of even degree, and from v_k - v_{n-1-k} to those of odd one.
   std::vector<double> even, odd;
 };
-Level make_level(std::size_t nodes);
+/// `single`: nodes rounded to single precision, and products that go from these very nodes.
+Level make_level(std::size_t nodes, bool single = false);
 
 /// T_k at the spots of a uniform grid over [-1, 1], t = m/(half spacings) for the upper half of the spots, by parity.
 struct Expansion {
