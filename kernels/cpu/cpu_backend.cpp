@@ -193,8 +193,8 @@ class CpuBackend final : public Backend {
     });
   }
 
-  // Jobs of so few evaluations cost less by brute force than what the spectral evaluator does once a row.
-  static constexpr std::size_t kFewEvaluations = 12800;  // a row
+  // Jobs of so few evaluations a row cost less by brute force than what the spectral evaluator does once a row.
+  std::size_t few_evaluations() const { return brute_precision_ == Precision::kFp32 ? 72000 : 24000; }
 
   bool takes_spectral(const ExposureJob& job) const {
     if (options_.evaluator == Evaluator::kBrute || job.grid.effective_rule() != IvRule::kStickyStrike) return false;
@@ -202,7 +202,7 @@ class CpuBackend final : public Backend {
     const bool applies = job.grid.spots >= 3 && job.grid.log_spot_step > 0.0 &&
                          spectral::interval_of(job.grid).half_width <= kWidestInterval;
     return applies &&
-           (options_.evaluator == Evaluator::kSpectral || job.book.contracts() * job.grid.spots >= kFewEvaluations);
+           (options_.evaluator == Evaluator::kSpectral || job.book.contracts() * job.grid.spots >= few_evaluations());
   }
 
   // A job on its way through the spectral evaluator.

@@ -306,19 +306,21 @@ HWY_INLINE double SumLanes(D d, hn::Vec<D> value) {
   return sum;
 }
 
-// Sums of u s phi at the ends of the interval.
+// The second integrals of the tops but H21 at the ends of the interval.
 struct EndSums {
-  double low = 0.0, high = 0.0;
+  std::array<double, spectral::kTopCount> low = {}, high = {};
 };
 
-// What nothing else is made of: the distributions at the anchor, and what pins the integral from H12 at the ends; lanes
-// are contracts.
+// What nothing else is made of: the distributions at the anchor, and what pins integrals at the ends; lanes are
+// contracts.
 template <bool kBond, bool kEnds, class Real>
 void SumAlone(const NodeColumns<Real>& staged, std::size_t padded, double centre_spot, spectral::AnchorSums& anchor,
               EndSums& ends) {
   const hn::ScalableTag<Real> d;
   using V = hn::Vec<decltype(d)>;
-  V c1 = hn::Zero(d), c2 = hn::Zero(d), low = hn::Zero(d), high = hn::Zero(d);
+  V c1 = hn::Zero(d), c2 = hn::Zero(d);
+  V end[2][spectral::kTopCount];
+  for (auto& sums : end) std::fill(std::begin(sums), std::end(sums), hn::Zero(d));
   const V zero = hn::Zero(d), half = hn::Set(d, Real(0.5)), spot = hn::Set(d, static_cast<Real>(centre_spot));
   for (std::size_t i = 0; i < padded; i += hn::Lanes(d)) {
     const V density = hn::LoadU(d, staged.density.data() + i);
@@ -336,20 +338,26 @@ void SumAlone(const NodeColumns<Real>& staged, std::size_t padded, double centre
       c2 = hn::Add(c2, hn::IfThenElse(hn::Lt(d2.at[0], zero), hn::Neg(centred2), centred2));
     }
     if constexpr (kEnds) {
-      const auto density_at = [&](Real t) HWY_ATTR {
-        const V x = Deviate(d, staged, i, hn::Set(d, t));
-        const V clamp = hn::Set(d, Constants<Real>::kClamp * Constants<Real>::kClamp);
-        return Density<kNodeExp2<Real>>(d, hn::Min(hn::Mul(x, x), clamp));
-      };
-      const V us = hn::Mul(u, s);
-      low = hn::MulAdd(us, density_at(Real(-1)), low);
-      high = hn::MulAdd(us, density_at(Real(1)), high);
+      const V clamp = hn::Set(d, Constants<Real>::kClamp * Constants<Real>::kClamp);
+      for (int side = 0; side < 2; ++side) {
+        using enum spectral::Top;
+        const V x = Deviate(d, staged, i, hn::Set(d, side == 0 ? Real(-1) : Real(1)));
+        const V q = hn::Min(hn::Mul(x, x), clamp);
+        const V ue = hn::Mul(u, Density<kNodeExp2<Real>>(d, q));
+        end[side][kH12] = hn::MulAdd(ue, s, end[side][kH12]);
+        end[side][kH22] = hn::Add(end[side][kH22], ue);
+        end[side][kH24] = hn::Add(end[side][kH24], hn::MulSub(ue, q, ue));
+      }
     }
   }
   anchor.c1 += SumLanes(d, c1);
   anchor.c2 += SumLanes(d, c2);
-  ends.low += kDensity * SumLanes(d, low);
-  ends.high += kDensity * SumLanes(d, high);
+  if constexpr (kEnds) {
+    for (const auto top : {spectral::kH12, spectral::kH22, spectral::kH24}) {
+      ends.low[top] += kDensity * SumLanes(d, end[0][top]);
+      ends.high[top] += kDensity * SumLanes(d, end[1][top]);
+    }
+  }
 }
 
 // Makes the families at a vector of nodes factor times the tops, or adds that to them.
@@ -667,28 +675,34 @@ void Grow(const double* HWY_RESTRICT f, std::size_t count, const std::vector<dou
   for (double* part : {out, out + kParity}) std::fill_n(part + count / 2, 8, 0.0);
 }
 
-// Whether the sums at the ends are taken: where single precision leaves an error in an integral that the next one would
-// carry across the interval, and that is made large by 1/(2 tau).
-bool PinsEnds(const SpectralJob& shared) {
-  return !shared.accuracy.fp64_nodes && shared.plan.depth[spectral::kF12Decay] == 2;
-}
-
 // Adds a t + b t^2 to a series that is exact in the middle, so that it has the given values at the ends as well.
-void PinAtEnds(double* series, std::size_t count, const EndSums& at) {
+void PinAtEnds(double* series, std::size_t count, double low, double high) {
   double even = 0.0, odd = 0.0;
   for (std::size_t m = 0; m < count / 2; ++m) {
     even += series[m];
     odd += series[kParity + m];
   }
-  const double linear = 0.5 * (at.high - at.low) - odd;
-  const double square = 0.5 * (at.high + at.low) - even;
+  const double linear = 0.5 * (high - low) - odd;
+  const double square = 0.5 * (high + low) - even;
   series[kParity] += linear;
   series[0] += 0.5 * square;
   series[1] += 0.5 * square;
 }
 
+// Values of the families' second integrals at the ends.
+struct PinnedEnds {
+  std::array<double, spectral::kFamilyCount> low = {}, high = {};
+  void add(const std::array<double, spectral::kFamilyCount>& factor, const EndSums& ends) {
+    for (std::size_t f = 0; f < spectral::kFamilyCount; ++f) {
+      const spectral::Top top = spectral::top_of(static_cast<spectral::Family>(f));
+      low[f] += factor[f] * ends.low[top];
+      high[f] += factor[f] * ends.high[top];
+    }
+  }
+};
+
 // From coefficients of families to those of functions, see spectral::CombinePlan.
-void CombineSeries(const SpectralJob& shared, const spectral::Anchors& anchors, const EndSums& pinned,
+void CombineSeries(const SpectralJob& shared, const spectral::Anchors& anchors, const PinnedEnds& pinned,
                    std::size_t count, SpectralScratch& scratch) {
   const spectral::CombinePlan& plan = shared.plan;
   const double half_width = shared.interval.half_width;
@@ -699,9 +713,12 @@ void CombineSeries(const SpectralJob& shared, const spectral::Anchors& anchors, 
     for (std::size_t k = 0; k < plan.depth[f]; ++k) {
       const bool rises = spectral::top_of(static_cast<spectral::Family>(f)) == spectral::kH21 && k == 1;
       Integrate(series(f, k), count, rises ? half_width : -half_width, anchors.of[f][k], series(f, k + 1));
+      const bool pins = k == 1 && shared.pins_ends;
+      if (pins && spectral::top_of(static_cast<spectral::Family>(f)) != spectral::kH21) {
+        PinAtEnds(series(f, 2), count, pinned.low[f], pinned.high[f]);
+      }
     }
   }
-  if (PinsEnds(shared)) PinAtEnds(series(spectral::kF12Decay, 2), count, pinned);
   const hn::ScalableTag<double> d;
   const std::size_t lanes = hn::Lanes(d);
   double* out = scratch.functions.data();
@@ -943,39 +960,42 @@ struct RowMagnitudes {
 };
 
 // `rounding` is that of a term, `half_width` of the interval over which integrals carry errors, 0 where none are taken.
-// Where ends are pinned the carried error of H12 is nowhere above a quarter.
+// Where ends are pinned what is carried is nowhere above a quarter.
 void AddMagnitudes(const double* factor, double rate, double rounding, double half_width, bool pinned,
                    double highest_spot, const GrossSums& gross, RowMagnitudes& row) {
   // The error of a top is one of the highest degrees, or independent from node to node: its integral is as good as the
-  // terms themselves, but that has an error of its own at the anchor, which the next one carries to the ends.
+  // terms themselves, but that has an error of its own, which the next one carries to the ends.
   const double reach[4] = {0.0, 0.0, half_width, half_width * half_width};
-  const double less_reach = pinned ? 0.25 : 1.0;
   const double rounding2 = rounding * rounding;
   const hn::CappedTag<double, 8> d;
   const std::size_t lanes = hn::Lanes(d);
-  // 1 where the top is H12, one power of a less than the others.
-  HWY_ALIGN static constexpr auto kLess = [] {
-    std::array<double, RowMagnitudes::kPadded> less = {};
+  // 1 where the top is H12, one power of a less than the others; the share that is carried where ends are pinned.
+  struct Constants {
+    double less[kPaddedFamilies] = {}, carried[kPaddedFamilies] = {};
+  };
+  HWY_ALIGN static constexpr Constants kConstants = [] {
+    Constants constants;
     for (std::size_t f = 0; f < spectral::kFamilyCount; ++f) {
-      less[f] = spectral::top_of(static_cast<spectral::Family>(f)) == spectral::kH12 ? 1.0 : 0.0;
+      const spectral::Top top = spectral::top_of(static_cast<spectral::Family>(f));
+      constants.less[f] = top == spectral::kH12 ? 1.0 : 0.0;
+      constants.carried[f] = top == spectral::kH21 ? 1.0 : 0.25;
     }
-    return less;
+    return constants;
   }();
-  for (std::size_t f = 0; f < RowMagnitudes::kPadded; f += lanes) {
-    const auto less = hn::Eq(hn::LoadU(d, kLess.data() + f), hn::Set(d, 1.0));
+  for (std::size_t f = 0; f < kPaddedFamilies; f += lanes) {
+    const auto less = hn::Eq(hn::LoadU(d, kConstants.less + f), hn::Set(d, 1.0));
+    const auto share = pinned ? hn::LoadU(d, kConstants.carried + f) : hn::Set(d, 1.0);
     const auto size = hn::Abs(hn::LoadU(d, factor + f));
     const auto size2 = hn::Mul(hn::Mul(size, size), hn::Set(d, rounding2));
     for (std::size_t k = 0; k < 4; ++k) {
-      const auto choose = [&](const spectral::PowerSums& of, double carried, double less_carried) HWY_ATTR {
-        return hn::IfThenElse(less, hn::Set(d, k < 3 ? of[k + 1] + less_carried * of[2] : 0.0),
-                              hn::Set(d, of[k] + carried * of[1]));
+      const auto carry = hn::Mul(share, hn::Set(d, reach[k]));
+      const auto of = [&](const spectral::PowerSums& sums, hn::Vec<decltype(d)> carried) HWY_ATTR {
+        const auto own = hn::IfThenElse(less, hn::Set(d, k < 3 ? sums[k + 1] : 0.0), hn::Set(d, sums[k]));
+        return hn::MulAdd(carried, hn::IfThenElse(less, hn::Set(d, k < 3 ? sums[2] : 0.0), hn::Set(d, sums[1])), own);
       };
-      hn::StoreU(hn::MulAdd(size, choose(gross.sum, reach[k], less_reach * reach[k]), hn::LoadU(d, row.sum[k] + f)), d,
-                 row.sum[k] + f);
-      hn::StoreU(
-          hn::MulAdd(size2, choose(gross.square, reach[k] * reach[k], less_reach * less_reach * reach[k] * reach[k]),
-                     hn::LoadU(d, row.square[k] + f)),
-          d, row.square[k] + f);
+      hn::StoreU(hn::MulAdd(size, of(gross.sum, carry), hn::LoadU(d, row.sum[k] + f)), d, row.sum[k] + f);
+      hn::StoreU(hn::MulAdd(size2, of(gross.square, hn::Mul(carry, carry)), hn::LoadU(d, row.square[k] + f)), d,
+                 row.square[k] + f);
     }
   }
   row.c2 += std::abs(rate) * highest_spot * gross.sum[2];
@@ -997,7 +1017,7 @@ std::int64_t AddExpiry(const SpectralJob& shared, const SpectralPosition& positi
     const std::size_t padded = run(position.by_sigma, begin, end, expiry, shared.interval, staged, gross, anchor);
     SumAlone<kBond, kEnds>(staged, padded, shared.centre_spot, anchor, ends);
   };
-  const bool pins = PinsEnds(shared);
+  const bool pins = shared.pins_ends;
   if (shared.plan.greeks.contains(Greek::kTheta)) {
     pins ? stage.template operator()<true, true>() : stage.template operator()<true, false>();
   } else {
@@ -1070,7 +1090,7 @@ void EvaluateRow(const SpectralJob& shared, const SpectralPosition& position, st
   const GreekSet greeks = shared.plan.greeks;
   const std::int64_t time = grid.time[row / grid.iv_shift.size()];
   RowMagnitudes magnitudes;
-  EndSums pinned;
+  PinnedEnds pinned;
   spectral::Anchors anchors;
   std::uint32_t levels = 0;
   scratch.at_nodes.resize(spectral::kFamilyCount * tables.nodes);
@@ -1134,8 +1154,7 @@ void EvaluateRow(const SpectralJob& shared, const SpectralPosition& position, st
       anchor.c2 +=
           0.5 * expiry.discount_r * (position.signed_weight_strike[end] - position.signed_weight_strike[begin]);
       anchors.add(factors, expiry.rate, anchor);
-      pinned.low += factors[spectral::kF12Decay] * ends.low;
-      pinned.high += factors[spectral::kF12Decay] * ends.high;
+      if (shared.pins_ends) pinned.add(factors, ends);
     }
     const auto evaluate_directly = [&](const auto& takes, double window) {
       begin_row();
@@ -1170,7 +1189,7 @@ void EvaluateRow(const SpectralJob& shared, const SpectralPosition& position, st
     if (last > end) evaluate_directly([&](V value) { return hn::Ge(value, hn::Set(d, upper_cut)); }, 0.0);
     const double highest = shared.spot[kRowPad + grid.spots - 1];
     if (begin < end) {
-      AddMagnitudes(expiry.factor, expiry.rate, kRoundingAtNodes, shared.interval.half_width, PinsEnds(shared), highest,
+      AddMagnitudes(expiry.factor, expiry.rate, kRoundingAtNodes, shared.interval.half_width, shared.pins_ends, highest,
                     at_nodes, magnitudes);
     }
     if (begin > first || last > end) {
@@ -1335,6 +1354,16 @@ SpectralPosition prepare_position(const BookView& book, std::size_t position) {
   return p;
 }
 
+// Whether sums at the ends are taken: where single precision leaves an error in an integral that the next one would
+// carry across the interval.
+static bool pins_ends(const SpectralJob& shared) {
+  if (shared.accuracy.fp64_nodes) return false;
+  for (std::size_t f = 0; f < spectral::kFamilyCount; ++f) {
+    if (shared.plan.depth[f] >= 2 && spectral::top_of(static_cast<spectral::Family>(f)) != spectral::kH21) return true;
+  }
+  return false;
+}
+
 SpectralJob prepare_job(const ExposureJob& job, GreekSet greeks, const SpectralTables& tables,
                         const SpectralAccuracy& accuracy, const NodeWidths& widths) {
   SpectralJob shared;
@@ -1382,6 +1411,7 @@ SpectralJob prepare_job(const ExposureJob& job, GreekSet greeks, const SpectralT
   }
   shared.plan = spectral::make_combine_plan(greeks, shared.basis, shared.spot[kRowPad],
                                             shared.spot[kRowPad + job.grid.spots - 1]);
+  shared.pins_ends = pins_ends(shared);
   return shared;
 }
 

@@ -90,6 +90,7 @@ struct SpectralJob {
   std::vector<double> growth_coefficients;  ///< of e^{L t}
   std::vector<double> widest;               ///< see NodeWidths
   std::array<double, spectral::kTopCount> top_error = {};
+  bool pins_ends = false;              ///< second integrals are made to have their values at the ends
   bool exact_exp = false;              ///< exp(-d^2/2) at nodes to the last place
   double window = 0.0;                 ///< |d| beyond which direct evaluation takes a contract for settled
   std::vector<TimedExpiry> timed;      ///< (times, E)

@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
+#include <iostream>
+#include <string_view>
 
 #include "greekgrid/host/attribution.hpp"
 #include "greekgrid/host/folklore.hpp"
@@ -81,6 +85,73 @@ TEST_P(RealChain, CpuEquivalentToReference) {
         EXPECT_LE(worst.relative_to_maximum, tolerance)
             << name(kAllGreeks[g]) << " cell " << worst.cell << ", rule " << name(rule.rule);
       }
+    }
+  }
+}
+
+// The evaluators of a night against brute force in fp64 (itself within 1e-11 of the reference above), at every spot of
+// the default grid: the chain, with hours to live at many of the instants; its twelve contracts of most weight; and
+// neighbouring strikes held long and short against each other. Each surface is within the tolerance of its maximum and
+// within the bound that is reported.
+TEST_P(RealChain, SpectralWithinTheTolerance) {
+  const auto path = test::data_dir() / GetParam();
+  GREEKGRID_REQUIRE_FILE(path);
+  MarketConfig market;
+  market.rate = 0.05;
+  market.dividend_yield = 0.015;
+  const LoadedBook loaded = load(path, market, kNaive);
+  ScenarioConfig scenarios;
+  scenarios.iv_shifts = {-0.1, 0.02};
+  const auto times = make_times(scenarios, Calendar(), loaded.snapshot.quote_time);
+  const GridView grid = make_grid(scenarios, {IvRuleName::kStickyStrike, 1.0}, times, loaded.scale);
+
+  std::vector<double> few(loaded.weights.size(), 0.0), cancelling = few;
+  std::vector<double> sizes;
+  for (const double weight : loaded.weights) sizes.push_back(std::abs(weight));
+  std::nth_element(sizes.begin(), sizes.begin() + 11, sizes.end(), std::greater<>());
+  for (std::size_t i = 0; i < few.size(); ++i) {
+    if (std::abs(loaded.weights[i]) >= sizes[11]) few[i] = loaded.weights[i];
+    if (i + 2 < few.size()) {
+      cancelling[i] += loaded.weights[i];
+      cancelling[i + 2] -= loaded.weights[i];
+    }
+  }
+  std::size_t short_dated = 0;
+  for (const std::int64_t time : times) {
+    for (const std::int64_t settlement : loaded.view.settlement) {
+      short_dated += settlement > time && settlement - time < 86400 ? 1 : 0;
+    }
+  }
+  // The others were quoted at a weekend.
+  const bool daily = std::string_view(GetParam()).find("spx") != std::string_view::npos;
+  EXPECT_GE(short_dated, daily ? 1U : 0U);
+
+  for (const auto& [which, weights] : {std::pair{"all", &loaded.weights}, {"few", &few}, {"cancelling", &cancelling}}) {
+    BookView book = loaded.view;
+    book.weight = *weights;
+    const auto evaluate = [&](Backend& backend, EvaluationReport* report) {
+      std::vector<double> out(kGreekCount * grid.scenarios());
+      const ExposureJob job = {book, grid, 1, out, report};
+      backend.evaluate(GreekSet::all(), {&job, 1});
+      return out;
+    };
+    const auto expected = evaluate(*make_cpu_backend(Precision::kFp64), nullptr);
+    for (const auto& [precision, tolerance] :
+         {std::pair{Precision::kFp32, 5e-6}, {Precision::kFp32, 1e-6}, {Precision::kFp64, 2e-8}}) {
+      EvaluationReport report;
+      const auto actual = evaluate(*make_cpu_backend(precision, {Evaluator::kSpectral, tolerance}), &report);
+      EXPECT_TRUE(report.spectral) << which << " " << tolerance;
+      EXPECT_LE(report.bound, tolerance) << which;
+      double most = 0.0;
+      for (std::size_t g = 0; g < kGreekCount; ++g) {
+        const auto worst = test::compare_surface(std::span(actual).subspan(g * grid.scenarios(), grid.scenarios()),
+                                                 std::span(expected).subspan(g * grid.scenarios(), grid.scenarios()));
+        EXPECT_LE(worst.relative_to_maximum, report.bound + 2e-11)
+            << which << " " << name(kAllGreeks[g]) << " cell " << worst.cell << " at " << tolerance;
+        most = std::max(most, worst.relative_to_maximum);
+      }
+      std::cout << which << ", tolerance " << tolerance << ": bound " << report.bound << ", worst cell " << most << ", "
+                << (report.fp64_nodes ? "fp64" : "fp32") << ", attempts " << report.attempts << '\n';
     }
   }
 }
