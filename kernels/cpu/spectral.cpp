@@ -37,6 +37,8 @@ inline constexpr double kDensity = 0.39894228040143267794;
 // s = sigma sqrt(tau) above which a contract is evaluated directly: what the anchors take from exp(-d1^2/2) may
 // underflow there where d2 matters.
 inline constexpr double kWidest = 5.0;
+// |d| from which a contract's densities and their Hermite functions are below 1e-5.
+inline constexpr double kUnfelt = 6.0;
 // Standard deviations of a sum of independent rounding errors that its estimate stands for, and the deviation of one
 // contract's term in units of half an ulp of its magnitude: at the nodes, and at spots, where d and the distribution
 // are rounded more often.
@@ -140,10 +142,11 @@ struct GrossVectors {
   HWY_INLINE void clear(V zero) {
     for (int k = 0; k < 4; ++k) sum[k] = square[k] = zero;
   }
-  HWY_INLINE void add(const V (&powers)[4]) {
+  HWY_INLINE void add(const V (&powers)[4]) { add(powers, powers); }
+  HWY_INLINE void add(const V (&powers)[4], const V (&felt)[4]) {
     for (int k = 0; k < 4; ++k) {
       sum[k] = hn::Add(sum[k], hn::Abs(powers[k]));
-      square[k] = hn::MulAdd(powers[k], powers[k], square[k]);
+      square[k] = hn::MulAdd(felt[k], felt[k], square[k]);
     }
   }
   template <class D>
@@ -215,7 +218,7 @@ std::size_t StageNodes(const SpectralPosition::Contracts& contracts, std::size_t
   const V discount_q = set(expiry.discount_q);
   const V discount_r = set(expiry.discount_r);
   const V half = set(0.5), one = set(1.0), three = set(3.0), shift = set(expiry.shift), floor = set(expiry.floor);
-  const V half_width = set(interval.half_width), per_half_width = set(1.0 / interval.half_width);
+  const V unfelt = set(kUnfelt), half_width = set(interval.half_width), per_half_width = set(1.0 / interval.half_width);
   const V clamp = set(static_cast<double>(Constants<Real>::kClamp * Constants<Real>::kClamp));
   enum { kH10, kH11, kH00, kH01, kHm10, kH13, kH02, kHm11, kBondSquare, kCount };
   V acc[kCount];
@@ -237,13 +240,16 @@ std::size_t StageNodes(const SpectralPosition::Contracts& contracts, std::size_t
     const V u = hn::Mul(weight, discount_q);
     const V ua = hn::Mul(u, a);
     const V powers[4] = {hn::Mul(ua, a), ua, u, hn::Mul(u, s)};
-    sums.add(powers);
+    const V width = hn::Mul(a, half_width);
+    // What no spot of the grid comes near has a distribution, and densities of which nothing is left to be rounded.
+    const auto felt = hn::Lt(hn::Sub(hn::Abs(x), width), unfelt);
+    sums.add(powers, {hn::IfThenElseZero(felt, powers[0]), hn::IfThenElseZero(felt, powers[1]), u,
+                      hn::IfThenElseZero(felt, powers[3])});
     const V q = hn::Min(hn::Mul(x, x), clamp);
     const V e = Density<kExp>(d, q);
     const V p1 = hn::Mul(ua, e);
     const V p0 = hn::Mul(u, e);
     const V pm1 = hn::Mul(powers[3], e);
-    const V width = hn::Mul(a, half_width);
     StoreAs(width, staged.width.data() + i);
     StoreAs(x, staged.at_centre.data() + i);
     if constexpr (sizeof(Real) == 4) {
