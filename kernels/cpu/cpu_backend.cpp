@@ -14,6 +14,7 @@
 #include <cmath>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <tuple>
@@ -210,6 +211,7 @@ class CpuBackend final : public Backend {
     const ExposureJob* job = nullptr;
     std::vector<cpu::SpectralPosition> position;  // (W)
     cpu::SpectralAccuracy accuracy;
+    std::shared_ptr<const cpu::SpectralTables> tables;
     cpu::SpectralJob shared;
     std::vector<double> outcome;  // (rows, W, 3, G): largest, bound, rounding
     std::vector<cpu::EvaluationCounts> counts;
@@ -232,8 +234,9 @@ class CpuBackend final : public Backend {
     while (!open.empty()) {
       oneapi::tbb::parallel_for(std::size_t{0}, open.size(), [&](std::size_t k) {
         Attempt& a = open[k];
-        const cpu::SpectralTables& tables = shared_tables(a.job->grid.spots, a.accuracy.fp64_nodes);
-        a.shared = cpu::prepare_job(*a.job, greeks, tables, a.accuracy, node_widths(tables, greeks, a.accuracy.error));
+        a.tables = shared_tables(a.job->grid.spots, a.accuracy.fp64_nodes);
+        a.shared = cpu::prepare_job(*a.job, greeks, *a.tables, a.accuracy,
+                                    node_widths(*a.tables->levels, greeks, a.accuracy.error));
         a.outcome.assign(rows(a.job->grid) * a.job->positions * 3 * greeks.size(), 0.0);
         a.counts.assign(rows(a.job->grid) * a.job->positions, {});
         ++a.attempts;
@@ -348,18 +351,22 @@ class CpuBackend final : public Backend {
     }
   }
 
-  // The tables for so many spots, made when they are first asked for.
-  const cpu::SpectralTables& shared_tables(std::size_t spots, bool fp64_nodes) {
+  // The tables for so many spots, made when they are asked for. Few are kept: there are jobs with spots of their own.
+  std::shared_ptr<const cpu::SpectralTables> shared_tables(std::size_t spots, bool fp64_nodes) {
     const std::lock_guard lock(tables_mutex_);
-    std::unique_ptr<cpu::SpectralTables>& found = tables_[{spots, fp64_nodes}];
-    if (!found) found = std::make_unique<cpu::SpectralTables>(cpu::make_spectral_tables(spots, fp64_nodes));
-    return *found;
+    std::unique_ptr<cpu::SpectralLevels>& levels = levels_[fp64_nodes ? 1 : 0];
+    if (!levels) levels = std::make_unique<cpu::SpectralLevels>(cpu::make_spectral_levels(fp64_nodes));
+    const auto key = std::pair{spots, fp64_nodes};
+    const auto found = tables_.find(key);
+    if (found != tables_.end()) return found->second;
+    if (tables_.size() >= kKeptTables) tables_.clear();
+    return tables_[key] = std::make_shared<cpu::SpectralTables>(cpu::make_spectral_tables(spots, *levels));
   }
 
-  const cpu::NodeWidths& node_widths(const cpu::SpectralTables& tables, GreekSet greeks, double error) {
+  const cpu::NodeWidths& node_widths(const cpu::SpectralLevels& levels, GreekSet greeks, double error) {
     const std::lock_guard lock(tables_mutex_);
-    std::unique_ptr<cpu::NodeWidths>& found = widths_[{&tables, greeks.bits(), error}];
-    if (!found) found = std::make_unique<cpu::NodeWidths>(cpu::make_node_widths(tables, greeks, error));
+    std::unique_ptr<cpu::NodeWidths>& found = widths_[{&levels, greeks.bits(), error}];
+    if (!found) found = std::make_unique<cpu::NodeWidths>(cpu::make_node_widths(levels, greeks, error));
     return *found;
   }
 
@@ -502,8 +509,10 @@ class CpuBackend final : public Backend {
   Precision precision_, brute_precision_;
   EvaluatorOptions options_;
   std::mutex tables_mutex_;
-  std::map<std::pair<std::size_t, bool>, std::unique_ptr<cpu::SpectralTables>> tables_;
-  std::map<std::tuple<const cpu::SpectralTables*, std::uint32_t, double>, std::unique_ptr<cpu::NodeWidths>> widths_;
+  static constexpr std::size_t kKeptTables = 8;
+  std::array<std::unique_ptr<cpu::SpectralLevels>, 2> levels_;  // fp32, fp64
+  std::map<std::pair<std::size_t, bool>, std::shared_ptr<const cpu::SpectralTables>> tables_;
+  std::map<std::tuple<const cpu::SpectralLevels*, std::uint32_t, double>, std::unique_ptr<cpu::NodeWidths>> widths_;
   oneapi::tbb::enumerable_thread_specific<cpu::SpectralScratchPointer> spectral_scratch_;
   oneapi::tbb::enumerable_thread_specific<cpu::ScratchPointer> scratch_;
   oneapi::tbb::enumerable_thread_specific<cpu::WallScratch> wall_scratch_;

@@ -582,14 +582,14 @@ void Analyse(std::uint32_t families, const SpectralTables& tables, std::uint32_t
   double* HWY_RESTRICT parity = scratch.analysis.parity.data();
   // The highest level writes all coefficients, the others add to theirs.
   bool adds = false;
-  for (std::size_t l = tables.level.size(); l-- > 0;) {
+  for (std::size_t l = tables.levels->level.size(); l-- > 0;) {
     if ((levels >> l & 1U) == 0) continue;
-    const NodeLevel& level = tables.level[l];
+    const NodeLevel& level = tables.levels->level[l];
     const std::size_t n = level.level.nodes;
     std::size_t row = 0;
     for (std::uint32_t left = families; left != 0; left &= left - 1, ++row) {
       const auto f = static_cast<std::size_t>(std::countr_zero(left));
-      const double* HWY_RESTRICT v = scratch.at_nodes.data() + f * tables.nodes + level.at;
+      const double* HWY_RESTRICT v = scratch.at_nodes.data() + f * tables.levels->nodes + level.at;
       for (std::size_t k = 0; k < n / 2; k += lanes) {
         const auto up = hn::LoadU(d, v + k);
         const auto down = hn::Reverse(d, hn::LoadU(d, v + (n - lanes - k)));
@@ -1035,9 +1035,9 @@ std::int64_t AddExpiry(const SpectralJob& shared, const SpectralPosition& positi
   // The widest contracts come last and need the fewest nodes. Levels begin at whole steps of the loop: the odd contract
   // takes more nodes than it needs.
   std::size_t upper = (n + kInStep - 1) / kInStep * kInStep;
-  for (std::size_t l = 0; l < tables.level.size() && upper > 0; ++l) {
+  for (std::size_t l = 0; l < tables.levels->level.size() && upper > 0; ++l) {
     std::size_t lower = 0;
-    if (l + 1 < tables.level.size()) {
+    if (l + 1 < tables.levels->level.size()) {
       const double least = shared.interval.half_width / (shared.widest[l] * expiry.root);
       const double cut = expiry.floor >= least ? -std::numeric_limits<double>::infinity() : least - expiry.shift;
       const double* last = sigma + std::min(upper, n);
@@ -1048,17 +1048,18 @@ std::int64_t AddExpiry(const SpectralJob& shared, const SpectralPosition& positi
         if (lower >= upper) continue;
       }
     }
-    const std::size_t nodes = tables.level[l].level.nodes;
-    double* out = scratch.at_nodes.data() + tables.level[l].at;
+    const std::size_t nodes = tables.levels->level[l].level.nodes;
+    double* out = scratch.at_nodes.data() + tables.levels->level[l].at;
     const bool adds = (levels >> l & 1U) != 0;
     levels |= 1U << l;
     const Real* node;
     if constexpr (sizeof(Real) == 4) {
-      node = tables.level[l].node32.data();
+      node = tables.levels->level[l].node32.data();
     } else {
-      node = tables.level[l].node64.data();
+      node = tables.levels->level[l].node64.data();
     }
-    SumLevel(tops, shared.exact_exp, staged, lower, upper, node, nodes, families, factors, tables.nodes, adds, out);
+    SumLevel(tops, shared.exact_exp, staged, lower, upper, node, nodes, families, factors, tables.levels->nodes, adds,
+             out);
     at_nodes += static_cast<std::int64_t>((upper - lower) * nodes);
     upper = lower;
   }
@@ -1099,7 +1100,7 @@ void EvaluateRow(const SpectralJob& shared, const SpectralPosition& position, st
   PinnedEnds pinned;
   spectral::Anchors anchors;
   std::uint32_t levels = 0;
-  scratch.at_nodes.resize(spectral::kFamilyCount * tables.nodes);
+  scratch.at_nodes.resize(spectral::kFamilyCount * tables.levels->nodes);
   // What is evaluated at the spots comes first; where nothing is, the row is written once.
   bool begun = false;
   const auto begin_row = [&] {
@@ -1205,7 +1206,7 @@ void EvaluateRow(const SpectralJob& shared, const SpectralPosition& position, st
 
   std::size_t count = 0;
   if (levels != 0) {
-    const std::size_t most = tables.level[static_cast<std::size_t>(std::bit_width(levels)) - 1].level.nodes;
+    const std::size_t most = tables.levels->level[static_cast<std::size_t>(std::bit_width(levels)) - 1].level.nodes;
     count = most + spectral::kMoreCoefficients;
     const std::size_t functions = shared.plan.function.size();
     Analyse(shared.plan.families, tables, levels, most, count, scratch);
@@ -1263,8 +1264,8 @@ SpectralScratchPointer make_spectral_scratch() {
   return SpectralScratchPointer(new SpectralScratch);
 }
 
-SpectralTables make_spectral_tables(std::size_t spots, bool fp64_nodes) {
-  SpectralTables tables;
+SpectralLevels make_spectral_levels(bool fp64_nodes) {
+  SpectralLevels levels;
   for (std::size_t n = 16; n <= spectral::kMostNodes; n += n < 64 && fp64_nodes ? 8 : 16) {
     NodeLevel level;
     level.level = spectral::make_level(n, !fp64_nodes);
@@ -1279,10 +1280,16 @@ SpectralTables make_spectral_tables(std::size_t spots, bool fp64_nodes) {
     };
     pad(level.level.even, level.even);
     pad(level.level.odd, level.odd);
-    level.at = tables.nodes;
-    tables.nodes += n;
-    tables.level.push_back(std::move(level));
+    level.at = levels.nodes;
+    levels.nodes += n;
+    levels.level.push_back(std::move(level));
   }
+  return levels;
+}
+
+SpectralTables make_spectral_tables(std::size_t spots, const SpectralLevels& levels) {
+  SpectralTables tables;
+  tables.levels = &levels;
   tables.expansion = spectral::make_expansion(spots);
   const std::size_t half = tables.expansion.half;
   tables.half = (half + kRowPad - 1) / kRowPad * kRowPad;
@@ -1299,14 +1306,14 @@ SpectralTables make_spectral_tables(std::size_t spots, bool fp64_nodes) {
   return tables;
 }
 
-NodeWidths make_node_widths(const SpectralTables& tables, GreekSet greeks, double error) {
+NodeWidths make_node_widths(const SpectralLevels& levels, GreekSet greeks, double error) {
   NodeWidths widths;
   const std::uint32_t tops = spectral::needed_tops(spectral::needed_families(greeks));
   int highest = 1;
   for (int top = 0; top < spectral::kTopCount; ++top) {
     if ((tops >> top & 1U) != 0) highest = std::max(highest, spectral::order_of(static_cast<spectral::Top>(top)));
   }
-  for (const NodeLevel& level : tables.level) {
+  for (const NodeLevel& level : levels.level) {
     const std::size_t n = level.level.nodes;
     widths.widest.push_back(spectral::widest(n, error, highest));
     for (std::size_t top = 0; top < spectral::kTopCount; ++top) {

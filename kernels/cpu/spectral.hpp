@@ -26,16 +26,22 @@ struct NodeLevel {
   std::size_t at = 0;               ///< of its first node in the sums of a row
 };
 
-/// What all rows with so many spots share.
-struct SpectralTables {
+/// What all rows share.
+struct SpectralLevels {
   std::vector<NodeLevel> level;  ///< ascending node counts
   std::size_t nodes = 0;         ///< of all levels together
+};
+SpectralLevels make_spectral_levels(bool fp64_nodes);
+
+/// What all rows with so many spots share.
+struct SpectralTables {
+  const SpectralLevels* levels = nullptr;
   spectral::Expansion expansion;
   std::size_t half = 0;                ///< spots of a half, padded
   AlignedVector<float> even32, odd32;  ///< (kCoefficients / 2, half) padded
   AlignedVector<double> even64, odd64;
 };
-SpectralTables make_spectral_tables(std::size_t spots, bool fp64_nodes);
+SpectralTables make_spectral_tables(std::size_t spots, const SpectralLevels& levels);
 
 /// One position model of one book, without its zero weights.
 struct SpectralPosition {
@@ -69,7 +75,7 @@ struct NodeWidths {
   std::vector<double> widest;                              ///< (levels) the largest A that a level takes
   std::array<double, spectral::kTopCount> top_error = {};  ///< of each top relative to a contract's magnitude
 };
-NodeWidths make_node_widths(const SpectralTables& tables, GreekSet greeks, double error);
+NodeWidths make_node_widths(const SpectralLevels& levels, GreekSet greeks, double error);
 
 /// An expiry at an instant, all 0 where it is over.
 inline constexpr std::size_t kPaddedFamilies = 16;
