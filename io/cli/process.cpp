@@ -44,6 +44,12 @@ void watch_signals() {
 
 const std::atomic<bool>& stop_requested() {
   g_cooperates = true;
+  // A signal that has come counts also before the thread that waits for it had its turn: what is asked for before the
+  // last steps of a short run must not be lost to them.
+  sigset_t pending;
+  if (sigpending(&pending) == 0 && (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1)) {
+    while (!g_stop) std::this_thread::yield();
+  }
   return g_stop;
 }
 int stop_exit_code() {

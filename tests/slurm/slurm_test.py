@@ -163,13 +163,16 @@ def night(cluster, program, chains, golden, extra=(), environment=None, before=b
     cluster.command("scontrol", "requeue", task)
     # Slurm lets what was queued again wait for two minutes. Here a few seconds will do: a task that starts in the very second in
     # which its node revoked the former start would be refused.
-    for number in (KILLED, REQUEUED, OUT_OF_TIME):
-        def queued(): return cluster.job(f"{array}_{number}").get("Reason") == "BeginTime"
-        def started_again(): return int(cluster.job(f"{array}_{number}").get("Restarts", 0)) > 0 and not queued()
-        wait_for("a task in the queue", lambda: queued() or started_again(), 60)
-        if queued():
-            cluster.command("scontrol", "update", f"JobId={array}_{number}", "StartTime=now+3", code=None)
-    wait_for("the merge", lambda: cluster.job(merge).get("JobState") in ("COMPLETED", "FAILED", "CANCELLED"))
+    waiting = {KILLED, REQUEUED, OUT_OF_TIME}
+
+    def merged():
+        for number in list(waiting):
+            if cluster.job(f"{array}_{number}").get("Reason") == "BeginTime":
+                cluster.command("scontrol", "update", f"JobId={array}_{number}", "StartTime=now+3", code=None)
+                waiting.remove(number)
+        return cluster.job(merge).get("JobState") in ("COMPLETED", "FAILED", "CANCELLED")
+
+    wait_for("the merge", merged)
     assert cluster.job(merge)["JobState"] == "COMPLETED", cluster.job(merge)
     assert (cluster.folder / "out-of-time").read_text().strip() == "143", "the signal was handed on"
     for number in (KILLED, REQUEUED, OUT_OF_TIME):
@@ -212,7 +215,8 @@ if [ "$1" = run ] && [ "${{SLURM_RESTART_COUNT:-0}}" -eq 0 ]; then
       wait
       exit 99 ;;
     {OUT_OF_TIME})
-      # As --signal=B:TERM does: the batch shell alone gets the signal.
+      # As --signal=B:TERM does: the batch shell alone gets the signal. It stands before the program goes on, whose shard is so small
+      # that it would be done first.
       trap 'kill -TERM $running; kill -CONT $running' TERM
       GREEKGRID_FAULT={counted}:stop LD_PRELOAD={preload} {program} "$@" &
       running=$!
