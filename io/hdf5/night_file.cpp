@@ -18,6 +18,7 @@
 #include "night_part.hpp"
 #include "night_schema.hpp"
 #include "night_tables.hpp"
+#include "page_writer.hpp"
 #include "placed_file.hpp"
 #include "shared_values.hpp"
 #include "table.hpp"
@@ -205,17 +206,20 @@ struct Entry {
   h5::TickerColumns absent;     // in place of a record
 };
 
-/// The values of one item of each entry, item after item.
+/// The values of one item of each entry, item after item. Entries are read ahead, in pieces as large as the memory set
+/// aside for all of them allows: one by one they would be some hundred thousand reads.
 class Cursor {
  public:
   Cursor(const std::vector<h5::TableItem>& items, std::vector<Entry*> entries)
-      : items_(items), entry_(std::move(entries)) {}
+      : items_(items),
+        entry_(std::move(entries)),
+        ahead_(std::clamp(kAhead / std::max<std::uint64_t>(entry_.size(), 1), kLeastAhead, kMostAhead)) {}
 
   void add_counts(const std::vector<std::uint32_t>& count, const std::vector<std::uint32_t>& bytes, std::uint64_t at) {
     require(count.size() == items_.size() && bytes.size() == items_.size(), "a record has another number of columns");
     count_.push_back(count);
     bytes_.push_back(bytes);
-    at_.push_back(at);
+    piece_.push_back({at, std::accumulate(bytes.begin(), bytes.end(), at), at, {}});
   }
   std::size_t entries() const { return entry_.size(); }
   std::size_t count(std::size_t item, std::size_t u) const { return count_[u][item]; }
@@ -224,27 +228,40 @@ class Cursor {
     for (const auto& count : count_) sum += count[item];
     return sum;
   }
-  /// The bytes of an item; items are asked for in their order, every one of every entry.
-  std::span<const char> read(std::size_t item, std::size_t u) {
-    buffer_.resize(bytes_[u][item]);
-    const Entry& entry = *entry_[u];
-    if (entry.reader != nullptr) {
-      entry.reader->read(at_[u], buffer_.data(), buffer_.size());
-    } else {
-      std::copy_n(entry.absent.data.data() + at_[u], buffer_.size(), buffer_.data());
+  /// The bytes of an item, which are the caller's to change; items are asked for in their order.
+  std::span<char> read(std::size_t item, std::size_t u) {
+    const std::uint64_t size = bytes_[u][item];
+    Piece& piece = piece_[u];
+    if (piece.at + size > piece.begin + piece.bytes.size()) {
+      piece.begin = piece.at;
+      piece.bytes.resize(std::min(std::max(size, ahead_), piece.end - piece.at));
+      const Entry& entry = *entry_[u];
+      if (entry.reader != nullptr) {
+        entry.reader->read(piece.at, piece.bytes.data(), piece.bytes.size());
+      } else {
+        std::copy_n(entry.absent.data.data() + piece.at, piece.bytes.size(), piece.bytes.data());
+      }
     }
-    return {buffer_.data(), buffer_.size()};
+    return std::span(piece.bytes).subspan(piece.at - piece.begin, size);
   }
   void skip(std::size_t item) {
-    for (std::size_t u = 0; u < entries(); ++u) at_[u] += bytes_[u][item];
+    for (std::size_t u = 0; u < entries(); ++u) piece_[u].at += bytes_[u][item];
   }
 
  private:
+  static constexpr std::uint64_t kAhead = std::uint64_t{32} << 20U, kLeastAhead = 4096,
+                                 kMostAhead = std::uint64_t{1} << 20U;
+  struct Piece {
+    std::uint64_t at = 0, end = 0;  // of the next item, of the last one
+    std::uint64_t begin = 0;        // of what is read ahead
+    std::vector<char> bytes;
+  };
+
   const std::vector<h5::TableItem>& items_;
   std::vector<Entry*> entry_;
+  std::uint64_t ahead_;
   std::vector<std::vector<std::uint32_t>> count_, bytes_;
-  std::vector<std::uint64_t> at_;
-  std::vector<char> buffer_;
+  std::vector<Piece> piece_;
 };
 
 template <class Number>
@@ -328,12 +345,11 @@ class GroupWriter {
     require(dim.empty() || dim == "ticker" || rows != rows_of_.end(), item.column.name + " counts what there is not");
     std::int64_t base = 0;
     for (std::size_t u = 0; u < cursor_.entries(); ++u) {
-      const std::span<const char> bytes = cursor_.read(k, u);
+      const std::span<char> own = cursor_.read(k, u);
       if (item.type == h5::Type::kString) {
-        stream.append(h5::texts_of(bytes));
+        stream.append(h5::texts_of(own));
         continue;
       }
-      const std::span<char> own(const_cast<char*>(bytes.data()), bytes.size());
       if (!dim.empty() && item.type == h5::Type::kInt32) add_base<std::int32_t>(own, base);
       if (!dim.empty() && item.type == h5::Type::kInt64) add_base<std::int64_t>(own, base);
       stream.append(own.data(), own.size() / h5::size_of(item.type));
@@ -474,8 +490,8 @@ class NightFile {
     header_.outlook.close = closes ? *closes : whole_chunks({});
   }
 
-  /// Where the chunks of each ticker lie: in the order of the identity, whatever part they come from. Where a part has
-  /// them in these places already, the night is made around them.
+  /// Where the chunks of each ticker lie: in the order of the identity, whatever part they come from, each ticker's
+  /// from a page on. Where a part has them in these places already, the night is made around them.
   void place_chunks() {
     std::map<std::string, std::size_t> rank;
     for (const std::uint32_t k : identity_.order) {
@@ -492,7 +508,7 @@ class NightFile {
     for (Entry* entry : order) {
       entry->chunks_to = placement_.end;
       if (entry->reader->chunks_at(entry->record) != placement_.end) placement_.is_written = false;
-      placement_.end += entry->reader->chunk_bytes(entry->record);
+      placement_.end = h5::next_page(placement_.end + entry->reader->chunk_bytes(entry->record));
     }
     if (readers_.size() == 1) chunks_ = readers_.front().own_chunks();
     if (chunks_.empty()) placement_.is_written = false;

@@ -123,9 +123,8 @@ class Spread {
       : shift_(static_cast<std::size_t>(own.first - all.first)), own_(own.size()), chunk_(chunk) {}
 
   /// Calls emit(first close of the chunk, its bytes) for every chunk along the closes that the ticker reaches.
-  template <class Value, class Emit>
-  void operator()(std::size_t rows, Value missing, const std::function<Value(std::size_t, std::size_t)>& value,
-                  Emit emit) const {
+  template <class Value, class Get, class Emit>
+  void operator()(std::size_t rows, Value missing, const Get& value, Emit emit) const {
     for (std::size_t begin = shift_ / chunk_ * chunk_; begin < shift_ + own_; begin += chunk_) {
       std::vector<Value> cells(rows * chunk_, missing);
       const std::size_t from = std::max(begin, shift_), to = std::min(begin + chunk_, shift_ + own_);
@@ -459,61 +458,72 @@ std::vector<EncodedChunk> encode_steps(const TickerSteps& steps, const NightHead
     const std::size_t modes = steps.step.size(), closes = any.axis.size();
     const Spread spread(any.axis, header.outlook.close, kCloses);
     // (rows, closes) with the closes last; `axis` is their place among the dimensions.
-    const auto numbers = [&](std::size_t index, std::size_t rows, std::size_t axis,
-                             const std::function<double(std::size_t, std::size_t)>& value) {
-      spread.operator()<double>(rows, kNaN, value, [&](std::size_t begin, const std::vector<double>& cells) {
+    const auto numbers = [&](std::size_t index, std::size_t rows, std::size_t axis, const auto& value) {
+      spread(rows, kNaN, value, [&](std::size_t begin, const std::vector<double>& cells) {
         Offset offset{};
         offset[axis] = static_cast<std::int64_t>(begin);
         put(index, axis, offset, cells);
       });
     };
-    const auto flags = [&](std::size_t index, std::size_t rows, std::size_t axis,
-                           const std::function<std::int8_t(std::size_t, std::size_t)>& value) {
-      spread.operator()<std::int8_t>(rows, 0, value, [&](std::size_t begin, const std::vector<std::int8_t>& cells) {
+    const auto flags = [&](std::size_t index, std::size_t rows, std::size_t axis, const auto& value) {
+      spread(rows, std::int8_t{0}, value, [&](std::size_t begin, const std::vector<std::int8_t>& cells) {
         Offset offset{};
         offset[axis] = static_cast<std::int64_t>(begin);
         put(index, axis, offset, cells);
       });
     };
     const auto single = [&](std::size_t index, const char* name, std::size_t rows, Offset offset, std::size_t axis,
-                            const std::function<double(std::size_t, std::size_t)>& value) {
-      const std::function<float(std::size_t, std::size_t)> rounded = [&](std::size_t row, std::size_t c) {
+                            const auto& value) {
+      bool is_lost = false;
+      const auto rounded = [&](std::size_t row, std::size_t c) {
         const double x = value(row, c);
         const auto f = static_cast<float>(x);
-        if (!std::isnan(x) && !std::isfinite(f)) fail(std::string("step_forward ") + name);
+        is_lost |= !std::isnan(x) && !std::isfinite(f);
         return f;
       };
-      spread.operator()<float>(rows, std::numeric_limits<float>::quiet_NaN(), rounded,
-                               [&](std::size_t begin, const std::vector<float>& cells) {
-                                 offset[axis] = static_cast<std::int64_t>(begin);
-                                 put(index, axis, offset, cells);
-                               });
+      spread(rows, std::numeric_limits<float>::quiet_NaN(), rounded,
+             [&](std::size_t begin, const std::vector<float>& cells) {
+               if (is_lost) fail(std::string("step_forward ") + name);
+               offset[axis] = static_cast<std::int64_t>(begin);
+               put(index, axis, offset, cells);
+             });
     };
     numbers(kClose, 1, 1, [&](std::size_t, std::size_t c) { return any.close[c]; });
-    flags(kStatus, 1, 1, [&](std::size_t, std::size_t c) { return static_cast<std::int8_t>(any.status[c]) + 1; });
+    flags(kStatus, 1, 1,
+          [&](std::size_t, std::size_t c) { return static_cast<std::int8_t>(static_cast<int>(any.status[c]) + 1); });
     numbers(kMad, modes, 2, [&](std::size_t m, std::size_t c) { return steps.step[m].mad[c]; });
     flags(kSet, modes, 2, [&](std::size_t m, std::size_t c) { return set_flag(steps.step[m].forecast[0][c].set); });
     for (std::size_t k = 0; k < kPredictors; ++k) {
       numbers(kValue + k, modes, 2, [&](std::size_t m, std::size_t c) { return steps.step[m].value[k][c]; });
       numbers(kStanding + k, modes, 2, [&](std::size_t m, std::size_t c) { return steps.step[m].z[k][c]; });
     }
-    for (std::size_t k = 0; k < curves().size(); ++k) {
-      numbers(kCurve + k, modes * kHorizons.size(), 3, [&](std::size_t row, std::size_t c) {
-        const Forecast& f = steps.step[row / kHorizons.size()].forecast[row % kHorizons.size()][c];
-        return f.status == ForecastStatus::kOk ? curves()[k].value(f) : kNaN;
-      });
+    // Every number of a forecast is taken while it is near: one is as long as a third of a page.
+    const std::size_t lines = modes * kHorizons.size(), curve_count = curves().size();
+    std::vector<double> curve(curve_count * lines * closes, kNaN);
+    std::vector<std::int32_t> sessions_ago(lines * kNeighbours * closes, 0);
+    for (std::size_t line = 0; line < lines; ++line) {
+      for (std::size_t c = 0; c < closes; ++c) {
+        const Forecast& f = steps.step[line / kHorizons.size()].forecast[line % kHorizons.size()][c];
+        if (f.status != ForecastStatus::kOk) continue;
+        for (std::size_t k = 0; k < curve_count; ++k) {
+          curve[(k * lines + line) * closes + c] = curves()[k].value(f);
+        }
+        // The session's place is in its date list: neighbours count back from it.
+        for (std::size_t k = 0; k < kNeighbours; ++k) {
+          sessions_ago[(line * kNeighbours + k) * closes + c] =
+              static_cast<std::int32_t>(steps.sessions) - 1 - f.session[k];
+        }
+      }
     }
-    // The session's place is in its date list: neighbours count back from it.
-    spread.operator()<std::int32_t>(
-        modes * kHorizons.size() * kNeighbours, 0,
-        [&](std::size_t row, std::size_t c) -> std::int32_t {
-          const std::size_t of = row / kNeighbours;
-          const Forecast& f = steps.step[of / kHorizons.size()].forecast[of % kHorizons.size()][c];
-          if (f.status != ForecastStatus::kOk) return 0;
-          return static_cast<std::int32_t>(steps.sessions) - 1 - f.session[row % kNeighbours];
-        },
+    for (std::size_t k = 0; k < curve_count; ++k) {
+      numbers(kCurve + k, lines, 3,
+              [&](std::size_t line, std::size_t c) { return curve[(k * lines + line) * closes + c]; });
+    }
+    spread(
+        lines * kNeighbours, std::int32_t{0},
+        [&](std::size_t row, std::size_t c) { return sessions_ago[row * closes + c]; },
         [&](std::size_t begin, const std::vector<std::int32_t>& cells) {
-          put(kCurve + curves().size(), 4, {0, 0, 0, 0, static_cast<std::int64_t>(begin), 0}, cells);
+          put(kCurve + curve_count, 4, {0, 0, 0, 0, static_cast<std::int64_t>(begin), 0}, cells);
         });
     const std::size_t rules = header.iv_rule.size(), shifts = header.iv_shift.size(),
                       positions = header.position.size();
@@ -539,15 +549,16 @@ std::vector<EncodedChunk> encode_steps(const TickerSteps& steps, const NightHead
   }
   if (header.outlook.stored && header.outlook.maps && !steps.maps[0].mean.empty()) {
     constexpr BitRounding rounded(kMapBits);
+    constexpr std::uint32_t kInfinity = 0x7f800000U;
     std::size_t index = step_datasets;
     for (std::vector<float> WeatherMaps::*member :
          {&WeatherMaps::mean, &WeatherMaps::magnitude, &WeatherMaps::mass, &WeatherMaps::n_eff}) {
       std::vector<float> cells;
-      for (const WeatherMaps& maps : steps.maps) {
-        for (const float value : maps.*member) {
-          const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
-          cells.push_back(std::isfinite(value) ? std::bit_cast<float>(rounded(bits)) : value);
-        }
+      for (const WeatherMaps& maps : steps.maps)
+        cells.insert(cells.end(), (maps.*member).begin(), (maps.*member).end());
+      for (float& value : cells) {
+        const auto bits = std::bit_cast<std::uint32_t>(value);
+        value = std::bit_cast<float>((bits & kInfinity) == kInfinity ? bits : rounded(bits));
       }
       put(index++, 0, {}, cells);
     }

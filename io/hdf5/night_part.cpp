@@ -25,9 +25,9 @@
 #include "night_forecasts.hpp"
 #include "night_schema.hpp"
 #include "night_tables.hpp"
+#include "page_writer.hpp"
 #include "placed_file.hpp"
 #include "shared_values.hpp"
-#include "write_back.hpp"
 
 namespace greekgrid {
 
@@ -138,7 +138,7 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::array<char, 8> kMagic = {'g', 'r', 'i', 'd', 'p', 'a', 'r', 't'};
-constexpr std::uint32_t kVersion = 2;
+constexpr std::uint32_t kVersion = 3;
 constexpr std::size_t kStatuses = h5::kTickerStatusCount;
 
 /// What a record is. The order in a file: identity, then in any order schemas before the tickers that need them, end.
@@ -188,7 +188,7 @@ struct NightPart::Impl {
   fs::path chunk_path;     // empty: chunks are in the records
   int chunk_descriptor = -1;
   std::uint64_t chunks_end = h5::kFirstChunk;  // of the chunks that whole records have
-  std::unique_ptr<h5::WriteBack> write_back;
+  std::unique_ptr<h5::PageWriter> chunk_writer;
   NightIdentity identity;
   std::vector<h5::TableItem> tables, quality;
   std::string tables_bytes, quality_bytes;
@@ -202,7 +202,7 @@ struct NightPart::Impl {
   std::mutex statistics_mutex;
 
   ~Impl() {
-    write_back.reset();
+    chunk_writer.reset();
     if (descriptor >= 0) ::close(descriptor);
     if (chunk_descriptor >= 0) ::close(chunk_descriptor);
   }
@@ -230,18 +230,20 @@ struct NightPart::Impl {
 
   /// Writes behind the whole records. What is cut short does not count: the next record takes its place.
   void write(std::uint64_t offset, const void* from, std::size_t count) const {
-    write(descriptor, path, offset, from, count);
-  }
-  void write(int to, const fs::path& file, std::uint64_t offset, const void* from, std::size_t count) const {
     const char* source = static_cast<const char*>(from);
     while (count > 0) {
-      const ssize_t wrote = ::pwrite(to, source, count, static_cast<off_t>(offset));
+      const ssize_t wrote = ::pwrite(descriptor, source, count, static_cast<off_t>(offset));
       if (wrote < 0 && errno == EINTR) continue;
-      if (wrote <= 0) fail(wrote < 0 ? errno : ENOSPC, file);
+      if (wrote <= 0) fail(wrote < 0 ? errno : ENOSPC);
       source += wrote;
       count -= static_cast<std::size_t>(wrote);
       offset += static_cast<std::uint64_t>(wrote);
     }
+  }
+
+  /// Writes chunks where a page begins, and zeros to the end of their last page.
+  void write_chunks(std::uint64_t at, std::span<const char> bytes) {
+    if (const int error = chunk_writer->write(at, bytes); error != 0) fail(error, chunk_path);
   }
 
   void append_record(Kind kind, std::initializer_list<std::string_view> pieces) {
@@ -351,14 +353,18 @@ struct NightPart::Impl {
       return;
     }
     struct stat found {};
-    if (::fstat(chunk_descriptor, &found) != 0 || index.chunks_at != chunks_end ||
-        bytes > static_cast<std::uint64_t>(found.st_size) ||
-        chunks_end > static_cast<std::uint64_t>(found.st_size) - bytes) {
+    const bool exists = ::fstat(chunk_descriptor, &found) == 0;
+    const std::uint64_t length = exists ? static_cast<std::uint64_t>(found.st_size) : 0;
+    if (index.chunks_at != chunks_end || bytes > length || h5::next_page(chunks_end + bytes) > length) {
       throw h5::Error("its chunks are missing");
     }
-    std::vector<char> chunks(bytes);
-    read(chunk_descriptor, index.chunks_at, chunks.data(), chunks.size());
-    if (h5::content_hash(chunks.data(), chunks.size()) != index.chunks_hash) throw h5::Error("its chunks are damaged");
+    std::vector<char> pages(h5::next_page(bytes));
+    read(chunk_descriptor, index.chunks_at, pages.data(), pages.size());
+    const auto behind = pages.begin() + static_cast<std::ptrdiff_t>(bytes);
+    if (h5::content_hash(pages.data(), bytes) != index.chunks_hash ||
+        std::any_of(behind, pages.end(), [](char byte) { return byte != 0; })) {
+      throw h5::Error("its chunks are damaged");
+    }
   }
   static std::uint64_t chunk_bytes_of(const h5::RecordIndex& index) {
     return std::accumulate(index.step.begin(), index.step.end(),
@@ -385,7 +391,7 @@ struct NightPart::Impl {
     data_size.push_back(data);
     chunks_at.push_back(index.chunks_at);
     chunk_bytes.push_back(chunk_bytes_of(index));
-    if (index.chunks_at != 0) chunks_end += chunk_bytes.back();
+    if (index.chunks_at != 0) chunks_end = h5::next_page(chunks_end + chunk_bytes.back());
     statistics.bytes_raw += index.raw;
     statistics.bytes_compressed += chunk_bytes.back();
   }
@@ -428,7 +434,7 @@ struct NightPart::Impl {
     if (file.empty()) return;
     chunk_descriptor = ::open(file.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0666);
     if (chunk_descriptor < 0) fail(errno, file);
-    write_back = std::make_unique<h5::WriteBack>(chunk_descriptor);
+    chunk_writer = std::make_unique<h5::PageWriter>(chunk_descriptor);
   }
 
   /// A night that was published goes by the name of its chunks too: it keeps them, the part gets its own.
@@ -436,7 +442,7 @@ struct NightPart::Impl {
     struct stat found {};
     if (chunk_descriptor < 0 || ::fstat(chunk_descriptor, &found) != 0 || found.st_nlink == 1) return;
     const int from = std::exchange(chunk_descriptor, -1);
-    write_back.reset();
+    chunk_writer.reset();
     try {
       if (::unlink(chunk_path.c_str()) != 0 && errno != ENOENT) fail(errno, chunk_path);
       open_chunks(fs::path(chunk_path), O_CREAT | O_EXCL);
@@ -444,7 +450,7 @@ struct NightPart::Impl {
       for (std::uint64_t at = h5::kFirstChunk; at < chunks_end; at += piece.size()) {
         piece.resize(std::min<std::uint64_t>(piece.size(), chunks_end - at));
         read(from, at, piece.data(), piece.size());
-        write(chunk_descriptor, chunk_path, at, piece.data(), piece.size());
+        write_chunks(at, piece);
       }
     } catch (...) {
       ::close(from);
@@ -699,8 +705,7 @@ void NightPart::append(std::span<TickerNight> block) {
     const bool apart = impl.chunk_descriptor >= 0 && !one.chunks.empty();
     if (apart) {
       one.index.chunks_at = impl.chunks_end;
-      impl.write(impl.chunk_descriptor, impl.chunk_path, impl.chunks_end, one.chunks.data(), one.chunks.size());
-      impl.write_back->add(impl.chunks_end, one.chunks.size());
+      impl.write_chunks(impl.chunks_end, one.chunks);
     }
     const std::uint64_t at = impl.size + sizeof(Frame);
     std::string directory = archived(one.index);

@@ -9,11 +9,12 @@
 #include <limits>
 
 #include "handle.hpp"
+#include "page_writer.hpp"
 
 namespace greekgrid::h5 {
 
 /// Where the first chunk may lie; before it the library keeps the beginning of its file.
-inline constexpr std::uint64_t kFirstChunk = 4096;
+inline constexpr std::uint64_t kFirstChunk = kPage;
 
 /// Where chunks lie, for the one file that is being made. Outlives the file's handle.
 struct Placement {

@@ -26,7 +26,7 @@
 #include <vector>
 
 #include "chunk_codec.hpp"
-#include "write_back.hpp"
+#include "page_writer.hpp"
 
 namespace {
 
@@ -144,7 +144,7 @@ int measure(const char* night, const char* target, int threads) {
   std::atomic<std::int64_t> compressing{0};
   double writing = 0.0;
   {
-    greekgrid::h5::WriteBack write_back(descriptor);
+    greekgrid::h5::PageWriter pages(descriptor);
     using oneapi::tbb::filter_mode;
     const auto take = [&](oneapi::tbb::flow_control& control) -> Batch {
       Batch batch{next, next, {}};
@@ -165,9 +165,8 @@ int measure(const char* night, const char* target, int threads) {
     };
     const auto write = [&](const Batch& batch) {
       const auto begun = Clock::now();
-      write_whole(descriptor, at, batch.packed);
-      write_back.add(at, batch.packed.size());
-      at += batch.packed.size();
+      if (pages.write(at, batch.packed) != 0) throw std::runtime_error("the target cannot be written");
+      at = greekgrid::h5::next_page(at + batch.packed.size());
       writing += seconds_since(begun);
     };
     oneapi::tbb::parallel_pipeline(static_cast<std::size_t>(threads) * 2,
