@@ -14,14 +14,19 @@
 #include <cerrno>
 #include <chrono>
 #include <cmath>
+#include <condition_variable>
 #include <cstring>
 #include <ctime>
+#include <deque>
+#include <exception>
 #include <future>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <sstream>
+#include <thread>
 
 #include "commands.hpp"
 #include "greekgrid/host/market.hpp"
@@ -234,14 +239,70 @@ void keep_freed_memory() {
 #endif
 }
 
-// Tickers go from the engine into the part.
+// Tickers go from the engine into the part: encoded where they come from, written by a thread of its own. Waiting for
+// the disk then takes no thread from what computes.
 class PartSink final : public NightSink {
  public:
-  explicit PartSink(NightPart& part) : part_(part) {}
-  void write(std::span<TickerNight> block) override { part_.append(block); }
+  explicit PartSink(NightPart& part) : part_(part), writer_([this] { run(); }) {}
+  // A run that is cut short leaves what was encoded.
+  ~PartSink() override { join(); }
+  PartSink(const PartSink&) = delete;
+  PartSink& operator=(const PartSink&) = delete;
+
+  void write(std::span<TickerNight> block) override {
+    NightPart::Block encoded = part_.encode(block);
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return waiting_.size() < kMostWaiting || failure_; });
+    if (failure_) std::rethrow_exception(failure_);
+    waiting_.push_back(std::move(encoded));
+    changed_.notify_all();
+  }
+  // Returns when everything is written. Throws what writing threw.
+  void finish() {
+    join();
+    if (failure_) std::rethrow_exception(failure_);
+  }
 
  private:
+  static constexpr std::size_t kMostWaiting = 2;  // blocks
+
+  void join() {
+    {
+      const std::lock_guard lock(mutex_);
+      ends_ = true;
+    }
+    changed_.notify_all();
+    if (writer_.joinable()) writer_.join();
+  }
+  void run() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      changed_.wait(lock, [this] { return ends_ || !waiting_.empty(); });
+      if (waiting_.empty()) return;
+      NightPart::Block block = std::move(waiting_.front());
+      lock.unlock();
+      try {
+        part_.append(std::move(block));
+      } catch (...) {
+        lock.lock();
+        failure_ = std::current_exception();
+        waiting_.clear();
+        changed_.notify_all();
+        return;
+      }
+      lock.lock();
+      waiting_.pop_front();
+      changed_.notify_all();
+    }
+  }
+
   NightPart& part_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<NightPart::Block> waiting_;  // the first is being written
+  std::exception_ptr failure_;
+  bool ends_ = false;
+  std::thread writer_;
 };
 
 // What they come to is noted and dropped.
@@ -547,14 +608,18 @@ int run_night_job(const NightOptions& options) {
     limits.progress = [&](const NightProgress& p) {
       progress.update(p.tickers_done, p.tickers, p.cost > 0.0 ? p.cost_done / p.cost : 1.0, p.evaluations);
     };
-    std::unique_ptr<NightSink> sink;
+    const auto stream = [&](NightSink& sink) {
+      run_night(night, plan, places, config, identity.axes, calendar, *backend, sink, limits, timings);
+    };
     if (part) {
       folder.keep();
-      sink = std::make_unique<PartSink>(*part);
+      PartSink sink(*part);
+      stream(sink);
+      sink.finish();
     } else {
-      sink = std::make_unique<DroppingSink>(dropped);
+      DroppingSink sink(dropped);
+      stream(sink);
     }
-    run_night(night, plan, places, config, identity.axes, calendar, *backend, *sink, limits, timings);
   }
   seconds["stream"] = lap();
   seconds["stages"] = {{"read", timings.read_seconds},         {"snapshot", timings.snapshot_seconds},

@@ -319,16 +319,17 @@ struct ChainStore::Impl {
     part.open_interest_settle_date = index.open_interest_settle_date;
     part.open_interest_knowledge_time = index.open_interest_knowledge_time;
     part.source = index.source;
+    std::vector<std::int64_t> shift;  // of the numbers of expiries
+    std::int64_t rows = 0;
     for (const std::size_t u : tickers) {
-      const auto begin = static_cast<std::size_t>(index.contract_begin[u]);
-      const auto count = static_cast<std::size_t>(index.contract_count[u]);
-      const auto shift = static_cast<std::int32_t>(part.expiries()) - static_cast<std::int32_t>(expiry_begin[u]);
+      shift.push_back(static_cast<std::int64_t>(part.expiries()) - static_cast<std::int64_t>(expiry_begin[u]));
       const auto number = static_cast<std::int32_t>(part.tickers());
       part.whole_ticker.push_back(u);
       part.whole_contract.push_back(index.contract_begin[u]);
       part.ticker.push_back(index.ticker[u]);
       part.spot.push_back(index.spot[u]);
-      part.contract_begin.push_back(static_cast<std::int64_t>(part.contracts()));
+      part.contract_begin.push_back(rows);
+      rows += index.contract_count[u];
       part.contract_count.push_back(index.contract_count[u]);
       for (std::size_t e = expiry_begin[u]; e < expiry_begin[u + 1]; ++e) {
         part.expiry_ticker.push_back(number);
@@ -337,15 +338,24 @@ struct ChainStore::Impl {
         part.exercise.push_back(index.exercise[e]);
         part.style.push_back(index.style[e]);
       }
-      const std::size_t first = part.contract_expiry.size();
-      append(0, begin, count, part.contract_expiry);
-      for (std::size_t i = first; i < part.contract_expiry.size(); ++i) {
-        part.contract_expiry[i] = static_cast<std::int32_t>(static_cast<std::int64_t>(part.contract_expiry[i]) + shift);
+    }
+    // Tickers that lie behind one another are read as one.
+    for (std::size_t k = 0; k < tickers.size();) {
+      const auto begin = static_cast<std::size_t>(index.contract_begin[tickers[k]]);
+      std::size_t count = 0;
+      for (const std::size_t first = tickers[k], from = k; k < tickers.size() && tickers[k] - first == k - from; ++k) {
+        count += static_cast<std::size_t>(index.contract_count[tickers[k]]);
       }
+      append(0, begin, count, part.contract_expiry);
       append(1, begin, count, part.right);
       append(2, begin, count, part.strike);
-      for (std::size_t k = 0; k < kChainColumns.size(); ++k) append(3 + k, begin, count, part.*kChainColumns[k]);
+      for (std::size_t c = 0; c < kChainColumns.size(); ++c) append(3 + c, begin, count, part.*kChainColumns[c]);
       if (has_positions) append(3 + kChainColumns.size(), begin, count, part.dealer_position);
+    }
+    for (std::size_t k = 0; k < tickers.size(); ++k) {
+      const auto first = part.contract_expiry.begin() + part.contract_begin[k];
+      std::transform(first, first + part.contract_count[k], first,
+                     [&, k](std::int32_t expiry) { return static_cast<std::int32_t>(expiry + shift[k]); });
     }
     part.rows_in = static_cast<std::int64_t>(part.contracts());
     return part;

@@ -140,6 +140,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::array<char, 8> kMagic = {'g', 'r', 'i', 'd', 'p', 'a', 'r', 't'};
 constexpr std::uint32_t kVersion = 3;
 constexpr std::size_t kStatuses = h5::kTickerStatusCount;
+constexpr std::size_t kSpares = 32;  // buffers of chunks, of some megabytes each
 
 /// What a record is. The order in a file: identity, then in any order schemas before the tickers that need them, end.
 enum class Kind : std::uint32_t { kIdentity = 1, kTables = 2, kQuality = 3, kTicker = 4, kEnd = 5, kPublished = 6 };
@@ -199,7 +200,10 @@ struct NightPart::Impl {
   std::set<std::string> known;
   bool complete = false, published = false;
   NightStatistics statistics;
-  std::mutex statistics_mutex;
+  mutable std::mutex mutex;  // of the statistics and the spare memory
+  /// Memory of chunks that are written, for those that follow: growing it anew costs as much as a third of the
+  /// deflating.
+  mutable std::vector<std::string> spare;
 
   ~Impl() {
     chunk_writer.reset();
@@ -244,6 +248,19 @@ struct NightPart::Impl {
   /// Writes chunks where a page begins, and zeros to the end of their last page.
   void write_chunks(std::uint64_t at, std::span<const char> bytes) {
     if (const int error = chunk_writer->write(at, bytes); error != 0) fail(error, chunk_path);
+  }
+
+  std::string spare_chunks() const {
+    const std::lock_guard lock(mutex);
+    if (spare.empty()) return {};
+    std::string chunks = std::move(spare.back());
+    spare.pop_back();
+    return chunks;
+  }
+  void keep(std::string chunks) {
+    chunks.clear();
+    const std::lock_guard lock(mutex);
+    if (chunks.capacity() > 0 && spare.size() < kSpares) spare.push_back(std::move(chunks));
   }
 
   void append_record(Kind kind, std::initializer_list<std::string_view> pieces) {
@@ -509,6 +526,7 @@ Encoded NightPart::Impl::encode(TickerNight& night) const {
   Encoded out;
   h5::RecordIndex& index = out.index;
   const NightHeader& header = night.header;
+  out.chunks = spare_chunks();
   out.quality = h5::record_quality(night.snapshot.quality);
   fill_places(out.quality, index.quality_count, index.quality_bytes);
   if (night.accepted()) {
@@ -653,24 +671,40 @@ NightPart NightPart::open(const fs::path& path) {
   return NightPart(std::move(impl));
 }
 
-void NightPart::append(std::span<TickerNight> block) {
+struct NightPart::Block::Impl {
+  std::vector<Encoded> night;
+};
+NightPart::Block::Block(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+NightPart::Block::~Block() = default;
+NightPart::Block::Block(Block&&) noexcept = default;
+NightPart::Block& NightPart::Block::operator=(Block&&) noexcept = default;
+
+NightPart::Block NightPart::encode(std::span<TickerNight> block) {
   Impl& impl = *impl_;
-  std::vector<Encoded> encoded(block.size());
-  std::vector<std::size_t> order(block.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
+  auto encoded = std::make_unique<Block::Impl>();
+  encoded->night.resize(block.size());
   oneapi::tbb::parallel_for(std::size_t{0}, block.size(), [&](std::size_t k) {
     const auto started = Clock::now();
+    Encoded& one = encoded->night[k];
     try {
-      encoded[k] = impl.encode(block[k]);
+      one = impl.encode(block[k]);
     } catch (const h5::Error& error) {
       block[k].refuse(error.what());
-      encoded[k] = impl.encode(block[k]);
+      one = impl.encode(block[k]);
     }
-    encoded[k].accepted = block[k].accepted();
+    one.accepted = block[k].accepted();
     const double seconds = std::chrono::duration<double>(Clock::now() - started).count();
-    const std::lock_guard lock(impl.statistics_mutex);
+    const std::lock_guard lock(impl.mutex);
     impl.statistics.compress_seconds += seconds;
   });
+  return Block(std::move(encoded));
+}
+
+void NightPart::append(Block block) {
+  Impl& impl = *impl_;
+  std::vector<Encoded>& encoded = block.impl_->night;
+  std::vector<std::size_t> order(encoded.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
   const auto rank = [&](std::size_t k) {
     const auto found = impl.rank.find(encoded[k].index.digest.ticker);
     return found == impl.rank.end() ? impl.rank.size() : found->second;
@@ -716,8 +750,10 @@ void NightPart::append(std::span<TickerNight> block) {
     impl.append_record(Kind::kTicker, {begin, one.quality.data, one.columns.data, chunks, one.diagnostics});
     impl.note(one.index, at, index_bytes,
               one.quality.data.size() + one.columns.data.size() + chunks.size() + one.diagnostics.size());
+    impl.keep(std::move(one.chunks));
     one = {};
   }
+  const std::lock_guard lock(impl.mutex);
   impl.statistics.write_seconds += std::chrono::duration<double>(Clock::now() - started).count();
 }
 

@@ -69,9 +69,26 @@ class NightPart {
   /// The tickers that are done, in the order of the records.
   const std::vector<TickerDigest>& done() const;
 
-  /// Encodes the nights in parallel and appends a record of each, in the order of the identity. A night that single
-  /// precision cannot hold is refused as stage_failed first. @throws OutputError, which leaves what was there before
-  void append(std::span<TickerNight> block);
+  /// Nights that are encoded and not yet written.
+  class Block {
+   public:
+    Block(Block&&) noexcept;
+    Block& operator=(Block&&) noexcept;
+    ~Block();
+
+   private:
+    friend class NightPart;
+    struct Impl;
+    explicit Block(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+  };
+  /// Encodes nights in parallel. A night that single precision cannot hold is refused as stage_failed first. May run
+  /// while another thread appends.
+  Block encode(std::span<TickerNight> block);
+  /// Appends a record of each night, in the order of the identity. @throws OutputError, which leaves what was there
+  /// before
+  void append(Block block);
+  void append(std::span<TickerNight> block) { append(encode(block)); }
   /// Ends the part: durable, and open() takes it from now on. @throws OutputError
   void complete();
   bool is_complete() const;
