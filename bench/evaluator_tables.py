@@ -55,7 +55,9 @@ def says(row):
         return "-"
     if not report["spectral"]:
         return "by brute force"
-    return (f"{'fp64' if report['fp64_nodes'] else 'fp32'} nodes, bound {report['bound']:.1e}"
+    share = report["fp64_rows"]
+    nodes = "fp32" if share == 0 else "fp64" if share == 1 else f"{100 * share:.0f} % of rows fp64"
+    return (f"{nodes} nodes, bound {report['bound']:.1e}"
             f"{', attempts ' + str(report['attempts']) if report['attempts'] > 1 else ''}")
 
 

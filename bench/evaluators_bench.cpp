@@ -164,8 +164,8 @@ struct ChainJob {
 
 // What the evaluator says of itself: whether it did what it was asked for, and what it makes of its own error.
 Json report_of(const EvaluationReport& report) {
-  return {{"spectral", report.spectral}, {"fp64_nodes", report.fp64_nodes}, {"attempts", report.attempts},
-          {"bound", report.bound},       {"at_nodes", report.at_nodes},     {"direct", report.direct}};
+  return {{"spectral", report.spectral}, {"fp64_rows", report.fp64_rows}, {"attempts", report.attempts},
+          {"bound", report.bound},       {"at_nodes", report.at_nodes},   {"direct", report.direct}};
 }
 
 // Rows of every case over one chain, one thread, and the surfaces that they left.

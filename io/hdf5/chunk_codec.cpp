@@ -33,7 +33,8 @@ constexpr std::size_t kChecksumBytes = 4;
 
 /// Element size known at compile time: the inner loop has a constant stride and is vectorised.
 template <std::size_t kSize>
-[[gnu::always_inline]] inline void shuffle_elements(const std::uint8_t* __restrict from, std::size_t count, std::uint8_t* __restrict to) {
+[[gnu::always_inline]] inline void shuffle_elements(const std::uint8_t* __restrict from, std::size_t count,
+                                                    std::uint8_t* __restrict to) {
   // A block stays in the first-level cache while its bytes are taken one place at a time.
   constexpr std::size_t kBlock = 2048;
   for (std::size_t begin = 0; begin < count; begin += kBlock) {
@@ -46,7 +47,8 @@ template <std::size_t kSize>
 
 }  // namespace
 
-GREEKGRID_WIDE_VECTORS std::ptrdiff_t to_float32(std::span<const double> from, int keep_bits, std::span<std::uint32_t> to) {
+GREEKGRID_WIDE_VECTORS std::ptrdiff_t to_float32(std::span<const double> from, int keep_bits,
+                                                 std::span<std::uint32_t> to) {
   constexpr std::uint32_t kInfinity = 0x7f800000U;
   const BitRounding rounded(keep_bits);
   std::uint32_t refused = 0;

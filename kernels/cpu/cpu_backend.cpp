@@ -210,26 +210,31 @@ class CpuBackend final : public Backend {
   struct Attempt {
     const ExposureJob* job = nullptr;
     std::vector<cpu::SpectralPosition> position;  // (W)
-    cpu::SpectralAccuracy accuracy;
+    cpu::SpectralAccuracy accuracy;               // of the rows that are open
     std::shared_ptr<const cpu::SpectralTables> tables;
     cpu::SpectralJob shared;
     std::vector<double> outcome;  // (rows, W, 3, G): largest, bound, rounding
     std::vector<cpu::EvaluationCounts> counts;
+    std::vector<std::uint8_t> is_open, is_fp64;  // (rows)
     int attempts = 0;
   };
 
-  // Evaluates jobs until each keeps to the tolerance; those that none of the attempts brings there go to `brute`. A few
-  // rows of a job come first and tell most of the attempts that would fail.
+  // Evaluates jobs until each row keeps to the tolerance; a job of which none of the attempts brings all rows there
+  // goes to `brute`. A few rows of a job come first and tell most of the attempts that would fail.
   void evaluate_spectral(GreekSet greeks, std::span<const ExposureJob* const> jobs, std::vector<ExposureJob>& brute) {
     std::vector<Attempt> open(jobs.size());
     const bool fp64_nodes = precision_ == Precision::kFp64 || options_.tolerance < fp32_tolerance(greeks);
     const bool fp64_expansion = precision_ == Precision::kFp64 || options_.tolerance < kFp32ExpansionTolerance;
     oneapi::tbb::parallel_for(std::size_t{0}, jobs.size(), [&](std::size_t k) {
-      open[k].job = jobs[k];
-      open[k].accuracy = {options_.tolerance * kErrorShare, fp64_nodes, fp64_expansion};
-      for (std::size_t w = 0; w < jobs[k]->positions; ++w) {
-        open[k].position.push_back(cpu::prepare_position(jobs[k]->book, w));
-      }
+      Attempt& a = open[k];
+      a.job = jobs[k];
+      a.accuracy = {options_.tolerance * kErrorShare, fp64_nodes, fp64_expansion};
+      for (std::size_t w = 0; w < a.job->positions; ++w) a.position.push_back(cpu::prepare_position(a.job->book, w));
+      const std::size_t count = rows(a.job->grid);
+      a.outcome.assign(count * a.job->positions * 3 * greeks.size(), 0.0);
+      a.counts.assign(count * a.job->positions, {});
+      a.is_open.assign(count, 1);
+      a.is_fp64.assign(count, 0);
     });
     while (!open.empty()) {
       oneapi::tbb::parallel_for(std::size_t{0}, open.size(), [&](std::size_t k) {
@@ -237,32 +242,43 @@ class CpuBackend final : public Backend {
         a.tables = shared_tables(a.job->grid.spots, a.accuracy.fp64_nodes);
         a.shared = cpu::prepare_job(*a.job, greeks, *a.tables, a.accuracy,
                                     node_widths(*a.tables->levels, greeks, a.accuracy.error));
-        a.outcome.assign(rows(a.job->grid) * a.job->positions * 3 * greeks.size(), 0.0);
-        a.counts.assign(rows(a.job->grid) * a.job->positions, {});
         ++a.attempts;
       });
-      evaluate_rows(greeks, open, true);
-      std::vector<Attempt> again;
-      const auto keep = [&](double times_tolerance) {
-        std::vector<Attempt> kept;
-        for (Attempt& a : open) {
-          const Errors errors = errors_of(greeks, a);
-          if (errors.worst <= times_tolerance * options_.tolerance) {
-            kept.push_back(std::move(a));
-          } else if (raise_accuracy(errors, a.accuracy) && a.attempts < kMostAttempts) {
-            again.push_back(std::move(a));
-          } else {
-            if (a.job->report != nullptr) a.job->report->attempts = a.attempts;
-            brute.push_back(*a.job);
-          }
+      std::vector<Attempt> again, rest;
+      const auto refuse = [&](const Errors& errors, Attempt& a) {
+        if (a.attempts < kMostAttempts && raise_accuracy(errors, a.accuracy)) {
+          again.push_back(std::move(a));
+          return;
         }
-        open = std::move(kept);
+        if (a.job->report != nullptr) a.job->report->attempts = a.attempts;
+        brute.push_back(*a.job);
       };
-      // The largest of a surface may yet be found in the other rows.
-      keep(kProbeMargin);
-      evaluate_rows(greeks, open, false);
-      keep(1.0);
-      for (const Attempt& a : open) write_report(greeks, a);
+      evaluate_rows(greeks, open, true);
+      for (Attempt& a : open) {
+        // The largest of a surface may yet be found in the other rows. Where most of the probe fails, so will they.
+        const Errors errors = errors_of(greeks, a, kProbeMargin, [&](std::size_t row) {
+          return a.is_open[row] != 0 && is_probe(a.job->grid, row);
+        });
+        if (2 * errors.failing > errors.rows) {
+          refuse(errors, a);
+        } else {
+          rest.push_back(std::move(a));
+        }
+      }
+      evaluate_rows(greeks, rest, false);
+      for (Attempt& a : rest) {
+        for (std::size_t row = 0; row < a.is_open.size(); ++row) {
+          if (a.is_open[row] != 0) a.is_fp64[row] = a.accuracy.fp64_nodes ? 1 : 0;
+        }
+        // Of all rows: what the last ones came to may have made the largest less.
+        std::fill(a.is_open.begin(), a.is_open.end(), std::uint8_t{0});
+        const Errors errors = errors_of(greeks, a, 1.0, [](std::size_t) { return true; });
+        if (errors.failing > 0) {
+          refuse(errors, a);
+        } else {
+          write_report(a, errors);
+        }
+      }
       open = std::move(again);
     }
   }
@@ -281,7 +297,7 @@ class CpuBackend final : public Backend {
     std::vector<Task> tasks;
     for (std::size_t k = 0; k < open.size(); ++k) {
       for (std::size_t row = 0; row < rows(open[k].job->grid); ++row) {
-        if (is_probe(open[k].job->grid, row) != probe) continue;
+        if (open[k].is_open[row] == 0 || is_probe(open[k].job->grid, row) != probe) continue;
         for (std::size_t w = 0; w < open[k].job->positions; ++w) tasks.push_back({k, row, w});
       }
     }
@@ -301,26 +317,42 @@ class CpuBackend final : public Backend {
     });
   }
 
-  // Errors relative to the largest magnitude of their surface, of the surfaces where they are worst.
+  // Errors relative to the largest magnitude of their surface in the rows that are evaluated.
   struct Errors {
-    double truncation = 0.0, rounding = 0.0, worst = 0.0;
+    std::size_t rows = 0, failing = 0;        // looked at; of these, beyond the tolerance
+    double truncation = 0.0, rounding = 0.0;  // the worst of the rows that fail
+    double worst = 0.0;                       // of all
   };
-  static Errors errors_of(GreekSet greeks, const Attempt& a) {
+  // Looks at some rows, and opens again those that err by more than so many times the tolerance.
+  template <class Looks>
+  Errors errors_of(GreekSet greeks, Attempt& a, double times_tolerance, const Looks& looks_at) const {
     Errors errors;
-    const std::size_t positions = a.job->positions;
-    for (std::size_t w = 0; w < positions; ++w) {
-      for (std::size_t g = 0; g < greeks.size(); ++g) {
-        double most[3] = {};
-        for (std::size_t row = 0; row < rows(a.job->grid); ++row) {
-          const double* outcome = a.outcome.data() + (row * positions + w) * 3 * greeks.size();
-          for (std::size_t k = 0; k < 3; ++k) most[k] = std::max(most[k], outcome[k * greeks.size() + g]);
-        }
+    const std::size_t positions = a.job->positions, count = rows(a.job->grid), stride = positions * 3 * greeks.size();
+    std::vector<double> largest(positions * greeks.size(), 0.0);
+    const auto outcome = [&](std::size_t row, std::size_t surface, std::size_t k) {
+      return a.outcome[row * stride + (surface / greeks.size() * 3 + k) * greeks.size() + surface % greeks.size()];
+    };
+    for (std::size_t row = 0; row < count; ++row) {
+      for (std::size_t i = 0; i < largest.size(); ++i) largest[i] = std::max(largest[i], outcome(row, i, 0));
+    }
+    for (std::size_t row = 0; row < count; ++row) {
+      if (!looks_at(row)) continue;
+      Errors own;
+      for (std::size_t i = 0; i < largest.size(); ++i) {
+        const double truncation = outcome(row, i, 1), rounding = outcome(row, i, 2);
         // Nothing was summed. Zeros that something was summed to are nobody's measure: the error is infinite.
-        if (most[1] + most[2] == 0.0) continue;
-        errors.truncation = std::max(errors.truncation, most[1] / most[0]);
-        errors.rounding = std::max(errors.rounding, most[2] / most[0]);
-        errors.worst = std::max(errors.worst, (most[1] + most[2]) / most[0]);
+        if (truncation + rounding == 0.0) continue;
+        own.truncation = std::max(own.truncation, truncation / largest[i]);
+        own.rounding = std::max(own.rounding, rounding / largest[i]);
+        own.worst = std::max(own.worst, (truncation + rounding) / largest[i]);
       }
+      ++errors.rows;
+      errors.worst = std::max(errors.worst, own.worst);
+      if (own.worst <= times_tolerance * options_.tolerance) continue;
+      ++errors.failing;
+      a.is_open[row] = 1;
+      errors.truncation = std::max(errors.truncation, own.truncation);
+      errors.rounding = std::max(errors.rounding, own.rounding);
     }
     return errors;
   }
@@ -341,10 +373,12 @@ class CpuBackend final : public Backend {
     return raised;
   }
 
-  static void write_report(GreekSet greeks, const Attempt& a) {
+  static void write_report(const Attempt& a, const Errors& errors) {
     if (a.job->report == nullptr) return;
+    const auto fp64 = static_cast<double>(std::count(a.is_fp64.begin(), a.is_fp64.end(), 1));
     EvaluationReport& report = *a.job->report;
-    report = {true, a.accuracy.fp64_nodes, a.attempts, errors_of(greeks, a).worst, 0, 0};
+    report = {true, fp64 / static_cast<double>(std::max<std::size_t>(a.is_fp64.size(), 1)), a.attempts, errors.worst, 0,
+              0};
     for (const cpu::EvaluationCounts& counts : a.counts) {
       report.at_nodes += counts.at_nodes;
       report.direct += counts.direct;

@@ -465,7 +465,7 @@ class DeviceBackend final : public PieceBackend, private DeviceLanes<ExposureLan
           direct += last[-1];
         }
         *job.report = {true,
-                       !fp32,
+                       fp32 ? 0.0 : 1.0,
                        work.attempts,
                        truncation + rounding,
                        static_cast<std::int64_t>(at_nodes),
@@ -477,7 +477,7 @@ class DeviceBackend final : public PieceBackend, private DeviceLanes<ExposureLan
     if (fp32 && rounds) work.precision = Precision::kFp64;
     if (truncation > 0.5 * tolerance) work.error *= 0.4 * tolerance / truncation;
     if (work.attempts < kMostAttempts && work.error >= kLeastError && (fp32 || !rounds)) return false;
-    if (job.report != nullptr) *job.report = {false, false, work.attempts, 0.0, 0, 0};
+    if (job.report != nullptr) *job.report = {false, 0.0, work.attempts, 0.0, 0, 0};
     work.spectral = false;
     work.direct = true;
     work.precision = precision_;

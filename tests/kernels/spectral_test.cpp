@@ -205,7 +205,7 @@ TEST(Spectral, ReportsWhatItDid) {
   };
   const EvaluationReport loose = report("index", Precision::kFp32, 1e-4);
   EXPECT_TRUE(loose.spectral);
-  EXPECT_FALSE(loose.fp64_nodes);
+  EXPECT_EQ(loose.fp64_rows, 0.0);
   EXPECT_EQ(loose.attempts, 1);
   EXPECT_GT(loose.bound, 0.0);
   EXPECT_LE(loose.bound, 1e-4);
@@ -213,12 +213,18 @@ TEST(Spectral, ReportsWhatItDid) {
   EXPECT_GT(loose.direct, 0);  // hours to live under a shift of -0.1
   const EvaluationReport tight = report("index", Precision::kFp32, 1e-8);
   EXPECT_TRUE(tight.spectral);
-  EXPECT_TRUE(tight.fp64_nodes);
+  EXPECT_EQ(tight.fp64_rows, 1.0);
   EXPECT_GT(tight.at_nodes, loose.at_nodes);
+  // Rows that single precision cannot keep, alone: those under the lowest shift are the sharpest.
+  const EvaluationReport mixed = report("index", Precision::kFp32, 3e-6);
+  EXPECT_GT(mixed.fp64_rows, 0.0);
+  EXPECT_LT(mixed.fp64_rows, 0.5);
+  EXPECT_EQ(mixed.attempts, 2);
+  EXPECT_LE(mixed.bound, 3e-6);
   // What cancels takes single precision out of reach, and more nodes.
   const EvaluationReport cancelling = report("cancelling", Precision::kFp32, 5e-6);
   EXPECT_TRUE(cancelling.spectral);
-  EXPECT_TRUE(cancelling.fp64_nodes);
+  EXPECT_GT(cancelling.fp64_rows, 0.0);
   EXPECT_GT(cancelling.attempts, 1);
   EXPECT_LE(cancelling.bound, 5e-6);
 }

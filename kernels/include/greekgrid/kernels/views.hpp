@@ -89,7 +89,7 @@ struct GridView {
 /// How a job was evaluated, where it asks for it.
 struct EvaluationReport {
   bool spectral = false;      ///< else brute force
-  bool fp64_nodes = false;    ///< of the spectral evaluator
+  double fp64_rows = 0.0;     ///< share of the rows that the spectral evaluator summed in fp64
   int attempts = 0;           ///< of the spectral evaluator, those refused for their error included
   double bound = 0.0;         ///< of the error relative to the largest magnitude of a surface: the worst surface
   std::int64_t at_nodes = 0;  ///< contracts times nodes, over rows; of the last attempt
