@@ -603,7 +603,8 @@ void run_night(const NightInputs& inputs, const NightPlan& plan, std::span<const
   state.tickers = order.size();
   for (const std::size_t place : order) state.cost += plan.cost[place];
 
-  const std::size_t room = limits.memory / kBlocksUnderWay;
+  // A sink may hold what two more blocks came to, encoded: a third of what a block takes at the most.
+  const std::size_t room = limits.memory / (kBlocksUnderWay + 1);
   std::vector<Block> blocks(kBlocksUnderWay);
   std::vector<Block*> idle;
   std::mutex idle_mutex;

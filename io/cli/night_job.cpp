@@ -239,8 +239,8 @@ void keep_freed_memory() {
 #endif
 }
 
-// Tickers go from the engine into the part: encoded where they come from, written by a thread of its own. Waiting for
-// the disk then takes no thread from what computes.
+// Tickers go from the engine into the part: encoded where they come from, written by a thread of its own. A thread that
+// computes waits for the disk only where that is the slower of the two.
 class PartSink final : public NightSink {
  public:
   explicit PartSink(NightPart& part) : part_(part), writer_([this] { run(); }) {}
@@ -614,7 +614,12 @@ int run_night_job(const NightOptions& options) {
     if (part) {
       folder.keep();
       PartSink sink(*part);
-      stream(sink);
+      try {
+        stream(sink);
+      } catch (const Stopped&) {
+        sink.finish();  // a disk that is full is more than a stop
+        throw;
+      }
       sink.finish();
     } else {
       DroppingSink sink(dropped);

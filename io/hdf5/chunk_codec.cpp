@@ -24,8 +24,8 @@ constexpr std::size_t kChecksumBytes = 4;
 
 // Loops over every byte of a night: compiled for wider vectors too, chosen when the program starts. The values are the
 // same on all of them.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
-    !defined(__SANITIZE_THREAD__)
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && \
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define GREEKGRID_WIDE_VECTORS __attribute__((target_clones("arch=skylake-avx512", "avx2", "default")))
 #else
 #define GREEKGRID_WIDE_VECTORS

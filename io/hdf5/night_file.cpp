@@ -232,15 +232,15 @@ class Cursor {
   std::span<char> read(std::size_t item, std::size_t u) {
     const std::uint64_t size = bytes_[u][item];
     Piece& piece = piece_[u];
+    if (size > ahead_) {
+      large_.resize(size);
+      fetch(u, piece.at, large_);
+      return large_;
+    }
     if (piece.at + size > piece.begin + piece.bytes.size()) {
       piece.begin = piece.at;
-      piece.bytes.resize(std::min(std::max(size, ahead_), piece.end - piece.at));
-      const Entry& entry = *entry_[u];
-      if (entry.reader != nullptr) {
-        entry.reader->read(piece.at, piece.bytes.data(), piece.bytes.size());
-      } else {
-        std::copy_n(entry.absent.data.data() + piece.at, piece.bytes.size(), piece.bytes.data());
-      }
+      piece.bytes.resize(std::min(ahead_, piece.end - piece.at));
+      fetch(u, piece.at, piece.bytes);
     }
     return std::span(piece.bytes).subspan(piece.at - piece.begin, size);
   }
@@ -257,9 +257,19 @@ class Cursor {
     std::vector<char> bytes;
   };
 
+  void fetch(std::size_t u, std::uint64_t at, std::vector<char>& to) const {
+    const Entry& entry = *entry_[u];
+    if (entry.reader != nullptr) {
+      entry.reader->read(at, to.data(), to.size());
+    } else {
+      std::copy_n(entry.absent.data.data() + at, to.size(), to.data());
+    }
+  }
+
   const std::vector<h5::TableItem>& items_;
   std::vector<Entry*> entry_;
   std::uint64_t ahead_;
+  std::vector<char> large_;  // an item longer than what is read ahead
   std::vector<std::vector<std::uint32_t>> count_, bytes_;
   std::vector<Piece> piece_;
 };

@@ -140,7 +140,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::array<char, 8> kMagic = {'g', 'r', 'i', 'd', 'p', 'a', 'r', 't'};
 constexpr std::uint32_t kVersion = 3;
 constexpr std::size_t kStatuses = h5::kTickerStatusCount;
-constexpr std::size_t kSpares = 32;  // buffers of chunks, of some megabytes each
+constexpr std::size_t kMostSpare = std::size_t{48} << 20U;  // bytes of memory kept for chunks
 
 /// What a record is. The order in a file: identity, then in any order schemas before the tickers that need them, end.
 enum class Kind : std::uint32_t { kIdentity = 1, kTables = 2, kQuality = 3, kTicker = 4, kEnd = 5, kPublished = 6 };
@@ -204,6 +204,7 @@ struct NightPart::Impl {
   /// Memory of chunks that are written, for those that follow: growing it anew costs as much as a third of the
   /// deflating.
   mutable std::vector<std::string> spare;
+  mutable std::size_t spare_bytes = 0;
 
   ~Impl() {
     chunk_writer.reset();
@@ -255,12 +256,16 @@ struct NightPart::Impl {
     if (spare.empty()) return {};
     std::string chunks = std::move(spare.back());
     spare.pop_back();
+    spare_bytes -= chunks.capacity();
     return chunks;
   }
   void keep(std::string chunks) {
     chunks.clear();
     const std::lock_guard lock(mutex);
-    if (chunks.capacity() > 0 && spare.size() < kSpares) spare.push_back(std::move(chunks));
+    const std::size_t bytes = chunks.capacity();
+    if (bytes < h5::kPage || spare_bytes + bytes > kMostSpare) return;
+    spare_bytes += bytes;
+    spare.push_back(std::move(chunks));
   }
 
   void append_record(Kind kind, std::initializer_list<std::string_view> pieces) {

@@ -2,7 +2,7 @@
 // order, so that the bits of a result depend on its job alone; spreads quotes over threads in pieces. Where volatility
 // follows the smile, a thread takes many rows of a job and forms the volatilities of a block of contracts once for all
 // of them; in the search for walls it takes few spots and all shifts instead. Under sticky strike the spectral
-// evaluator may take a job; where its error is too large for what was asked, the job is evaluated again.
+// evaluator may take a job; rows whose error is too large for what was asked are evaluated again.
 
 #include <oneapi/tbb/enumerable_thread_specific.h>
 #include <oneapi/tbb/global_control.h>
@@ -13,6 +13,7 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -344,7 +345,10 @@ class CpuBackend final : public Backend {
         if (truncation + rounding == 0.0) continue;
         own.truncation = std::max(own.truncation, truncation / largest[i]);
         own.rounding = std::max(own.rounding, rounding / largest[i]);
-        own.worst = std::max(own.worst, (truncation + rounding) / largest[i]);
+        const double worst = (truncation + rounding) / largest[i];
+        own.worst = std::max(own.worst, worst);
+        // Sums beyond the range of single precision.
+        if (std::isnan(worst)) own.rounding = own.worst = std::numeric_limits<double>::infinity();
       }
       ++errors.rows;
       errors.worst = std::max(errors.worst, own.worst);

@@ -23,7 +23,7 @@ class NightSink {
  public:
   virtual ~NightSink() = default;
   /// The nights are valid during the call only; the sink may refuse one (TickerNight::refuse) and then takes the
-  /// refusal. Whatever it throws ends the run.
+  /// refusal. Whatever it throws ends the run. It may hold what two calls came to, encoded, beyond them.
   virtual void write(std::span<TickerNight> block) = 0;
 };
 

@@ -114,7 +114,8 @@ void check_parts(std::span<const NightPart* const> parts);
 Diagnostics diagnostics_of(std::span<const NightPart* const> parts);
 
 /// Makes the night of its parts and publishes it: the bytes depend on what the tickers came to alone, not on how they
-/// are spread over parts and in which order. Memory holds one ticker's chunks and a slice of one column at a time.
+/// are spread over parts and in which order. Memory holds one ticker's chunks, a slice of one column at a time and what
+/// is read ahead of the records: some 32 MiB, or 4 KiB a ticker where that is more.
 /// @throws OutputError, InputError for a record that cannot be read back
 NightStatistics write_night_file(std::span<const NightPart* const> parts, const std::filesystem::path& target);
 

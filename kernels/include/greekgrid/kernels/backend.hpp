@@ -38,9 +38,9 @@ struct EvaluatorOptions {
   Evaluator evaluator = Evaluator::kBrute;
   /// What the spectral evaluator may deviate from the exact sums, relative to the largest magnitude of the surface (of
   /// one Greek and position model over times, shifts and spots). Truncation is bounded and rounding estimated while a
-  /// job is evaluated; rows that do not keep to it are evaluated again with more nodes or in fp64, or the whole job by
-  /// brute force.
-  /// Under kFp32 nodes and products are in single precision where this allows.
+  /// job is evaluated; what does not keep to it (rows on the CPU, jobs on a device) is evaluated again with more nodes
+  /// or in fp64, or the whole job by brute force. Under kFp32 nodes and products are in single precision where this
+  /// allows.
   double tolerance = 1e-6;
 };
 /// Tolerances that may be asked for.

@@ -92,7 +92,7 @@ struct EvaluationReport {
   double fp64_rows = 0.0;     ///< share of the rows that the spectral evaluator summed in fp64
   int attempts = 0;           ///< of the spectral evaluator, those refused for their error included
   double bound = 0.0;         ///< of the error relative to the largest magnitude of a surface: the worst surface
-  std::int64_t at_nodes = 0;  ///< contracts times nodes, over rows; of the last attempt
+  std::int64_t at_nodes = 0;  ///< contracts times nodes, over rows; of the last attempt of each
   std::int64_t direct = 0;    ///< contracts evaluated directly, over rows
 };
 
