@@ -19,13 +19,22 @@ namespace {
   throw OutputError(where + ": " + problem + " (" + std::strerror(error) + ")");
 }
 
+/// What a call returns that is made again where a signal cut it short.
+template <class Call>
+int retried(const Call& call) {
+  for (;;) {
+    const int result = call();
+    if (result >= 0 || errno != EINTR) return result;
+  }
+}
+
 int open_nameless(const std::filesystem::path& directory) {
   if (directory.empty()) return ::memfd_create("greekgrid", MFD_CLOEXEC);
-  const int descriptor = ::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  const int descriptor = retried([&] { return ::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600); });
   if (descriptor >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)) return descriptor;
   // Some network file systems know no nameless files.
   std::string name = (directory / ".greekgrid.XXXXXX").string();
-  const int named = ::mkostemp(name.data(), O_CLOEXEC);
+  const int named = retried([&] { return ::mkostemp(name.data(), O_CLOEXEC); });
   if (named >= 0) ::unlink(name.c_str());
   return named;
 }
