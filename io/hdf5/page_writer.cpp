@@ -12,7 +12,7 @@
 namespace greekgrid::h5 {
 namespace {
 
-// Fast on the disks measured from a quarter of this on, and small enough to stay in a cache while it is filled.
+// Few calls a ticker, and small enough to stay in a cache while it is filled.
 constexpr std::size_t kStage = std::size_t{1} << 20U;
 static_assert(kStage % kPage == 0);
 

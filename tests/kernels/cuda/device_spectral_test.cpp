@@ -219,8 +219,8 @@ TEST(DeviceSpectral, BooksOfASessionEquivalentToReference) {
       EXPECT_LE(worst, tolerance) << item.name << ", attempts " << report.attempts;
       RecordProperty(std::string(item.name) + (precision == Precision::kFp64 ? " fp64" : " fp32"),
                      testing::PrintToString(worst) + " of " + testing::PrintToString(report.bound) +
-                         (report.spectral ? "" : " by brute force") + (report.fp64_rows > 0.0 ? " fp64 nodes" : "") + ", " +
-                         testing::PrintToString(report.at_nodes) + " at nodes, " +
+                         (report.spectral ? "" : " by brute force") + (report.fp64_rows > 0.0 ? " fp64 nodes" : "") +
+                         ", " + testing::PrintToString(report.at_nodes) + " at nodes, " +
                          testing::PrintToString(report.direct) + " direct");
       EXPECT_THAT(log.faults, testing::IsEmpty());
     }
