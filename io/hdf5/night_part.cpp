@@ -201,8 +201,7 @@ struct NightPart::Impl {
   bool complete = false, published = false;
   NightStatistics statistics;
   mutable std::mutex mutex;  // of the statistics and the spare memory
-  /// Memory of chunks that are written, for those that follow: growing it anew costs as much as a third of the
-  /// deflating.
+  /// Memory of chunks that are written, for those that follow: what is new has to be cleared and copied to as it grows.
   mutable std::vector<std::string> spare;
   mutable std::size_t spare_bytes = 0;
 
