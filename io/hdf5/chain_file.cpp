@@ -60,10 +60,32 @@ void write_variables(h5::TableWriter& table, const OptionChain& chain) {
 
 constexpr std::size_t kSlice = std::size_t{1} << 20U;  // rows of a column that the child holds at a time
 
-/// Columns of contracts behind one another, in this order.
-constexpr std::array<const char*, kChainColumns.size()> kColumnNames = {
-    "/multiplier",    "/bid",       "/ask",          "/last",        "/volume",
-    "/open_interest", "/vendor_iv", "/vendor_delta", "/vendor_gamma"};
+/// Columns of contracts, in this order. Of a file those behind the first three are kChainColumns and the positions.
+struct ContractColumn {
+  const char* path;
+  h5::Type type;
+};
+constexpr std::array<ContractColumn, kChainColumns.size() + 4> kContractColumns = {{
+    {"/contract_expiry", h5::Type::kInt32},
+    {"/right", h5::Type::kInt8},
+    {"/strike", h5::Type::kFloat64},
+    {"/multiplier", h5::Type::kFloat64},
+    {"/bid", h5::Type::kFloat64},
+    {"/ask", h5::Type::kFloat64},
+    {"/last", h5::Type::kFloat64},
+    {"/volume", h5::Type::kFloat64},
+    {"/open_interest", h5::Type::kFloat64},
+    {"/vendor_iv", h5::Type::kFloat64},
+    {"/vendor_delta", h5::Type::kFloat64},
+    {"/vendor_gamma", h5::Type::kFloat64},
+    {"/dealer_position", h5::Type::kFloat64},
+}};
+constexpr std::size_t kExpiryColumn = 0, kRightColumn = 1, kStrikeColumn = 2, kFirstColumn = 3,
+                      kPositionColumn = kContractColumns.size() - 1;
+
+/// Files of more bytes are read by several processes side by side, each so many columns.
+constexpr std::uintmax_t kLargeFile = std::uintmax_t{4} << 20U;
+constexpr std::size_t kColumnsOfOne = 4;
 
 /// Everything but the columns of contracts.
 OptionChain read_index(const h5::FileReader& file) {
@@ -101,6 +123,22 @@ void hand_over_column(const h5::FileReader& file, const std::string& path, std::
     const std::size_t count = std::min(kSlice, n - begin);
     const std::vector<T> values = file.part<T>(path, shape, {begin}, {count});
     out.raw(values.data(), count * sizeof(T));
+  }
+}
+
+/// Hands over columns [first, last), the positions only where the file has them.
+void hand_over_columns(const h5::FileReader& file, std::size_t n, std::size_t first, std::size_t last,
+                       h5::ArchiveWriter& out) {
+  for (std::size_t k = first; k < last; ++k) {
+    const auto [path, type] = kContractColumns[k];
+    if (k == kPositionColumn && !file.has(path)) continue;
+    if (type == h5::Type::kInt32) {
+      hand_over_column<std::int32_t>(file, path, n, out);
+    } else if (type == h5::Type::kInt8) {
+      hand_over_column<std::int8_t>(file, path, n, out);
+    } else {
+      hand_over_column<double>(file, path, n, out);
+    }
   }
 }
 
@@ -284,20 +322,30 @@ struct ChainStore::Impl {
   OptionChain index;
   std::size_t contracts = 0;
   bool has_positions = false;
-  h5::Spool spool;
-  std::vector<std::uint64_t> column;      // where contract_expiry, right, strike, kChainColumns, positions begin
+  std::vector<h5::Spool> spool;
+  struct Place {
+    std::size_t spool;
+    std::uint64_t begin;
+  };
+  std::vector<Place> column;              // of kContractColumns
   std::vector<std::size_t> expiry_begin;  // (U + 1)
   std::string digest;
 
-  explicit Impl(const std::filesystem::path& directory) : spool(directory) {}
+  Impl(const std::filesystem::path& directory, std::size_t spools) {
+    for (std::size_t k = 0; k < spools; ++k) spool.emplace_back(directory);
+  }
 
-  void lay_out(std::uint64_t begin) {
-    const auto n = static_cast<std::uint64_t>(contracts);
-    column = {begin, begin + n * sizeof(std::int32_t)};
-    std::uint64_t next = column.back() + n;
-    for (std::size_t k = 0; k < kChainColumns.size() + 1 + (has_positions ? 1 : 0); ++k, next += n * sizeof(double)) {
-      column.push_back(next);
+  std::size_t columns() const { return kContractColumns.size() - (has_positions ? 0 : 1); }
+
+  /// The next columns to `last` lie in a spool from `begin` on.
+  void place_columns(std::size_t which, std::uint64_t begin, std::size_t last) {
+    for (std::size_t k = column.size(); k < std::min(last, columns()); ++k) {
+      column.push_back({which, begin});
+      begin += contracts * h5::size_of(kContractColumns[k].type);
     }
+  }
+
+  void count_expiries() {
     expiry_begin.assign(1, 0);
     for (std::size_t u = 0, e = 0; u < index.tickers(); ++u) {
       while (e < index.expiries() && index.expiry_ticker[e] == static_cast<std::int32_t>(u)) ++e;
@@ -309,7 +357,7 @@ struct ChainStore::Impl {
   void append(std::size_t which, std::size_t begin, std::size_t count, std::vector<T>& to) const {
     const std::size_t before = to.size();
     to.resize(before + count);
-    spool.read(column[which] + begin * sizeof(T), to.data() + before, count * sizeof(T));
+    spool[column[which].spool].read(column[which].begin + begin * sizeof(T), to.data() + before, count * sizeof(T));
   }
 
   OptionChain read(std::span<const std::size_t> tickers) const {
@@ -346,11 +394,13 @@ struct ChainStore::Impl {
       for (const std::size_t first = tickers[k], from = k; k < tickers.size() && tickers[k] - first == k - from; ++k) {
         count += static_cast<std::size_t>(index.contract_count[tickers[k]]);
       }
-      append(0, begin, count, part.contract_expiry);
-      append(1, begin, count, part.right);
-      append(2, begin, count, part.strike);
-      for (std::size_t c = 0; c < kChainColumns.size(); ++c) append(3 + c, begin, count, part.*kChainColumns[c]);
-      if (has_positions) append(3 + kChainColumns.size(), begin, count, part.dealer_position);
+      append(kExpiryColumn, begin, count, part.contract_expiry);
+      append(kRightColumn, begin, count, part.right);
+      append(kStrikeColumn, begin, count, part.strike);
+      for (std::size_t c = 0; c < kChainColumns.size(); ++c) {
+        append(kFirstColumn + c, begin, count, part.*kChainColumns[c]);
+      }
+      if (has_positions) append(kPositionColumn, begin, count, part.dealer_position);
     }
     for (std::size_t k = 0; k < tickers.size(); ++k) {
       const auto first = part.contract_expiry.begin() + part.contract_begin[k];
@@ -394,48 +444,59 @@ struct ChainStore::Impl {
   std::vector<ChainSource> unhashed_;
 };
 
-ChainStore::ChainStore(const std::filesystem::path& path, const std::filesystem::path& directory)
-    : impl_(std::make_unique<Impl>(directory)) {
-  h5::read_in_child(
-      path, impl_->spool,
-      [](hid_t opened, std::uint64_t file_size, h5::ArchiveWriter& out) {
-        const h5::FileReader file(opened, file_size);
+ChainStore::ChainStore(const std::filesystem::path& path, const std::filesystem::path& directory) {
+  std::error_code unknown;  // why is told by what opens it
+  const std::uintmax_t size = std::filesystem::file_size(path, unknown);
+  const std::size_t each = !unknown && size > kLargeFile ? kColumnsOfOne : kContractColumns.size();
+  std::vector<h5::ReadFunction> reads;
+  for (std::size_t first = 0; first < kContractColumns.size(); first += each) {
+    reads.emplace_back([first, each](hid_t opened, std::uint64_t file_size, h5::ArchiveWriter& out) {
+      const h5::FileReader file(opened, file_size);
+      std::size_t n = 0;
+      if (first == 0) {
         const OptionChain index = read_index(file);
         transfer_index(out, index);
-        const std::size_t n = file.length("/contract");
-        const bool has_positions = file.has("/dealer_position");
-        out(std::uint64_t{n}, static_cast<std::int8_t>(has_positions));
-        hand_over_column<std::int32_t>(file, "/contract_expiry", n, out);
-        hand_over_column<std::int8_t>(file, "/right", n, out);
-        hand_over_column<double>(file, "/strike", n, out);
-        for (const char* name : kColumnNames) hand_over_column<double>(file, name, n, out);
-        if (has_positions) hand_over_column<double>(file, "/dealer_position", n, out);
-      },
-      [&](h5::ArchiveReader& in) {
-        transfer_index(in, impl_->index);
-        std::uint64_t n = 0;
-        std::int8_t has_positions = 0;
-        in(n, has_positions);
-        impl_->contracts = n;
-        impl_->has_positions = has_positions != 0;
-        constexpr std::size_t kRow = sizeof(std::int32_t) + 1 + sizeof(double) * (kChainColumns.size() + 1);
-        const std::size_t row = kRow + (impl_->has_positions ? sizeof(double) : 0);
-        if (n != in.left() / row || in.left() % row != 0) throw h5::Error("what was read is incomplete");
-        validate_index(impl_->index, n);
-        // The last byte of the spool is the child's farewell.
-        impl_->lay_out(impl_->spool.size() - 1 - in.left());
-        impl_->check();
-      });
+        n = file.length("/contract");
+        out(std::uint64_t{n}, static_cast<std::int8_t>(file.has(kContractColumns[kPositionColumn].path)));
+      } else {
+        file.require_schema(kSchema);
+        n = file.length("/contract");
+      }
+      hand_over_columns(file, n, first, std::min(first + each, kContractColumns.size()), out);
+    });
+  }
+  impl_ = std::make_unique<Impl>(directory, reads.size());
+  h5::read_in_children(path, impl_->spool, reads, [&](std::span<h5::ArchiveReader> in) {
+    transfer_index(in.front(), impl_->index);
+    std::uint64_t n = 0;
+    std::int8_t has_positions = 0;
+    in.front()(n, has_positions);
+    impl_->contracts = n;
+    impl_->has_positions = has_positions != 0;
+    for (std::size_t k = 0; k < in.size(); ++k) {
+      // Bytes of a contract first: what the file says of their number may be anything.
+      std::size_t row = 0;
+      const std::size_t last = std::min((k + 1) * each, impl_->columns());
+      for (std::size_t c = k * each; c < last; ++c) row += h5::size_of(kContractColumns[c].type);
+      const std::size_t left = in[k].left();
+      if (row == 0 ? left > 0 : n != left / row || left % row != 0) throw h5::Error("what was read is incomplete");
+      // The last byte of the spool is the child's farewell.
+      impl_->place_columns(k, impl_->spool[k].size() - 1 - left, last);
+    }
+    validate_index(impl_->index, n);
+    impl_->count_expiries();
+    impl_->check();
+  });
 }
 
 ChainStore::ChainStore(OptionChain chain, const std::filesystem::path& directory)
-    : impl_(std::make_unique<Impl>(directory)) {
+    : impl_(std::make_unique<Impl>(directory, 1)) {
   try {
     validate(chain);
     impl_->contracts = chain.contracts();
     impl_->has_positions = !chain.dealer_position.empty();
     const auto keep = [this](auto& column) {
-      impl_->spool.append(column.data(), column.size() * sizeof(column[0]));
+      impl_->spool.front().append(column.data(), column.size() * sizeof(column[0]));
       column = {};
     };
     keep(chain.contract_expiry);
@@ -444,7 +505,8 @@ ChainStore::ChainStore(OptionChain chain, const std::filesystem::path& directory
     for (const auto column : kChainColumns) keep(chain.*column);
     if (impl_->has_positions) keep(chain.dealer_position);
     impl_->index = std::move(chain);
-    impl_->lay_out(0);
+    impl_->place_columns(0, 0, impl_->columns());
+    impl_->count_expiries();
     impl_->check();
   } catch (const h5::Error& error) {
     throw InputError(std::string("the chain cannot be used (") + error.what() + ")");

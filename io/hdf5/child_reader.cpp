@@ -15,8 +15,11 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <exception>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "greekgrid/io/chain_file.hpp"
 #include "greekgrid/io/error.hpp"
@@ -196,31 +199,65 @@ void lower_limit(int resource, rlim_t most) {
 /// How a child ended.
 enum class End : std::uint8_t { kExited, kUnknown, kCrashed, kKilled, kTimedOut };
 
-/// Waits for the child and kills it when its time is over. `code` is its exit code if it exited.
-End wait_for(pid_t child, std::chrono::seconds wall, int& code) {
-  using namespace std::chrono_literals;
-  const auto end = std::chrono::steady_clock::now() + wall;
-  auto pause = std::chrono::microseconds(100);
-  bool killed = false;
-  for (;;) {
-    int status = 0;
-    const pid_t done = ::waitpid(child, &status, WNOHANG);
-    if (done == child) {
-      code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-      if (WIFEXITED(status)) return End::kExited;
-      if (killed || WTERMSIG(status) == SIGXCPU) return End::kTimedOut;
-      return WTERMSIG(status) == SIGKILL ? End::kKilled : End::kCrashed;
+struct Ended {
+  End end;
+  int code;  ///< of a child that exited
+};
+
+/// Children that read one file; those that nobody waited for end with it.
+class Children {
+ public:
+  explicit Children(std::chrono::seconds wall) : end_(std::chrono::steady_clock::now() + wall) {}
+  ~Children() {
+    for (const pid_t child : child_) {
+      if (child > 0) ::kill(child, SIGKILL);
     }
-    // With SIGCHLD ignored by whoever started this program the kernel forgets how children end.
-    if (done < 0 && errno != EINTR) return killed ? End::kTimedOut : End::kUnknown;
-    if (!killed && std::chrono::steady_clock::now() > end) {
-      ::kill(child, SIGKILL);
-      killed = true;
-    }
-    std::this_thread::sleep_for(pause);
-    pause = std::min<std::chrono::microseconds>(pause * 2, 5ms);
+    for (std::size_t k = 0; k < child_.size(); ++k) wait(k);
   }
-}
+  Children(const Children&) = delete;
+  Children& operator=(const Children&) = delete;
+
+  /// Whether there is a further child now; errno says why not.
+  bool begin(int file, std::uint64_t size, int out, const ReadFunction& read, const Limits& limits) {
+    child_.reserve(child_.size() + 1);
+    const pid_t parent = ::getpid();
+    const LibraryLock lock;
+    const pid_t child = ::fork();
+    if (child == 0) read_and_exit(file, size, out, read, limits, parent);
+    if (child > 0) child_.push_back(child);
+    return child > 0;
+  }
+
+  /// Waits for a child, and kills it when its time is over.
+  Ended wait(std::size_t which) {
+    using namespace std::chrono_literals;
+    const pid_t child = std::exchange(child_[which], 0);
+    if (child == 0) return {End::kUnknown, -1};
+    auto pause = std::chrono::microseconds(100);
+    bool killed = false;
+    for (;;) {
+      int status = 0;
+      const pid_t done = ::waitpid(child, &status, WNOHANG);
+      if (done == child) {
+        if (WIFEXITED(status)) return {End::kExited, WEXITSTATUS(status)};
+        if (killed || WTERMSIG(status) == SIGXCPU) return {End::kTimedOut, -1};
+        return {WTERMSIG(status) == SIGKILL ? End::kKilled : End::kCrashed, -1};
+      }
+      // With SIGCHLD ignored by whoever started this program the kernel forgets how children end.
+      if (done < 0 && errno != EINTR) return {killed ? End::kTimedOut : End::kUnknown, -1};
+      if (!killed && std::chrono::steady_clock::now() > end_) {
+        ::kill(child, SIGKILL);
+        killed = true;
+      }
+      std::this_thread::sleep_for(pause);
+      pause = std::min<std::chrono::microseconds>(pause * 2, 5ms);
+    }
+  }
+
+ private:
+  std::chrono::steady_clock::time_point end_;
+  std::vector<pid_t> child_;
+};
 
 class Mapping {
  public:
@@ -251,47 +288,61 @@ void read_in_child(const std::filesystem::path& path, const ReadFunction& read, 
 
 void read_in_child(const std::filesystem::path& path, Spool& out, const ReadFunction& read, const TakeFunction& take,
                    std::uint64_t work) {
+  read_in_children(
+      path, {&out, 1}, {&read, 1}, [&](std::span<ArchiveReader> in) { take(in.front()); }, work);
+}
+
+void read_in_children(const std::filesystem::path& path, std::span<Spool> out, std::span<const ReadFunction> reads,
+                      const std::function<void(std::span<ArchiveReader> in)>& take, std::uint64_t work) {
   std::uint64_t size = 0;
   const Descriptor file(open_regular(path, size));
   if (size == 0) refuse(path, "cannot be read (the file is empty)");
   if (!has_signature(path, file.get())) refuse(path, "is no HDF5 file (its first bytes are others)");
   const Limits limits(size, work);
-  const pid_t parent = ::getpid();
-  pid_t child = -1;
-  {
-    const LibraryLock lock;
-    child = ::fork();
-    if (child == 0) read_and_exit(file.get(), size, out.descriptor(), read, limits, parent);
+  Children children(limits.wall);
+  for (std::size_t k = 0; k < reads.size(); ++k) {
+    if (!children.begin(file.get(), size, out[k].descriptor(), reads[k], limits)) {
+      refuse(path, std::string("cannot be read (no child process: ") + std::strerror(errno) + ")");
+    }
   }
-  if (child < 0) refuse(path, std::string("cannot be read (no child process: ") + std::strerror(errno) + ")");
-  int code = -1;
-  const End end = wait_for(child, limits.wall, code);
-  out.measure();
-  const Mapping mapping(out.descriptor(), out.size());
-  // The last byte repeats the exit code.
-  std::span<const char> handed_over = mapping.bytes();
-  const int last = handed_over.empty() ? -1 : handed_over.back();
-  if (!handed_over.empty()) handed_over = handed_over.first(handed_over.size() - 1);
-  if (end == End::kUnknown) code = last;
-  if (end == End::kKilled) {
-    refuse(path, "cannot be read (the process that read it was killed from outside) is there too little memory?");
-  }
-  if (code > kNoRoom) {
-    throw OutputError(out.named() + ": no room for what " + path.string() + " holds (" + std::strerror(code - kNoRoom) +
-                      ")");
-  }
-  const std::string damaged = "the file is damaged: make it again";
-  if (end == End::kTimedOut) refuse(path, "cannot be read (it takes longer than any sound file) " + damaged);
-  if (code == kOutOfMemory) refuse(path, "cannot be read (it needs more memory than any sound file) " + damaged);
-  if (end == End::kCrashed || (code != kRead && code != kRefused) || code != last) {
-    refuse(path, "cannot be read (it crashes the HDF5 library) " + damaged);
+  std::vector<Ended> ended;
+  for (std::size_t k = 0; k < reads.size(); ++k) ended.push_back(children.wait(k));
+  std::deque<Mapping> mapping;
+  std::vector<ArchiveReader> answer;
+  for (std::size_t k = 0; k < reads.size(); ++k) {
+    out[k].measure();
+    // The last byte repeats the exit code.
+    std::span<const char> handed_over = mapping.emplace_back(out[k].descriptor(), out[k].size()).bytes();
+    const int last = handed_over.empty() ? -1 : handed_over.back();
+    if (!handed_over.empty()) handed_over = handed_over.first(handed_over.size() - 1);
+    const int code = ended[k].end == End::kUnknown ? last : ended[k].code;
+    if (ended[k].end == End::kKilled) {
+      refuse(path, "cannot be read (the process that read it was killed from outside) is there too little memory?");
+    }
+    if (code > kNoRoom) {
+      throw OutputError(out[k].named() + ": no room for what " + path.string() + " holds (" +
+                        std::strerror(code - kNoRoom) + ")");
+    }
+    const std::string damaged = "the file is damaged: make it again";
+    if (ended[k].end == End::kTimedOut) {
+      refuse(path, "cannot be read (it takes longer than any sound file) " + damaged);
+    }
+    if (code == kOutOfMemory) refuse(path, "cannot be read (it needs more memory than any sound file) " + damaged);
+    if (ended[k].end == End::kCrashed || (code != kRead && code != kRefused) || code != last) {
+      refuse(path, "cannot be read (it crashes the HDF5 library) " + damaged);
+    }
+    answer.emplace_back(handed_over);
+    if (code == kRead) continue;
+    try {
+      std::string problem;
+      answer.back()(problem);
+      throw Error(problem);
+    } catch (const Error& error) {
+      refuse(path, plain_message(error.what()));
+    }
   }
   try {
-    ArchiveReader in(handed_over);
-    if (code == kRead) return take(in);
-    std::string problem;
-    in(problem);
-    throw Error(problem);
+    take(answer);
   } catch (const Error& error) {
     refuse(path, plain_message(error.what()));
   }

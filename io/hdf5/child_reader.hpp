@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <span>
 
 #include "archive.hpp"
 #include "spool.hpp"
@@ -34,8 +35,14 @@ using TakeFunction = std::function<void(ArchiveReader& in)>;
 void read_in_child(const std::filesystem::path& path, const ReadFunction& read, const TakeFunction& take,
                    std::uint64_t work = 0);
 
-/// The same, with what is handed over in a spool, which keeps it: `take` may remember where columns lie in it.
+/// The same, with what is handed over in spools, which keep it: `take` may remember where columns lie in them. A child
+/// for each spool, all at once and all of the same open file, runs the function of the same place; `take` runs when all
+/// have ended well. Of several errors the first child's is told.
+/// @param take is given a reader for each spool
 /// @throws OutputError for a spool that takes no more, too
+void read_in_children(const std::filesystem::path& path, std::span<Spool> spools, std::span<const ReadFunction> reads,
+                      const std::function<void(std::span<ArchiveReader> in)>& take, std::uint64_t work = 0);
+/// With one child.
 void read_in_child(const std::filesystem::path& path, Spool& spool, const ReadFunction& read, const TakeFunction& take,
                    std::uint64_t work = 0);
 

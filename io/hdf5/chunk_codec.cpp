@@ -6,6 +6,7 @@
 #include <cfloat>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <stdexcept>
 
@@ -19,8 +20,6 @@
 
 namespace greekgrid::h5 {
 namespace {
-
-constexpr std::size_t kChecksumBytes = 4;
 
 // Loops over every byte of a night: compiled for wider vectors too, chosen when the program starts. The values are the
 // same on all of them.
@@ -42,6 +41,14 @@ template <std::size_t kSize>
     for (std::size_t place = 0; place < kSize; ++place) {
       for (std::size_t i = begin; i < end; ++i) to[place * count + i] = from[i * kSize + place];
     }
+  }
+}
+
+template <std::size_t kSize>
+[[gnu::always_inline]] inline void unshuffle_elements(const std::uint8_t* __restrict from, std::size_t count,
+                                                      std::uint8_t* __restrict to) {
+  for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t place = 0; place < kSize; ++place) to[i * kSize + place] = from[place * count + i];
   }
 }
 
@@ -86,6 +93,22 @@ GREEKGRID_WIDE_VECTORS void shuffle(std::span<const std::uint8_t> from, std::siz
   }
 }
 
+GREEKGRID_WIDE_VECTORS void unshuffle(std::span<const std::uint8_t> from, std::size_t size,
+                                      std::span<std::uint8_t> to) {
+  const std::size_t count = size == 0 ? 0 : from.size() / size;
+  if (size == 4) {
+    unshuffle_elements<4>(from.data(), count, to.data());
+  } else if (size == 8) {
+    unshuffle_elements<8>(from.data(), count, to.data());
+  } else {
+    for (std::size_t place = 0; place < size; ++place) {
+      for (std::size_t i = 0; i < count; ++i) to[i * size + place] = from[place * count + i];
+    }
+  }
+  std::copy(from.begin() + static_cast<std::ptrdiff_t>(count * size), from.end(),
+            to.begin() + static_cast<std::ptrdiff_t>(count * size));
+}
+
 GREEKGRID_WIDE_VECTORS std::uint32_t fletcher32(std::span<const std::uint8_t> bytes) {
   // 360 words: the most whose sums cannot overflow 32 bits.
   constexpr std::size_t kWords = 360;
@@ -119,10 +142,7 @@ GREEKGRID_WIDE_VECTORS std::uint32_t fletcher32(std::span<const std::uint8_t> by
   return (sum2 << 16U) | sum1;
 }
 
-namespace {
-
-/// The checksum as it is stored behind a chunk.
-std::array<std::uint8_t, kChecksumBytes> checksum_of(std::span<const std::uint8_t> bytes) {
+std::array<std::uint8_t, kChecksumBytes> stored_checksum(std::span<const std::uint8_t> bytes) {
   const std::uint32_t sum = fletcher32(bytes);
   std::array<std::uint8_t, kChecksumBytes> stored{};
   for (std::size_t place = 0; place < kChecksumBytes; ++place) {
@@ -131,8 +151,6 @@ std::array<std::uint8_t, kChecksumBytes> checksum_of(std::span<const std::uint8_
   return stored;
 }
 
-}  // namespace
-
 #if GREEKGRID_HAVE_ISAL
 
 std::string compressor_name() {
@@ -140,24 +158,25 @@ std::string compressor_name() {
          std::to_string(ISAL_PATCH_VERSION) + " level " + std::to_string(kDeflateLevel);
 }
 
-bool unpacks_to(std::span<const std::uint8_t> packed, std::size_t size) {
-  // What was unpacked is not looked at: a piece of memory is written over and over.
-  std::vector<std::uint8_t> piece(std::min<std::size_t>(size, std::size_t{1} << 18) + 1);
-  const auto inflate = std::make_unique<inflate_state>();
+bool unpack(std::span<const std::uint8_t> packed, std::span<std::uint8_t> to) {
+  constexpr std::size_t kMost = std::numeric_limits<std::uint32_t>::max();
+  if (packed.size() > kMost || to.size() > kMost) return false;
+  const auto inflate = std::make_unique_for_overwrite<inflate_state>();
   isal_inflate_init(inflate.get());
   inflate->crc_flag = ISAL_ZLIB;
   inflate->next_in = const_cast<std::uint8_t*>(packed.data());
   inflate->avail_in = static_cast<std::uint32_t>(packed.size());
-  for (std::size_t done = 0; done <= size;) {
+  std::uint8_t beyond = 0;  // takes the byte too many
+  for (const std::span<std::uint8_t> piece : {to, std::span(&beyond, 1)}) {
     inflate->next_out = piece.data();
     inflate->avail_out = static_cast<std::uint32_t>(piece.size());
     const int status = isal_inflate(inflate.get());
     clear_upper_halves();
-    if (status != ISAL_DECOMP_OK || inflate->avail_out > piece.size()) return false;
-    const std::size_t more = piece.size() - inflate->avail_out;
-    done += more;
-    if (inflate->block_state == ISAL_BLOCK_FINISH) return done == size;
-    if (more == 0 && inflate->avail_in == 0) return false;
+    if (status != ISAL_DECOMP_OK) return false;
+    const bool is_done = inflate->block_state == ISAL_BLOCK_FINISH;
+    if (piece.data() == &beyond) return is_done && inflate->avail_out == 1;
+    if (inflate->avail_out > 0) return false;
+    if (is_done) return true;
   }
   return false;
 }
@@ -209,12 +228,11 @@ std::string compressor_name() {
   return "libdeflate " LIBDEFLATE_VERSION_STRING " level " + std::to_string(kDeflateLevel);
 }
 
-bool unpacks_to(std::span<const std::uint8_t> packed, std::size_t size) {
-  std::vector<std::uint8_t> out(size);
+bool unpack(std::span<const std::uint8_t> packed, std::span<std::uint8_t> to) {
   const std::unique_ptr<libdeflate_decompressor, decltype(&libdeflate_free_decompressor)> decompressor(
       libdeflate_alloc_decompressor(), libdeflate_free_decompressor);
   if (!decompressor) throw std::bad_alloc();
-  return libdeflate_zlib_decompress(decompressor.get(), packed.data(), packed.size(), out.data(), size, nullptr) ==
+  return libdeflate_zlib_decompress(decompressor.get(), packed.data(), packed.size(), to.data(), to.size(), nullptr) ==
          LIBDEFLATE_SUCCESS;
 }
 
@@ -241,7 +259,7 @@ std::size_t ChunkEncoder::deflate(std::span<const std::uint8_t> bytes, std::size
 
 std::vector<std::uint8_t> ChunkEncoder::encode(std::span<const std::uint8_t> bytes, std::size_t size) {
   const std::size_t length = deflate(bytes, size);
-  const std::array<std::uint8_t, kChecksumBytes> sum = checksum_of({packed_.data(), length});
+  const std::array<std::uint8_t, kChecksumBytes> sum = stored_checksum({packed_.data(), length});
   std::vector<std::uint8_t> out;
   out.reserve(length + sum.size());
   out.insert(out.end(), packed_.begin(), packed_.begin() + static_cast<std::ptrdiff_t>(length));
@@ -251,7 +269,7 @@ std::vector<std::uint8_t> ChunkEncoder::encode(std::span<const std::uint8_t> byt
 
 std::size_t ChunkEncoder::append(std::span<const std::uint8_t> bytes, std::size_t size, std::string& to) {
   const std::size_t length = deflate(bytes, size);
-  const std::array<std::uint8_t, kChecksumBytes> sum = checksum_of({packed_.data(), length});
+  const std::array<std::uint8_t, kChecksumBytes> sum = stored_checksum({packed_.data(), length});
   to.append(reinterpret_cast<const char*>(packed_.data()), length);
   to.append(reinterpret_cast<const char*>(sum.data()), sum.size());
   return length + sum.size();

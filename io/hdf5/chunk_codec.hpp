@@ -4,6 +4,7 @@
 /// The filters of a chunk outside the library, so that they run in many threads: shuffle, deflate, fletcher32, as the
 /// filters of HDF5 do it. Private to io/hdf5.
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -39,11 +40,20 @@ std::ptrdiff_t to_float32(std::span<const double> from, int keep_bits, std::span
 /// Groups byte k of all elements of `size` bytes, k = 0, 1, ...: HDF5's shuffle filter. Same lengths, no overlap.
 void shuffle(std::span<const std::uint8_t> from, std::size_t size, std::span<std::uint8_t> to);
 
+/// Undoes shuffle(). What is over of whole elements is copied as it is, as the filter leaves it.
+void unshuffle(std::span<const std::uint8_t> from, std::size_t size, std::span<std::uint8_t> to);
+
 /// HDF5's fletcher32 checksum (H5_checksum_fletcher32: 16-bit big-endian words, an odd byte as the high one).
 std::uint32_t fletcher32(std::span<const std::uint8_t> bytes);
 
-/// Whether a zlib stream is whole and holds exactly `size` bytes. No more than that is unpacked, whatever it holds.
-bool unpacks_to(std::span<const std::uint8_t> packed, std::size_t size);
+/// Bytes of a stored checksum.
+inline constexpr std::size_t kChecksumBytes = 4;
+/// The checksum as it is stored behind a chunk.
+std::array<std::uint8_t, kChecksumBytes> stored_checksum(std::span<const std::uint8_t> bytes);
+
+/// Unpacks a zlib stream. No more than `to` takes is unpacked, whatever the stream holds.
+/// @return whether the stream is whole, its checksum right, and it holds exactly the bytes of `to`
+bool unpack(std::span<const std::uint8_t> packed, std::span<std::uint8_t> to);
 
 /// Encodes chunks; one object per thread, its buffers are reused.
 class ChunkEncoder {

@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <charconv>
+#include <cstring>
 #include <functional>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "chunk_codec.hpp"
 
@@ -186,56 +189,78 @@ Handle FileReader::open(const std::string& path, Type type, const std::vector<st
   return dataset;
 }
 
-void FileReader::check_chunks(const Handle& dataset, const std::string& path, const std::vector<hsize_t>& begin,
-                              const std::vector<hsize_t>& count) const {
-  constexpr std::size_t kSum = 4;  // bytes that fletcher32 appends
+void FileReader::visit_chunks(const Handle& dataset, const std::string& path, const std::vector<hsize_t>& begin,
+                              const std::vector<hsize_t>& count, const VisitChunk& visit) const {
   const std::string what = "read " + path;
   const Handle creation(H5Dget_create_plist(dataset.get()), H5Pclose, what);
-  if (H5Pget_layout(creation.get()) != H5D_CHUNKED) return;
   const std::size_t rank = begin.size();
   std::vector<hsize_t> chunk(rank), first(rank), last(rank);
   check(H5Pget_chunk(creation.get(), static_cast<int>(rank), chunk.data()), what);
   const Handle type(H5Dget_type(dataset.get()), H5Tclose, what);
-  std::size_t unpacked = H5Tget_size(type.get());
+  const std::size_t element = H5Tget_size(type.get());
+  std::size_t unpacked = element;
   for (std::size_t k = 0; k < rank; ++k) {
     unpacked *= chunk[k];
     first[k] = begin[k] / chunk[k] * chunk[k];
     last[k] = (begin[k] + count[k] - 1) / chunk[k] * chunk[k];
   }
-  // open_own() let pass: sums, at most one deflate, sums again.
-  bool is_deflated = false;
-  std::size_t sums = 0;
+  // open_own() let pass: shuffles and sums, at most one deflate, sums again.
+  struct Filter {
+    H5Z_filter_t id;
+    std::size_t bytes;  // of what it was given; of what it gives, where that is not known before, 0
+  };
+  std::vector<Filter> filter;
+  std::size_t bytes = unpacked, sums = 0;
   const int filters = check(H5Pget_nfilters(creation.get()), what);
   for (int i = 0; i < filters; ++i) {
     unsigned flags = 0;
     std::size_t none = 0;
-    const auto filter =
+    const auto id =
         H5Pget_filter2(creation.get(), static_cast<unsigned>(i), &flags, &none, nullptr, 0, nullptr, nullptr);
-    if (filter == H5Z_FILTER_FLETCHER32) (is_deflated ? sums : unpacked) += kSum;
-    is_deflated = is_deflated || filter == H5Z_FILTER_DEFLATE;
+    filter.push_back({id, bytes});
+    if (id == H5Z_FILTER_FLETCHER32) (bytes == 0 ? sums : bytes) += kChecksumBytes;
+    if (id == H5Z_FILTER_DEFLATE) bytes = 0;
   }
-  std::vector<std::uint8_t> packed;
+  std::vector<std::uint8_t> stored, other;
   for (std::vector<hsize_t> at = first;;) {
     unsigned skipped = 0;
     haddr_t address = HADDR_UNDEF;
-    hsize_t stored = 0;
-    check(H5Dget_chunk_info_by_coord(dataset.get(), at.data(), &skipped, &address, &stored), what);
-    // Hypothetical closes and maps that a ticker does not reach are not stored: they read as missing.
-    const bool may_be_absent = path.starts_with("/step_forward/") || path.starts_with("/weather/");
-    if (address == HADDR_UNDEF && !may_be_absent) {
-      throw Error("a chunk of variable " + path + " is missing (the file is not whole)");
+    hsize_t size = 0;
+    check(H5Dget_chunk_info_by_coord(dataset.get(), at.data(), &skipped, &address, &size), what);
+    if (address == HADDR_UNDEF) {
+      // Hypothetical closes and maps that a ticker does not reach are not stored: they read as missing.
+      if (!path.starts_with("/step_forward/") && !path.starts_with("/weather/")) {
+        throw Error("a chunk of variable " + path + " is missing (the file is not whole)");
+      }
+      visit(chunk, at, {});
+    } else {
+      bool fits = skipped == 0 && size <= file_size_ && (bytes == 0 ? size >= sums : size == bytes);
+      if (fits) {
+        stored.resize(size);
+        std::uint32_t mask = 0;
+        check(H5Dread_chunk(dataset.get(), H5P_DEFAULT, at.data(), &mask, stored.data()), what);
+      }
+      for (auto one = filter.rbegin(); fits && one != filter.rend(); ++one) {
+        if (one->id == H5Z_FILTER_FLETCHER32) {
+          const std::size_t data = stored.size() - kChecksumBytes;
+          const auto sum = stored_checksum(std::span(stored).first(data));
+          if (!std::equal(sum.begin(), sum.end(), stored.begin() + static_cast<std::ptrdiff_t>(data))) {
+            throw Error("a chunk of variable " + path + " has another checksum than it says (the file is damaged)");
+          }
+          stored.resize(data);
+          continue;
+        }
+        other.resize(one->bytes);
+        if (one->id == H5Z_FILTER_DEFLATE) {
+          fits = unpack(stored, other);
+        } else {
+          unshuffle(stored, element, other);
+        }
+        std::swap(stored, other);
+      }
+      if (!fits) throw Error("a chunk of variable " + path + " has another length than it says (the file is damaged)");
+      visit(chunk, at, stored);
     }
-    bool fits = address != HADDR_UNDEF && skipped == 0 && stored >= sums && stored <= file_size_;
-    if (fits && is_deflated) {
-      packed.resize(stored);
-      std::uint32_t mask = 0;
-      check(H5Dread_chunk(dataset.get(), H5P_DEFAULT, at.data(), &mask, packed.data()), what);
-      fits = unpacks_to(std::span(packed).first(stored - sums), unpacked);
-    } else if (fits) {
-      fits = stored == unpacked + sums;
-    }
-    fits = fits || address == HADDR_UNDEF;
-    if (!fits) throw Error("a chunk of variable " + path + " has another length than it says (the file is damaged)");
     std::size_t k = rank;
     while (k > 0 && at[k - 1] == last[k - 1]) {
       at[k - 1] = first[k - 1];
@@ -246,11 +271,71 @@ void FileReader::check_chunks(const Handle& dataset, const std::string& path, co
   }
 }
 
+void FileReader::read_part(const Handle& dataset, const std::string& path, Type type,
+                           const std::vector<std::size_t>& begin, const std::vector<std::size_t>& count,
+                           void* out) const {
+  if (product(count) == 0) return;
+  const std::string what = "read " + path;
+  const std::vector<hsize_t> first(begin.begin(), begin.end()), size(count.begin(), count.end());
+  const std::size_t rank = size.size(), element = size_of(type);
+  const Handle creation(H5Dget_create_plist(dataset.get()), H5Pclose, what);
+  if (H5Pget_layout(creation.get()) != H5D_CHUNKED) {
+    const Handle space(H5Dget_space(dataset.get()), H5Sclose, what);
+    check(H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, first.data(), nullptr, size.data(), nullptr), what);
+    const Handle memory(H5Screate_simple(static_cast<int>(rank), size.data(), nullptr), H5Sclose, what);
+    check(H5Dread(dataset.get(), memory_type(type), memory.get(), space.get(), H5P_DEFAULT, out), what);
+    return;
+  }
+  // Chunks hold numbers as they lie in memory: open() has compared the types.
+  static_assert(std::endian::native == std::endian::little);
+  std::array<std::uint8_t, sizeof(double)> fill{};
+  H5D_fill_value_t status = H5D_FILL_VALUE_ERROR;
+  check(H5Pfill_value_defined(creation.get(), &status), what);
+  if (status != H5D_FILL_VALUE_UNDEFINED)
+    check(H5Pget_fill_value(creation.get(), memory_type(type), fill.data()), what);
+  auto* const to = static_cast<std::uint8_t*>(out);
+  visit_chunks(dataset, path, first, size,
+               [&](std::span<const hsize_t> chunk, std::span<const hsize_t> at, std::span<const std::uint8_t> bytes) {
+                 // Rows of what chunk and selection share, one at a time.
+                 std::vector<hsize_t> low(rank), high(rank);
+                 for (std::size_t k = 0; k < rank; ++k) {
+                   low[k] = std::max(first[k], at[k]);
+                   high[k] = std::min(first[k] + size[k], at[k] + chunk[k]);
+                 }
+                 const std::size_t row = static_cast<std::size_t>(high[rank - 1] - low[rank - 1]) * element;
+                 for (std::vector<hsize_t> cell = low;;) {
+                   std::size_t from = 0, place = 0;
+                   for (std::size_t k = 0; k < rank; ++k) {
+                     from = from * chunk[k] + (cell[k] - at[k]);
+                     place = place * size[k] + (cell[k] - first[k]);
+                   }
+                   std::uint8_t* const here = to + place * element;
+                   if (!bytes.empty()) {
+                     std::memcpy(here, bytes.data() + from * element, row);
+                   } else {
+                     for (std::size_t b = 0; b < row; b += element) std::memcpy(here + b, fill.data(), element);
+                   }
+                   std::size_t k = rank - 1;
+                   while (k > 0 && cell[k - 1] + 1 == high[k - 1]) {
+                     cell[k - 1] = low[k - 1];
+                     --k;
+                   }
+                   if (k == 0) return;
+                   ++cell[k - 1];
+                 }
+               });
+}
+
+void FileReader::check_chunks(const Handle& dataset, const std::string& path, const std::vector<hsize_t>& begin,
+                              const std::vector<hsize_t>& count) const {
+  const Handle creation(H5Dget_create_plist(dataset.get()), H5Pclose, "read " + path);
+  if (H5Pget_layout(creation.get()) != H5D_CHUNKED) return;
+  visit_chunks(dataset, path, begin, count, [](auto, auto, auto) {});
+}
+
 void FileReader::read(const Handle& dataset, const std::string& path, Type type, const std::vector<std::size_t>& dims,
                       void* out) const {
-  if (product(dims) == 0) return;
-  check_chunks(dataset, path, std::vector<hsize_t>(dims.size(), 0), std::vector<hsize_t>(dims.begin(), dims.end()));
-  check(H5Dread(dataset.get(), memory_type(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, out), "read " + path);
+  read_part(dataset, path, type, std::vector<std::size_t>(dims.size(), 0), dims, out);
 }
 
 std::vector<std::string> FileReader::strings(const std::string& path, std::size_t length) const {
@@ -331,18 +416,6 @@ FileReader::Shape FileReader::shape(const std::string& path) const {
     shape.dims.emplace_back(name.data());
   }
   return shape;
-}
-
-void FileReader::read_part(const Handle& dataset, const std::string& path, Type type,
-                           const std::vector<std::size_t>& begin, const std::vector<std::size_t>& count,
-                           void* out) const {
-  const std::string what = "read " + path;
-  const std::vector<hsize_t> first(begin.begin(), begin.end()), size(count.begin(), count.end());
-  check_chunks(dataset, path, first, size);
-  const Handle space(H5Dget_space(dataset.get()), H5Sclose, what);
-  check(H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, first.data(), nullptr, size.data(), nullptr), what);
-  const Handle memory(H5Screate_simple(static_cast<int>(size.size()), size.data(), nullptr), H5Sclose, what);
-  check(H5Dread(dataset.get(), memory_type(type), memory.get(), space.get(), H5P_DEFAULT, out), what);
 }
 
 std::vector<std::string> FileReader::read_strings(const Handle& dataset, const std::string& path,

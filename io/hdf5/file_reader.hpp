@@ -5,7 +5,9 @@
 /// are checked against the file's before anything is allocated. Private to io/hdf5.
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -78,8 +80,15 @@ class FileReader {
   Handle open_own(const std::string& path) const;
   /// Opens a dataset and checks type, dimensions, storage and filters.
   Handle open(const std::string& path, Type type, const std::vector<std::size_t>& dims) const;
-  /// Refuses a variable of which a chunk that a selection meets is missing or does not unpack to its length. The
-  /// library itself would unpack any amount, and pass on what lies in memory behind a chunk that is too short.
+  /// Told of a chunk: its lengths, where it begins, and its bytes; of one that may be absent and is, none.
+  using VisitChunk =
+      std::function<void(std::span<const hsize_t>, std::span<const hsize_t>, std::span<const std::uint8_t>)>;
+  /// Unpacks the chunks that a selection meets, in their order. Refuses a variable of which one is missing, does not
+  /// unpack to its length or has another checksum. The library itself would unpack any amount, and pass on what lies
+  /// in memory behind a chunk that is too short; and it takes longer.
+  void visit_chunks(const Handle& dataset, const std::string& path, const std::vector<hsize_t>& begin,
+                    const std::vector<hsize_t>& count, const VisitChunk& visit) const;
+  /// Refuses what visit_chunks refuses, of a variable that the library reads: one of strings.
   void check_chunks(const Handle& dataset, const std::string& path, const std::vector<hsize_t>& begin,
                     const std::vector<hsize_t>& count) const;
   void read(const Handle& dataset, const std::string& path, Type type, const std::vector<std::size_t>& dims,

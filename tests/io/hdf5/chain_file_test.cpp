@@ -11,6 +11,7 @@
 #include <fstream>
 #include <functional>
 #include <iterator>
+#include <random>
 #include <thread>
 
 #include "greekgrid_test/test_data.hpp"
@@ -166,6 +167,99 @@ TEST(ChainFile, KeepsDealerPositionsAndMissingSpots) {
   for (std::int32_t& ticker : chain.expiry_ticker) ticker *= 2;
   write_chain_file(chain, file);
   expect_same(read_chain_file(file), chain);
+}
+
+/// One that several processes read.
+OptionChain large_chain() {
+  OptionChain chain = test::sample_chain(100, 300);
+  std::mt19937_64 random(1);  // what cannot be packed
+  for (auto* column : {&chain.bid, &chain.ask, &chain.last, &chain.vendor_delta, &chain.vendor_gamma}) {
+    for (double& value : *column) value = static_cast<double>(random()) * 0x1p-64;
+  }
+  return chain;
+}
+
+TEST(ChainFile, IsReadBySeveralProcessesWhenItIsLarge) {
+  const fs::path file = test::scratch_dir("chain") / "chains.h5";
+  OptionChain chain = large_chain();
+  for (const bool has_positions : {false, true}) {
+    if (has_positions) chain.dealer_position = chain.vendor_delta;
+    write_chain_file(chain, file);
+    ASSERT_GT(fs::file_size(file), std::uintmax_t{4} << 20U);
+    expect_same(read_chain_file(file), chain);
+    // In memory there is one process: the digest is of the values, wherever they lie.
+    EXPECT_EQ(ChainStore(file, "").digest(), ChainStore(chain, "").digest());
+  }
+}
+
+TEST(ChainFile, RefusesALargeOneWhicheverProcessFindsFault) {
+  const auto missing = [](const char* path) {
+    return [path](hid_t file) { h5::check(H5Ldelete(file, path, H5P_DEFAULT), "delete"); };
+  };
+  for (const char* path : {"/spot", "/bid", "/volume", "/vendor_gamma"}) {
+    EXPECT_THAT(message_of(changed(missing(path), large_chain())), HasSubstr(std::string(path) + " is missing"));
+  }
+  // Of two the first in the order of the file, however soon the other process is done.
+  EXPECT_THAT(message_of(changed(
+                  [&](hid_t file) {
+                    missing("/vendor_gamma")(file);
+                    missing("/vendor_iv")(file);
+                    missing("/ask")(file);
+                  },
+                  large_chain())),
+              HasSubstr("/ask is missing"));
+  EXPECT_THAT(message_of(changed(text_attribute("schema", "greekgrid.other"), large_chain())),
+              HasSubstr("is no greekgrid.chains file"));
+}
+
+/// Every order of filters that is allowed, in chunks that do not divide the column.
+TEST(ChainFile, ReadsWhatOtherProgramsPackInOtherWays) {
+  const OptionChain chain = test::sample_chain(2, 300);
+  const std::string orders[] = {"", "s", "d", "f", "sd", "ds", "df", "sdf", "fd", "fsdf", "sfdff", "sf"};
+  for (const std::string& order : orders) {
+    const bool is_allowed = order != "ds";
+    const auto change = [&](hid_t file) {
+      h5::check(H5Ldelete(file, "/bid", H5P_DEFAULT), "delete");
+      const h5::Handle creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "create");
+      const hsize_t chunk = 77, length = chain.contracts();
+      h5::check(H5Pset_chunk(creation.get(), 1, &chunk), "chunk");
+      for (const char filter : order) {
+        if (filter == 's') h5::check(H5Pset_shuffle(creation.get()), "filter");
+        if (filter == 'd') h5::check(H5Pset_deflate(creation.get(), 6), "filter");
+        if (filter == 'f') h5::check(H5Pset_fletcher32(creation.get()), "filter");
+      }
+      const h5::Handle space(H5Screate_simple(1, &length, nullptr), H5Sclose, "space");
+      const h5::Handle dataset(H5Dcreate2(file, "/bid", f64(), space.get(), H5P_DEFAULT, creation.get(), H5P_DEFAULT),
+                               H5Dclose, "create");
+      h5::check(H5Dwrite(dataset.get(), H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, chain.bid.data()), "write");
+    };
+    const fs::path file = changed(change, chain);
+    if (is_allowed) {
+      expect_same(read_chain_file(file), chain);
+    } else {
+      EXPECT_THAT(message_of(file), HasSubstr("/bid has filters in an order")) << order;
+    }
+  }
+}
+
+TEST(ChainFile, RefusesAChunkWithAnotherChecksum) {
+  const OptionChain chain = test::sample_chain(2, 300);
+  haddr_t address = 0;
+  hsize_t size = 0;
+  const fs::path file = changed(
+      [&](hid_t opened) {
+        const h5::Handle dataset(H5Dopen2(opened, "/last", H5P_DEFAULT), H5Dclose, "open");
+        const hsize_t first = 0;
+        unsigned mask = 0;
+        h5::check(H5Dget_chunk_info_by_coord(dataset.get(), &first, &mask, &address, &size), "look");
+      },
+      chain);
+  std::string bytes = read(file);
+  // The checksum alone is changed: what it is of would unpack.
+  char& last = bytes.at(address + size - 1);
+  last = static_cast<char>(last ^ 1);
+  write(file, bytes);
+  EXPECT_THAT(message_of(file), HasSubstr("a chunk of variable /last has another checksum"));
 }
 
 TEST(ChainFile, EqualChainsGiveEqualBytes) {

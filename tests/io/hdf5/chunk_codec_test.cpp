@@ -139,28 +139,51 @@ TEST(ChunkCodec, EncodesTheSameBytesAtAnyAddress) {
   }
 }
 
-TEST(ChunkCodec, KnowsWhetherAStreamHoldsExactlySoManyBytes) {
-  constexpr std::size_t kPiece = std::size_t{1} << 18;  // of which it is unpacked
+TEST(ChunkCodec, UnpacksAStreamThatHoldsExactlySoManyBytes) {
+  constexpr std::size_t kLarge = std::size_t{1} << 18;
   ChunkEncoder encoder;
   for (const std::size_t size :
-       {std::size_t{0}, std::size_t{1}, std::size_t{1000}, kPiece, kPiece + 1, 4 * kPiece + 7}) {
+       {std::size_t{0}, std::size_t{1}, std::size_t{1000}, kLarge, kLarge + 1, 4 * kLarge + 7}) {
     std::vector<std::uint8_t> bytes(size);
     for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::uint8_t>(i * i >> 7U);
     std::vector<std::uint8_t> packed = encoder.encode(bytes, 1);
-    packed.resize(packed.size() - 4);
-    EXPECT_TRUE(unpacks_to(packed, size)) << size;
-    EXPECT_FALSE(unpacks_to(packed, size + 1)) << size;
-    EXPECT_FALSE(unpacks_to(packed, size + 4 * kPiece)) << size;
+    packed.resize(packed.size() - kChecksumBytes);
+    // What lies behind the room that is given stays as it is.
+    std::vector<std::uint8_t> room(size + 4 * kLarge, 0xa5);
+    const auto unpacks_to = [&](std::size_t length) { return unpack(packed, std::span(room).first(length)); };
+    EXPECT_TRUE(unpacks_to(size)) << size;
+    EXPECT_TRUE(std::equal(bytes.begin(), bytes.end(), room.begin())) << size;
+    EXPECT_EQ(std::count(room.begin() + static_cast<std::ptrdiff_t>(size), room.end(), 0xa5), 4 * kLarge) << size;
+    EXPECT_FALSE(unpacks_to(size + 1)) << size;
+    EXPECT_FALSE(unpacks_to(size + 4 * kLarge)) << size;
     if (size > 0) {
-      EXPECT_FALSE(unpacks_to(packed, size - 1)) << size;
+      EXPECT_FALSE(unpacks_to(size - 1)) << size;
     }
     for (std::size_t cut = 1; cut < packed.size(); cut += 1 + cut / 2) {
-      EXPECT_FALSE(unpacks_to(std::span(packed).first(packed.size() - cut), size)) << size << " without " << cut;
+      EXPECT_FALSE(unpack(std::span(packed).first(packed.size() - cut), std::span(room).first(size)))
+          << size << " without " << cut;
     }
     packed[packed.size() - 1] ^= 1U;
-    EXPECT_FALSE(unpacks_to(packed, size)) << size << ", another checksum";
+    EXPECT_FALSE(unpacks_to(size)) << size << ", another checksum";
   }
-  EXPECT_FALSE(unpacks_to({}, 0));
+  EXPECT_FALSE(unpack({}, {}));
+}
+
+TEST(ChunkCodec, UndoesTheShuffle) {
+  for (const std::size_t size : {1U, 4U, 8U}) {
+    for (const std::size_t count : {0U, 1U, 15U, 1000U}) {
+      std::vector<std::uint8_t> bytes(count * size), shuffled(bytes.size()), back(bytes.size());
+      for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(i * 7 + i / 251);
+      shuffle(bytes, size, shuffled);
+      unshuffle(shuffled, size, back);
+      EXPECT_EQ(back, bytes) << size << ' ' << count;
+    }
+  }
+  // Two elements of three bytes and what is over of a third.
+  const std::vector<std::uint8_t> stored = {1, 4, 2, 5, 3, 6, 7};
+  std::vector<std::uint8_t> back(stored.size());
+  unshuffle(stored, 3, back);
+  EXPECT_EQ(back, (std::vector<std::uint8_t>{1, 2, 3, 4, 5, 6, 7}));
 }
 
 TEST(ChunkCodec, NamesItsLibrary) {
