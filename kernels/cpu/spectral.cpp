@@ -30,8 +30,8 @@ namespace greekgrid::cpu {
 // summed by fewer first, and these sums then: the rounding of a sum is one of its size.
 inline constexpr std::size_t kNodeBlock = 64;
 inline constexpr std::size_t kNodeGroup = 16;
-// Contracts that the loop over them works on in step.
-inline constexpr std::size_t kInStep = 4;
+// Levels begin at multiples of so many contracts.
+inline constexpr std::size_t kInStep = 8;
 static_assert(kNodeBlock % kNodeGroup == 0 && kNodeGroup % kInStep == 0);
 inline constexpr double kDensity = 0.39894228040143267794;
 // s = sigma sqrt(tau) above which a contract is evaluated directly: what the anchors take from exp(-d1^2/2) may
@@ -393,7 +393,7 @@ HWY_INLINE void FoldTops([[maybe_unused]] D d, const V* tops, std::uint32_t fami
   }
 }
 
-// The sums at the nodes of a level: lanes are nodes, contracts are broadcast, kInStep of them advance together.
+// The sums at the nodes of a level: lanes are nodes, contracts are broadcast, K of them advance together.
 template <std::uint32_t kTops, const auto& kExp, class Real>
 void SumTops(const NodeColumns<Real>& staged, std::size_t first, std::size_t last, const Real* HWY_RESTRICT node,
              std::size_t nodes, std::uint32_t families, const double* factors, std::size_t stride, bool adds,
@@ -401,7 +401,8 @@ void SumTops(const NodeColumns<Real>& staged, std::size_t first, std::size_t las
   const hn::ScalableTag<Real> d;
   const hn::RebindToSigned<decltype(d)> di;
   using V = hn::Vec<decltype(d)>;
-  constexpr int K = static_cast<int>(kInStep);
+  // Contracts in step, as many as there are registers for: fewer wait for their own results.
+  constexpr int K = static_cast<int>(HWY_TARGET <= HWY_AVX3 ? kInStep : kInStep / 2);
   const std::size_t lanes = hn::Lanes(d);
   const Real* HWY_RESTRICT width = staged.width.data();
   [[maybe_unused]] const Real* HWY_RESTRICT at_centre = staged.at_centre.data();
@@ -421,7 +422,7 @@ void SumTops(const NodeColumns<Real>& staged, std::size_t first, std::size_t las
       V acc[spectral::kTopCount], total[spectral::kTopCount];
       for (V& sum : acc) sum = hn::Zero(d);
       for (V& sum : total) sum = hn::Zero(d);
-      for (std::size_t i = begin; i < end; i += kInStep) {
+      for (std::size_t i = begin; i < end; i += static_cast<std::size_t>(K)) {
         if constexpr (sizeof(Real) == 4) {
           if (i > begin && (i - begin) % kNodeGroup == 0) {
             for (int top = 0; top < spectral::kTopCount; ++top) {
@@ -771,34 +772,44 @@ void Expand(const SpectralTables& tables, const AlignedVector<Real>& even, const
                   product.half.data() + kMostRows * tables.half, tables.half);
 }
 
-// Writes one half of the spots of a Greek, or adds to it, and takes the largest magnitude: `place` gives the first spot
-// of the vector of values at m, ..., m + lanes - 1, which descend there if kDown.
-template <bool kAdd, bool kDown, class Value>
-HWY_INLINE hn::Vec<hn::ScalableTag<double>> WriteHalf(std::size_t begin, std::size_t end, std::size_t middle,
-                                                      const Value& value, double* HWY_RESTRICT to,
-                                                      hn::Vec<hn::ScalableTag<double>> most) {
+// Writes the spots of a Greek, or adds to them, and returns the largest magnitudes: `value` gives those of the upper
+// half at m, ..., m + lanes - 1 from the middle, and those of the lower half, which descend there, last first.
+template <bool kAdd, class Value>
+HWY_INLINE hn::Vec<hn::ScalableTag<double>> WriteSpots(std::size_t spots, const Value& value, double* HWY_RESTRICT to) {
   const hn::ScalableTag<double> d;
+  using V = hn::Vec<decltype(d)>;
   const std::size_t lanes = hn::Lanes(d);
-  std::size_t m = begin;
-  for (; m + lanes <= end; m += lanes) {
-    const std::size_t j = kDown ? middle - m - (lanes - 1) : middle + m;
-    auto sum = value(m, j);
-    if constexpr (kAdd) sum = hn::Add(sum, hn::LoadU(d, to + j));
-    hn::StoreU(sum, d, to + j);
-    most = hn::Max(most, hn::Abs(sum));
+  const std::size_t half = (spots + 1) / 2;
+  double* const up = to + spots / 2;
+  double* const down = to + (spots - 1) / 2;
+  V most = hn::Zero(d);
+  std::size_t m = 0;
+  for (; m + lanes <= half; m += lanes) {
+    double* const low = down - (m + lanes - 1);
+    V upper, lower;
+    value(m, upper, lower);
+    if constexpr (kAdd) {
+      upper = hn::Add(upper, hn::LoadU(d, up + m));
+      lower = hn::Add(lower, hn::LoadU(d, low));
+    }
+    // The middle of an odd number of spots is in both of the first vectors: the upper half's it is.
+    hn::StoreU(lower, d, low);
+    hn::StoreU(upper, d, up + m);
+    most = hn::Max(most, hn::Max(hn::Abs(lower), hn::Abs(upper)));
   }
-  if (m == end) return most;
-  // The last values once more, with those before them: a whole vector, of which the new ones are written.
-  HWY_ALIGN double part[HWY_MAX_BYTES / sizeof(double)];
-  const std::size_t back = std::min(m, lanes - (end - m));
-  const std::size_t from = m - back;
-  const std::size_t j = kDown ? middle - from - (lanes - 1) : middle + from;
-  hn::Store(value(from, j), d, part);
-  for (std::size_t k = back; k < back + end - m; ++k) {
-    const std::size_t lane = kDown ? lanes - 1 - k : k;
-    double& cell = to[j + lane];
-    cell = kAdd ? cell + part[lane] : part[lane];
+  if (m == half) return most;
+  HWY_ALIGN double upper_part[HWY_MAX_BYTES / sizeof(double)], lower_part[HWY_MAX_BYTES / sizeof(double)];
+  V upper, lower;
+  value(m, upper, lower);
+  hn::Store(upper, d, upper_part);
+  hn::Store(lower, d, lower_part);
+  const auto write = [&](double& cell, double part) HWY_ATTR {
+    cell = kAdd ? cell + part : part;
     most = hn::Max(most, hn::Set(d, std::abs(cell)));
+  };
+  for (std::size_t k = 0; m + k < half; ++k) {
+    write(up[m + k], upper_part[k]);
+    if (m + k >= spots % 2) write(*(down - (m + k)), lower_part[lanes - 1 - k]);
   }
   return most;
 }
@@ -809,50 +820,57 @@ void WriteRow(const SpectralJob& shared, const ExpansionScratch<Real>& product, 
               double* largest) {
   const SpectralTables& tables = *shared.tables;
   const std::size_t spots = tables.expansion.spots;
-  const std::size_t half = tables.expansion.half;
   const hn::ScalableTag<double> d;
   using V = hn::Vec<decltype(d)>;
   const double* per_spot = shared.per_spot.data() + kRowPad;
   const double* spot = shared.spot.data() + kRowPad;
   const auto part = [&](std::size_t function) { return product.half.data() + function * tables.half; };
+  const auto lanes = static_cast<std::ptrdiff_t>(hn::Lanes(d));
+  const auto middle_up = static_cast<std::ptrdiff_t>(spots / 2),
+             middle_down = static_cast<std::ptrdiff_t>((spots - 1) / 2);
   for (std::size_t slot = 0; slot < shared.plan.greeks.size(); ++slot) {
     const Real* even = part(slot);
     const Real* odd = part(kMostRows + slot);
     const Real* bond_even = part(shared.plan.function.size() - 1);
     const Real* bond_odd = part(kMostRows + shared.plan.function.size() - 1);
-    V most = hn::Zero(d);
-    const auto write = [&](const auto& scaled) {
-      double* to = out + slot * out_stride;
-      most = WriteHalf<kAdd, false>(
-          0, half, spots / 2,
-          [&](std::size_t m, std::size_t j) HWY_ATTR {
-            return scaled(hn::Add(LoadAs(even + m), LoadAs(odd + m)),
-                          hn::Add(LoadAs(bond_even + m), LoadAs(bond_odd + m)), j);
+    double* const to = out + slot * out_stride;
+    V most;
+    const auto write = [&](const auto& scaled) HWY_ATTR {
+      most = WriteSpots<kAdd>(
+          spots,
+          [&](std::size_t m, V& upper, V& lower) HWY_ATTR {
+            const V e = LoadAs(even + m), o = LoadAs(odd + m);
+            const auto from = static_cast<std::ptrdiff_t>(m);
+            upper = scaled(hn::Add(e, o), middle_up + from);
+            lower = scaled(hn::Reverse(d, hn::Sub(e, o)), middle_down - from - (lanes - 1));
           },
-          to, most);
-      // The middle of an odd number of spots belongs to the upper half.
-      most = WriteHalf<kAdd, true>(
-          spots % 2, half, (spots - 1) / 2,
-          [&](std::size_t m, std::size_t j) HWY_ATTR {
-            return scaled(hn::Reverse(d, hn::Sub(LoadAs(even + m), LoadAs(odd + m))),
-                          hn::Reverse(d, hn::Sub(LoadAs(bond_even + m), LoadAs(bond_odd + m))), j);
-          },
-          to, most);
+          to);
     };
     const spectral::Function function = shared.plan.function[slot].function;
     if (function == spectral::kFThetaSpot) {
-      write([&](V v, V bond, std::size_t j) HWY_ATTR { return hn::MulAdd(v, hn::LoadU(d, spot + j), bond); });
+      most = WriteSpots<kAdd>(
+          spots,
+          [&](std::size_t m, V& upper, V& lower) HWY_ATTR {
+            const V e = LoadAs(even + m), o = LoadAs(odd + m);
+            const V bond_e = LoadAs(bond_even + m), bond_o = LoadAs(bond_odd + m);
+            const auto from = static_cast<std::ptrdiff_t>(m);
+            const V high = hn::LoadU(d, spot + middle_up + from);
+            const V low = hn::LoadU(d, spot + middle_down - from - (lanes - 1));
+            upper = hn::MulAdd(hn::Add(e, o), high, hn::Add(bond_e, bond_o));
+            lower = hn::MulAdd(hn::Reverse(d, hn::Sub(e, o)), low, hn::Reverse(d, hn::Sub(bond_e, bond_o)));
+          },
+          to);
     } else if (spectral::spot_power(function) == -2) {
-      write([&](V v, V, std::size_t j) HWY_ATTR {
+      write([&](V v, std::ptrdiff_t j) HWY_ATTR {
         const V inverse = hn::LoadU(d, per_spot + j);
         return hn::Mul(hn::Mul(v, inverse), inverse);
       });
     } else if (spectral::spot_power(function) == -1) {
-      write([&](V v, V, std::size_t j) HWY_ATTR { return hn::Mul(v, hn::LoadU(d, per_spot + j)); });
+      write([&](V v, std::ptrdiff_t j) HWY_ATTR { return hn::Mul(v, hn::LoadU(d, per_spot + j)); });
     } else if (spectral::spot_power(function) == 1) {
-      write([&](V v, V, std::size_t j) HWY_ATTR { return hn::Mul(v, hn::LoadU(d, spot + j)); });
+      write([&](V v, std::ptrdiff_t j) HWY_ATTR { return hn::Mul(v, hn::LoadU(d, spot + j)); });
     } else {
-      write([](V v, V, std::size_t) HWY_ATTR { return v; });
+      write([](V v, std::ptrdiff_t) HWY_ATTR { return v; });
     }
     largest[slot] = hn::GetLane(hn::MaxOfLanes(d, most));
   }
@@ -1088,6 +1106,18 @@ void AddSettled(const SpectralPosition::Contracts& contracts, std::size_t first,
   for (std::size_t j = 0; j < spots; ++j) out[j] += sum += steps[j];
 }
 
+// Asks for part `part` of `parts` of a row's memory, which is written when all contracts are summed and lies in no
+// cache as a rule.
+void PrefetchRow(std::size_t greeks, std::size_t spots, std::size_t part, std::size_t parts, double* out,
+                 std::size_t out_stride) {
+  constexpr std::size_t kLine = 64 / sizeof(double);
+  const std::size_t lines = spots / kLine + 1, all = lines * greeks;
+  for (std::size_t l = part * all / parts; l < (part + 1) * all / parts; ++l) {
+    const std::size_t spot = std::min(l % lines * kLine, spots - 1);
+    __builtin_prefetch(out + l / lines * out_stride + spot, 1, 3);
+  }
+}
+
 void EvaluateRow(const SpectralJob& shared, const SpectralPosition& position, std::size_t row, SpectralScratch* of,
                  double* out, std::size_t out_stride, const RowOutcome& outcome, EvaluationCounts* counts) {
   SpectralScratch& scratch = *of;
@@ -1109,6 +1139,7 @@ void EvaluateRow(const SpectralJob& shared, const SpectralPosition& position, st
   };
 
   for (std::size_t e = 0; e < book.expiries(); ++e) {
+    PrefetchRow(greeks.size(), grid.spots, e, book.expiries(), out, out_stride);
     const std::size_t first = position.begin[e];
     const std::size_t last = position.begin[e + 1];
     if (book.settlement[e] < time || first == last) continue;
