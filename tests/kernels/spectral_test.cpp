@@ -139,30 +139,35 @@ const std::vector<std::vector<double>>& expected() {
   return all;
 }
 
-// Each surface within the tolerance of its maximum, and within the bound that the report states.
-void expect_within(Precision precision, double tolerance, GreekSet greeks, const std::string& under) {
+// Each surface within the tolerance of its maximum, and within the bound that the report states. `all` are the results
+// of the reference for all Greeks.
+void expect_within(Precision precision, double tolerance, GreekSet greeks, const std::string& under, const Case& c,
+                   const std::vector<double>& all) {
   const auto backend = make_cpu_backend(precision, {Evaluator::kSpectral, tolerance});
-  for (std::size_t i = 0; i < all_cases().size(); ++i) {
-    const Case& c = all_cases()[i];
-    const Evaluated result = evaluate(*backend, greeks, c);
-    const std::size_t cells = c.grid.get().scenarios();
-    for (const Greek greek : kAllGreeks) {
-      if (!greeks.contains(greek)) continue;
-      for (std::size_t w = 0; w < c.positions; ++w) {
-        const std::span<const double> actual(result.exposure.data() + (greeks.index(greek) * c.positions + w) * cells,
-                                             cells);
-        const std::span<const double> truth(
-            expected()[i].data() + (static_cast<std::size_t>(greek) * c.positions + w) * cells, cells);
-        const auto worst = test::compare_surface(actual, truth);
-        // Where it hands the job over, brute force makes no promise but its own.
-        const double promised = result.report.spectral ? std::min(tolerance, result.report.bound)
-                                                       : (precision == Precision::kFp32 ? 5e-6 : 1e-11);
-        EXPECT_LE(worst.relative_to_maximum, promised + 1e-11)
-            << under << " " << c.name << " " << name(greek) << " position " << w << " cell " << worst.cell << ": "
-            << worst.actual << " for " << worst.expected << ", largest " << worst.maximum << ", attempts "
-            << result.report.attempts;
-      }
+  const Evaluated result = evaluate(*backend, greeks, c);
+  const std::size_t cells = c.grid.get().scenarios();
+  for (const Greek greek : kAllGreeks) {
+    if (!greeks.contains(greek)) continue;
+    for (std::size_t w = 0; w < c.positions; ++w) {
+      const std::span<const double> actual(result.exposure.data() + (greeks.index(greek) * c.positions + w) * cells,
+                                           cells);
+      const std::span<const double> truth(all.data() + (static_cast<std::size_t>(greek) * c.positions + w) * cells,
+                                          cells);
+      const auto worst = test::compare_surface(actual, truth);
+      // Where it hands the job over, brute force makes no promise but its own.
+      const double promised = result.report.spectral ? std::min(tolerance, result.report.bound)
+                                                     : (precision == Precision::kFp32 ? 5e-6 : 1e-11);
+      EXPECT_LE(worst.relative_to_maximum, promised + 1e-11)
+          << under << " " << c.name << " " << name(greek) << " position " << w << " cell " << worst.cell << ": "
+          << worst.actual << " for " << worst.expected << ", largest " << worst.maximum << ", attempts "
+          << result.report.attempts;
     }
+  }
+}
+
+void expect_within(Precision precision, double tolerance, GreekSet greeks, const std::string& under) {
+  for (std::size_t i = 0; i < all_cases().size(); ++i) {
+    expect_within(precision, tolerance, greeks, under, all_cases()[i], expected()[i]);
   }
 }
 
@@ -191,6 +196,32 @@ TEST(Spectral, EquivalentToReferenceOnEveryInstructionSet) {
     expect_within(Precision::kFp32, 1e-5, GreekSet::all(), hwy::TargetName(target));
   }
   hwy::SetSupportedTargetsForTest(0);
+}
+
+// The halves of a row are written in vectors, and what is over of them by itself: every remainder, of odd and even
+// numbers of spots, with and without contracts that were evaluated at the spots before.
+TEST(Spectral, EquivalentToReferenceAtAnyNumberOfSpots) {
+  const auto reference = make_reference_backend();
+  Case c{"", {}, {}, 2};
+  for (const int hours : {3, 30, 24 * 20, 24 * 300}) {
+    c.book.add_expiry(kQuoteTime + hours * 3600, 0.05, 0.02);
+    for (int i = -4; i <= 4; ++i)
+      c.book.add(100.0 + 1.5 * i, i % 2 == 0 ? 1 : -1, 0.2 - 0.002 * i, {50.0 + 7.0 * i, -1.0 * i});
+  }
+  for (std::size_t spots = 3; spots <= 36; ++spots) {
+    c.name = std::to_string(spots) + " spots";
+    c.grid = night_grid(2, 0.2, spots);
+    const std::vector<double> all = evaluate(*reference, GreekSet::all(), c).exposure;
+    const EvaluationReport report =
+        evaluate(*make_cpu_backend(Precision::kFp64, {Evaluator::kSpectral, 1e-8}), GreekSet::all(), c).report;
+    EXPECT_TRUE(report.spectral && report.at_nodes > 0 && report.direct > 0) << c.name;
+    for (const std::int64_t target : hwy::SupportedAndGeneratedTargets()) {
+      hwy::SetSupportedTargetsForTest(target);
+      expect_within(Precision::kFp64, 1e-8, GreekSet::all(), hwy::TargetName(target), c, all);
+      expect_within(Precision::kFp32, 1e-5, GreekSet::all(), hwy::TargetName(target), c, all);
+    }
+    hwy::SetSupportedTargetsForTest(0);
+  }
 }
 
 TEST(Spectral, ReportsWhatItDid) {

@@ -6,8 +6,10 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <fstream>
 #include <functional>
 #include <iterator>
@@ -42,9 +44,9 @@ void write(const fs::path& file, const std::string& bytes) {
 
 void expect_same(const std::vector<double>& a, const std::vector<double>& b) {
   ASSERT_EQ(a.size(), b.size());
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    EXPECT_TRUE(a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i]))) << i << ": " << a[i] << " " << b[i];
-  }
+  const auto same = [](double x, double y) { return x == y || (std::isnan(x) && std::isnan(y)); };
+  const auto [at, other] = std::mismatch(a.begin(), a.end(), b.begin(), same);
+  if (at != a.end()) ADD_FAILURE() << at - a.begin() << ": " << *at << " " << *other;
 }
 
 void expect_same(const OptionChain& a, const OptionChain& b) {
