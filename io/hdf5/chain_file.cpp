@@ -84,7 +84,7 @@ constexpr std::size_t kExpiryColumn = 0, kRightColumn = 1, kStrikeColumn = 2, kF
                       kPositionColumn = kContractColumns.size() - 1;
 
 /// Files of more bytes are read by several processes side by side, each so many columns.
-constexpr std::uintmax_t kLargeFile = std::uintmax_t{4} << 20U;
+constexpr std::uintmax_t kLargeFile = std::uintmax_t{1} << 20U;
 constexpr std::size_t kColumnsOfOne = 4;
 
 /// Everything but the columns of contracts.

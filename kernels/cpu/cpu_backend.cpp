@@ -229,7 +229,7 @@ class CpuBackend final : public Backend {
     oneapi::tbb::parallel_for(std::size_t{0}, jobs.size(), [&](std::size_t k) {
       Attempt& a = open[k];
       a.job = jobs[k];
-      a.accuracy = {options_.tolerance * kErrorShare, fp64_nodes, fp64_expansion};
+      a.accuracy = {options_.tolerance * error_share(fp64_nodes), fp64_nodes, fp64_expansion};
       for (std::size_t w = 0; w < a.job->positions; ++w) a.position.push_back(cpu::prepare_position(a.job->book, w));
       const std::size_t count = rows(a.job->grid);
       a.outcome.assign(count * a.job->positions * 3 * greeks.size(), 0.0);
@@ -530,14 +530,19 @@ class CpuBackend final : public Backend {
   }
 
   // Share of the tolerance that a contract's own error may take in the first attempt: sums of magnitudes exceed the
-  // largest of a surface by so much where strikes are spread and calls and puts cancel.
-  static constexpr double kErrorShare = 5e-4;
+  // largest of a surface by so much where strikes are spread and calls and puts cancel. In single precision node counts
+  // come in larger steps, and what a few rows lack costs less than what all would take for it, as long as rounding
+  // leaves room.
+  double error_share(bool fp64_nodes) const {
+    return !fp64_nodes && options_.tolerance >= kFp32Tolerance ? 2e-3 : 5e-4;
+  }
   // Tolerances below which single precision is not tried; at nodes the sums of some Greeks cancel more than those of
   // others.
+  static constexpr double kFp32Tolerance = 2e-6;
   static constexpr double kFp32ExpansionTolerance = 8e-7;
   static double fp32_tolerance(GreekSet greeks) {
     constexpr GreekSet kSteady = {Greek::kDelta, Greek::kGamma, Greek::kCharm, Greek::kVanna, Greek::kVega};
-    return greeks.is_subset_of(kSteady) ? 5e-7 : 2e-6;
+    return greeks.is_subset_of(kSteady) ? 5e-7 : kFp32Tolerance;
   }
   static constexpr double kLeastError = 1e-14;
   static constexpr int kMostAttempts = 3;

@@ -108,6 +108,32 @@ struct GrossSums {
   double bond_square = 0.0;  // of w K e^{-r tau}
 };
 
+// Asks for a row's memory, which is written when all contracts are summed and lies in no cache as a rule: a few lines
+// at a time, since more would wait for each other.
+class RowAhead {
+ public:
+  RowAhead() = default;
+  // Of so many surfaces; `calls` are expected.
+  RowAhead(double* out, std::size_t out_stride, std::size_t surfaces, std::size_t spots, std::size_t calls)
+      : out_(out),
+        out_stride_(out_stride),
+        last_(spots - 1),
+        lines_(spots / kLine + 1),
+        all_(lines_ * surfaces),
+        step_(all_ / std::max<std::size_t>(calls, 1) + 1) {}
+  void ask() {
+    for (const std::size_t end = std::min(next_ + step_, all_); next_ < end; ++next_) {
+      const std::size_t spot = std::min(next_ % lines_ * kLine, last_);
+      __builtin_prefetch(out_ + next_ / lines_ * out_stride_ + spot, 1, 3);
+    }
+  }
+
+ private:
+  static constexpr std::size_t kLine = 64 / sizeof(double);
+  double* out_ = nullptr;
+  std::size_t out_stride_ = 0, last_ = 0, lines_ = 1, all_ = 0, step_ = 0, next_ = 0;
+};
+
 struct SpectralScratch {
   ScratchPointer brute = make_scratch();
   NodeColumns<float> staged32;
@@ -121,6 +147,7 @@ struct SpectralScratch {
   AlignedVector<double> grown = AlignedVector<double>(kSeries);
   std::vector<double> steps;  // (J + 1)
   SpectralPosition::Contracts direct;
+  RowAhead ahead;
 };
 
 }  // namespace greekgrid::cpu
@@ -530,18 +557,25 @@ HWY_INLINE void ProductBlock(D d, const Real* HWY_RESTRICT a, std::size_t a_stri
   }
 }
 
-// Rows of a strip of kVectors vectors: of narrow strips more at a time, as many sums as keep the multipliers busy.
+// Rows of a strip of kVectors vectors, the largest blocks first: of narrow strips they have more rows.
 template <std::size_t kVectors, bool kAdd, class D, class Real>
 HWY_INLINE void MultiplyStrip(D d, const Real* a, std::size_t a_stride, const Real* b, std::size_t b_stride,
                               std::size_t rows, std::size_t inner, Real* out, std::size_t out_stride) {
-  constexpr std::size_t kMost = kVectors == 1 ? 3 * kProductRows : kVectors == 2 ? 2 * kProductRows : kProductRows;
-  const auto block = [&]<std::size_t kRows>(std::size_t r) {
-    ProductBlock<kRows, kVectors, kAdd>(d, a + r * a_stride, a_stride, b, b_stride, inner, out + r * out_stride,
-                                        out_stride);
+  // As many sums as there are registers for beside what they are made of.
+  constexpr bool kMany = HWY_TARGET <= HWY_AVX3;
+  constexpr std::size_t kMost = kVectors == 4 ? (kMany ? 6 : 3) : kVectors == 3 ? (kMany ? 9 : 3) : kMany ? 12 : 6;
+  const auto blocks = [&]<std::size_t kRows>(std::size_t r) HWY_ATTR {
+    for (; r + kRows <= rows; r += kRows) {
+      ProductBlock<kRows, kVectors, kAdd>(d, a + r * a_stride, a_stride, b, b_stride, inner, out + r * out_stride,
+                                          out_stride);
+    }
+    return r;
   };
   std::size_t r = 0;
-  for (; r + kMost <= rows; r += kMost) block.template operator()<kMost>(r);
-  for (; r < rows; r += kProductRows) block.template operator()<kProductRows>(r);
+  if constexpr (kMost >= 12) r = blocks.template operator()<12>(r);
+  if constexpr (kMost >= 9) r = blocks.template operator()<9>(r);
+  if constexpr (kMost >= 6) r = blocks.template operator()<6>(r);
+  blocks.template operator()<3>(r);
 }
 
 // out (rows, columns) (+)= a (rows, inner) b (inner, columns); rows in whole blocks, columns in whole vectors.
@@ -1080,6 +1114,7 @@ std::int64_t AddExpiry(const SpectralJob& shared, const SpectralPosition& positi
              out);
     at_nodes += static_cast<std::int64_t>((upper - lower) * nodes);
     upper = lower;
+    scratch.ahead.ask();
   }
   return at_nodes;
 }
@@ -1106,18 +1141,6 @@ void AddSettled(const SpectralPosition::Contracts& contracts, std::size_t first,
   for (std::size_t j = 0; j < spots; ++j) out[j] += sum += steps[j];
 }
 
-// Asks for part `part` of `parts` of a row's memory, which is written when all contracts are summed and lies in no
-// cache as a rule.
-void PrefetchRow(std::size_t greeks, std::size_t spots, std::size_t part, std::size_t parts, double* out,
-                 std::size_t out_stride) {
-  constexpr std::size_t kLine = 64 / sizeof(double);
-  const std::size_t lines = spots / kLine + 1, all = lines * greeks;
-  for (std::size_t l = part * all / parts; l < (part + 1) * all / parts; ++l) {
-    const std::size_t spot = std::min(l % lines * kLine, spots - 1);
-    __builtin_prefetch(out + l / lines * out_stride + spot, 1, 3);
-  }
-}
-
 void EvaluateRow(const SpectralJob& shared, const SpectralPosition& position, std::size_t row, SpectralScratch* of,
                  double* out, std::size_t out_stride, const RowOutcome& outcome, EvaluationCounts* counts) {
   SpectralScratch& scratch = *of;
@@ -1131,6 +1154,8 @@ void EvaluateRow(const SpectralJob& shared, const SpectralPosition& position, st
   spectral::Anchors anchors;
   std::uint32_t levels = 0;
   scratch.at_nodes.resize(spectral::kFamilyCount * tables.levels->nodes);
+  constexpr std::size_t kLevelsOfOne = 2;  // that an expiry has contracts on, or more
+  scratch.ahead = RowAhead(out, out_stride, greeks.size(), grid.spots, kLevelsOfOne * book.expiries());
   // What is evaluated at the spots comes first; where nothing is, the row is written once.
   bool begun = false;
   const auto begin_row = [&] {
@@ -1139,7 +1164,6 @@ void EvaluateRow(const SpectralJob& shared, const SpectralPosition& position, st
   };
 
   for (std::size_t e = 0; e < book.expiries(); ++e) {
-    PrefetchRow(greeks.size(), grid.spots, e, book.expiries(), out, out_stride);
     const std::size_t first = position.begin[e];
     const std::size_t last = position.begin[e + 1];
     if (book.settlement[e] < time || first == last) continue;
