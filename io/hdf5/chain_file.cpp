@@ -85,7 +85,7 @@ constexpr std::size_t kExpiryColumn = 0, kRightColumn = 1, kStrikeColumn = 2, kF
 
 /// Files of more bytes are read by several processes side by side, each so many columns.
 constexpr std::uintmax_t kLargeFile = std::uintmax_t{1} << 20U;
-constexpr std::size_t kColumnsOfOne = 4;
+constexpr std::size_t kColumnsOfOne = 5;
 
 /// Everything but the columns of contracts.
 OptionChain read_index(const h5::FileReader& file) {

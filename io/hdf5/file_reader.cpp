@@ -119,19 +119,27 @@ Handle FileReader::open_own(const std::string& path) const {
   const bool is_own = layout == H5D_CHUNKED || layout == H5D_COMPACT ||
                       (layout == H5D_CONTIGUOUS && check(H5Pget_external_count(creation.get()), what) == 0);
   if (!is_own) throw Error("variable " + path + " is stored in another file (only data in the file itself are read)");
+  unsigned options = 0;
+  if (layout == H5D_CHUNKED) check(H5Pget_chunk_opts(creation.get(), &options), what);
+  if (options != 0)
+    throw Error("variable " + path + " leaves some of its chunks unfiltered (no file of this schema does)");
+  const Handle type(H5Dget_type(dataset.get()), H5Tclose, what);
   const int filters = check(H5Pget_nfilters(creation.get()), what);
   bool is_deflated = false;
   for (int i = 0; i < filters; ++i) {
-    unsigned flags = 0;
-    std::size_t none = 0;
+    unsigned flags = 0, width = 0;
+    std::size_t parameters = 1;
     const auto filter =
-        H5Pget_filter2(creation.get(), static_cast<unsigned>(i), &flags, &none, nullptr, 0, nullptr, nullptr);
+        H5Pget_filter2(creation.get(), static_cast<unsigned>(i), &flags, &parameters, &width, 0, nullptr, nullptr);
     if (filter != H5Z_FILTER_SHUFFLE && filter != H5Z_FILTER_DEFLATE && filter != H5Z_FILTER_FLETCHER32) {
       throw Error("variable " + path + " has filter " + std::to_string(filter) +
                   " (only shuffle, deflate and fletcher32 are read)");
     }
     if (is_deflated && filter != H5Z_FILTER_FLETCHER32) {
       throw Error("variable " + path + " has filters in an order that no file of this schema has");
+    }
+    if (filter == H5Z_FILTER_SHUFFLE && (parameters < 1 || width != H5Tget_size(type.get()))) {
+      throw Error("variable " + path + " is shuffled by another width than its values have (it is damaged)");
     }
     is_deflated = is_deflated || filter == H5Z_FILTER_DEFLATE;
   }
@@ -235,10 +243,15 @@ void FileReader::visit_chunks(const Handle& dataset, const std::string& path, co
       visit(chunk, at, {});
     } else {
       bool fits = skipped == 0 && size <= file_size_ && (bytes == 0 ? size >= sums : size == bytes);
-      if (fits) {
-        stored.resize(size);
+      if (fits && !filter.empty()) {
+        // Of a damaged index what is read may be another record than what was found: it says its own length.
+        hsize_t length = 0;
         std::uint32_t mask = 0;
-        check(H5Dread_chunk(dataset.get(), H5P_DEFAULT, at.data(), &mask, stored.data()), what);
+        check(H5Dget_chunk_storage_size(dataset.get(), at.data(), &length), what);
+        fits = length == size;
+        stored.resize(fits ? size : 0);
+        if (fits) check(H5Dread_chunk(dataset.get(), H5P_DEFAULT, at.data(), &mask, stored.data()), what);
+        fits = fits && mask == 0;
       }
       for (auto one = filter.rbegin(); fits && one != filter.rend(); ++one) {
         if (one->id == H5Z_FILTER_FLETCHER32) {
@@ -279,8 +292,14 @@ void FileReader::read_part(const Handle& dataset, const std::string& path, Type 
   const std::vector<hsize_t> first(begin.begin(), begin.end()), size(count.begin(), count.end());
   const std::size_t rank = size.size(), element = size_of(type);
   const Handle creation(H5Dget_create_plist(dataset.get()), H5Pclose, what);
-  if (H5Pget_layout(creation.get()) != H5D_CHUNKED) {
-    const Handle space(H5Dget_space(dataset.get()), H5Sclose, what);
+  const Handle space(H5Dget_space(dataset.get()), H5Sclose, what);
+  std::array<hsize_t, H5S_MAX_RANK> extent{};
+  check(H5Sget_simple_extent_dims(space.get(), extent.data(), nullptr), what);
+  for (std::size_t k = 0; k < rank; ++k) {
+    if (first[k] > extent[k] || size[k] > extent[k] - first[k]) throw Error(what + " failed: there are fewer values");
+  }
+  if (H5Pget_layout(creation.get()) != H5D_CHUNKED || check(H5Pget_nfilters(creation.get()), what) == 0) {
+    check_chunks(dataset, path, first, size);
     check(H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, first.data(), nullptr, size.data(), nullptr), what);
     const Handle memory(H5Screate_simple(static_cast<int>(rank), size.data(), nullptr), H5Sclose, what);
     check(H5Dread(dataset.get(), memory_type(type), memory.get(), space.get(), H5P_DEFAULT, out), what);

@@ -80,7 +80,8 @@ class FileReader {
   Handle open_own(const std::string& path) const;
   /// Opens a dataset and checks type, dimensions, storage and filters.
   Handle open(const std::string& path, Type type, const std::vector<std::size_t>& dims) const;
-  /// Told of a chunk: its lengths, where it begins, and its bytes; of one that may be absent and is, none.
+  /// Told of a chunk: its lengths, where it begins, and its bytes; none of one that may be absent and is, and of a
+  /// variable without filters.
   using VisitChunk =
       std::function<void(std::span<const hsize_t>, std::span<const hsize_t>, std::span<const std::uint8_t>)>;
   /// Unpacks the chunks that a selection meets, in their order. Refuses a variable of which one is missing, does not
@@ -88,7 +89,7 @@ class FileReader {
   /// in memory behind a chunk that is too short; and it takes longer.
   void visit_chunks(const Handle& dataset, const std::string& path, const std::vector<hsize_t>& begin,
                     const std::vector<hsize_t>& count, const VisitChunk& visit) const;
-  /// Refuses what visit_chunks refuses, of a variable that the library reads: one of strings.
+  /// Refuses what visit_chunks refuses, of a variable that the library reads: one of strings, or without filters.
   void check_chunks(const Handle& dataset, const std::string& path, const std::vector<hsize_t>& begin,
                     const std::vector<hsize_t>& count) const;
   void read(const Handle& dataset, const std::string& path, Type type, const std::vector<std::size_t>& dims,

@@ -563,19 +563,22 @@ HWY_INLINE void MultiplyStrip(D d, const Real* a, std::size_t a_stride, const Re
                               std::size_t rows, std::size_t inner, Real* out, std::size_t out_stride) {
   // As many sums as there are registers for beside what they are made of.
   constexpr bool kMany = HWY_TARGET <= HWY_AVX3;
-  constexpr std::size_t kMost = kVectors == 4 ? (kMany ? 6 : 3) : kVectors == 3 ? (kMany ? 9 : 3) : kMany ? 12 : 6;
-  const auto blocks = [&]<std::size_t kRows>(std::size_t r) HWY_ATTR {
-    for (; r + kRows <= rows; r += kRows) {
-      ProductBlock<kRows, kVectors, kAdd>(d, a + r * a_stride, a_stride, b, b_stride, inner, out + r * out_stride,
-                                          out_stride);
-    }
-    return r;
-  };
+  constexpr std::size_t kFew = kVectors <= 2 ? 2 : 1, kLarge = kVectors == 4 ? 2 : kVectors == 3 ? 3 : 4;
+  constexpr std::size_t kMost = kMany ? kLarge : kFew;
   std::size_t r = 0;
-  if constexpr (kMost >= 12) r = blocks.template operator()<12>(r);
-  if constexpr (kMost >= 9) r = blocks.template operator()<9>(r);
-  if constexpr (kMost >= 6) r = blocks.template operator()<6>(r);
-  blocks.template operator()<3>(r);
+  const auto blocks = [&]<std::size_t kTimes>() HWY_ATTR {
+    constexpr std::size_t kRows = kTimes * kProductRows;
+    if constexpr (kTimes <= kMost) {
+      for (; r + kRows <= rows; r += kRows) {
+        ProductBlock<kRows, kVectors, kAdd>(d, a + r * a_stride, a_stride, b, b_stride, inner, out + r * out_stride,
+                                            out_stride);
+      }
+    }
+  };
+  blocks.template operator()<4>();
+  blocks.template operator()<3>();
+  blocks.template operator()<2>();
+  blocks.template operator()<1>();
 }
 
 // out (rows, columns) (+)= a (rows, inner) b (inner, columns); rows in whole blocks, columns in whole vectors.

@@ -5,22 +5,30 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <cstring>
 #include <fstream>
 #include <functional>
 #include <iterator>
 #include <random>
+#include <set>
 #include <thread>
 
+#include "child_reader.hpp"
 #include "greekgrid_test/test_data.hpp"
 #include "handle.hpp"
 #include "sample.hpp"
 #include "shared_values.hpp"
 #include "table.hpp"
+
+// Of the library, for headers that are changed by hand.
+extern "C" std::uint32_t H5_checksum_metadata(const void* data, std::size_t length, std::uint32_t start);
 
 // A file that could not be closed, because the disk is full, stays in the library's memory.
 extern "C" const char* __lsan_default_suppressions();
@@ -242,6 +250,80 @@ TEST(ChainFile, ReadsWhatOtherProgramsPackInOtherWays) {
       EXPECT_THAT(message_of(file), HasSubstr("/bid has filters in an order")) << order;
     }
   }
+}
+
+TEST(ChainFile, RefusesFiltersThatItWouldUndoInAnotherWay) {
+  const OptionChain chain = test::sample_chain(2, 300);
+  const auto packed = [&](bool leaves_the_last) {
+    return [&, leaves_the_last](hid_t file) {
+      h5::check(H5Ldelete(file, "/bid", H5P_DEFAULT), "delete");
+      const h5::Handle creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, "create");
+      const hsize_t chunk = 77, length = chain.contracts();
+      h5::check(H5Pset_chunk(creation.get(), 1, &chunk), "chunk");
+      h5::check(H5Pset_shuffle(creation.get()), "filter");
+      if (leaves_the_last) {
+        h5::check(H5Pset_chunk_opts(creation.get(), H5D_CHUNK_DONT_FILTER_PARTIAL_CHUNKS), "options");
+      }
+      const h5::Handle space(H5Screate_simple(1, &length, nullptr), H5Sclose, "space");
+      const h5::Handle dataset(H5Dcreate2(file, "/bid", f64(), space.get(), H5P_DEFAULT, creation.get(), H5P_DEFAULT),
+                               H5Dclose, "create");
+      h5::check(H5Dwrite(dataset.get(), H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, chain.bid.data()), "write");
+    };
+  };
+  // The last chunk lies there unshuffled, in its full length.
+  EXPECT_THAT(message_of(changed(packed(true), chain)), HasSubstr("/bid leaves some of its chunks unfiltered"));
+  const fs::path file = changed(packed(false), chain);
+  expect_same(read_chain_file(file), chain);
+  std::string bytes = read(file);
+  using namespace std::string_literals;
+  // Identifier, flags, number of parameters, the width: of the variable that lies last, whose header begins with
+  // its signature, version, flags and length, and ends with a checksum.
+  const std::size_t header = bytes.rfind("OHDR");
+  const std::size_t at = bytes.find("\x02\0\x01\0\x01\0\x08\0\0\0"s, header);
+  ASSERT_TRUE(header != std::string::npos && at != std::string::npos);
+  bytes[at + 6] = 1;  // to the library: not shuffled
+  const auto flags = static_cast<unsigned char>(bytes[header + 5]);
+  const std::size_t begin = header + 6 + ((flags & 0x20U) != 0 ? 16 : 0) + ((flags & 0x10U) != 0 ? 4 : 0);
+  const std::size_t width = std::size_t{1} << (flags & 3U);
+  std::size_t length = 0;
+  std::memcpy(&length, &bytes[begin], width);
+  const std::size_t end = begin + width + length;
+  ASSERT_LT(end + 4, bytes.size());
+  const std::uint32_t sum = H5_checksum_metadata(&bytes[header], end - header, 0);
+  std::memcpy(&bytes[end], &sum, sizeof sum);
+  write(file, bytes);
+  EXPECT_THAT(message_of(file), HasSubstr("is shuffled by another width"));
+}
+
+TEST(ChildReader, ReadsInSeveralProcessesAndLeavesNone) {
+  const fs::path file = test::scratch_dir("chain") / "chains.h5";
+  write_chain_file(test::one_contract_chain(), file);
+  std::vector<h5::Spool> spools;
+  for (int k = 0; k < 3; ++k) spools.emplace_back(fs::path());
+  const h5::ReadFunction tells = [](hid_t, std::uint64_t, h5::ArchiveWriter& out) { out(std::int64_t{::getpid()}); };
+  const h5::ReadFunction crashes = [](hid_t, std::uint64_t, h5::ArchiveWriter&) { std::abort(); };
+  const h5::ReadFunction refuses = [](hid_t, std::uint64_t, h5::ArchiveWriter&) { throw h5::Error("refused"); };
+  const h5::ReadFunction waits = [](hid_t, std::uint64_t, h5::ArchiveWriter&) { ::usleep(100000); };
+  std::vector<std::int64_t> processes = {::getpid()};
+  const auto take = [&](std::span<h5::ArchiveReader> in) {
+    for (h5::ArchiveReader& one : in) one(processes.emplace_back());
+  };
+  h5::read_in_children(file, spools, std::vector{tells, tells, tells}, take);
+  EXPECT_EQ(std::set(processes.begin(), processes.end()).size(), 4U);
+  const auto message = [&](const std::vector<h5::ReadFunction>& reads) {
+    std::vector<h5::Spool> own;
+    for (int k = 0; k < 3; ++k) own.emplace_back(fs::path());
+    try {
+      h5::read_in_children(file, own, reads, [](auto) { ADD_FAILURE(); });
+    } catch (const InputError& error) {
+      EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1);
+      EXPECT_EQ(errno, ECHILD);
+      return std::string(error.what());
+    }
+    return std::string("no error");
+  };
+  EXPECT_THAT(message({waits, crashes, refuses}), HasSubstr("crashes the HDF5 library"));
+  EXPECT_THAT(message({refuses, waits, crashes}), HasSubstr("refused"));
 }
 
 TEST(ChainFile, RefusesAChunkWithAnotherChecksum) {
