@@ -22,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "brute_precision.hpp"
 #include "cpu/implied_volatility.hpp"
 #include "cpu/moments.hpp"
 #include "cpu/spectral.hpp"
@@ -122,11 +123,7 @@ PreparedWalls prepare(const WallJob& job) {
 class CpuBackend final : public Backend {
  public:
   CpuBackend(Precision precision, const EvaluatorOptions& options)
-      : precision_(precision), brute_precision_(precision), options_(options) {
-    // What brute force in single precision is within: a tolerance below it is for double.
-    constexpr double kBruteFp32 = 5e-6;
-    if (options.evaluator != Evaluator::kBrute && options.tolerance < kBruteFp32) brute_precision_ = Precision::kFp64;
-  }
+      : precision_(precision), brute_precision_(brute_precision(precision, options)), options_(options) {}
 
   BackendStatus status() const override {
     return {"cpu", true,

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "brute_precision.hpp"
 #include "device_lanes.hpp"
 #include "device_pieces.hpp"
 #include "exposure_body.hpp"
@@ -375,6 +376,7 @@ class DeviceBackend final : public PieceBackend, private DeviceLanes<ExposureLan
         if (evaluator.tolerance < kFp32Tolerance) own.precision = Precision::kFp64;
         open.push_back(&own);
       } else {
+        own.precision = brute_precision(precision_, evaluator);
         brute.push_back(&own);
       }
     }
@@ -480,7 +482,7 @@ class DeviceBackend final : public PieceBackend, private DeviceLanes<ExposureLan
     if (job.report != nullptr) *job.report = {false, 0.0, work.attempts, 0.0, 0, 0};
     work.spectral = false;
     work.direct = true;
-    work.precision = precision_;
+    work.precision = brute_precision(precision_, options_.evaluator);
     work.size = size_of(*work.piece);
     return false;
   }

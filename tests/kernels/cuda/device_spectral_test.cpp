@@ -232,6 +232,20 @@ std::size_t count(const FakeDeviceLog& log, const char* what) {
       std::count_if(log.issues.begin(), log.issues.end(), [&](const auto& issue) { return issue.what == what; }));
 }
 
+/// Brute force in single precision keeps to no tolerance below its own error: there it is double, as on the CPU.
+TEST(DeviceSpectral, BruteForceInItsPlaceKeepsToTheToleranceToo) {
+  const SyntheticCase item = test::synthetic_cases().front();
+  const auto values = [&](Precision precision, double tolerance) {
+    FakeDeviceLog log;
+    cuda::DeviceBackendOptions options;
+    options.evaluator = {Evaluator::kAuto, tolerance};
+    const auto backend = cuda::make_device_backend(std::make_unique<FakeDevice>(log), precision, options);
+    return test::evaluate_alone(*backend, item, GreekSet::all());
+  };
+  EXPECT_EQ(values(Precision::kFp32, 1e-6), values(Precision::kFp64, 1e-6));
+  EXPECT_NE(values(Precision::kFp32, 5e-6), values(Precision::kFp64, 5e-6));
+}
+
 TEST(DeviceSpectral, IsTakenWhereItApplies) {
   const auto cases = test::synthetic_cases();
   std::size_t taken = 0;
